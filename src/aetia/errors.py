@@ -1,0 +1,46 @@
+"""Errors and warnings of aetia; every deliberate error derives from :class:`AetiaError`."""
+
+from __future__ import annotations
+
+__all__ = [
+    "AetiaError",
+    "ConvergenceWarning",
+    "DataWarning",
+    "InputError",
+    "MissingDependencyError",
+    "NumericalError",
+    "ResultFileError",
+    "SortabilityWarning",
+]
+
+
+class AetiaError(Exception):
+    """Root of all errors that aetia raises on purpose."""
+
+
+class InputError(AetiaError, ValueError):
+    """What the caller passed cannot be used; the message says what to do next."""
+
+
+class MissingDependencyError(AetiaError, ImportError):
+    """An optional package is needed; the message names the extra that brings it."""
+
+
+class NumericalError(AetiaError, ArithmeticError):
+    """A computation produced NaN or infinity; the message says where and what to change."""
+
+
+class ResultFileError(AetiaError, OSError):
+    """A saved result is missing, truncated or not ours."""
+
+
+class DataWarning(UserWarning):
+    """The table is usable, but something in it deserves a look."""
+
+
+class SortabilityWarning(DataWarning):
+    """Column scales alone sort the variables: simulated data, or a scaling artefact."""
+
+
+class ConvergenceWarning(UserWarning):
+    """Inference ended, but its diagnostics are outside the healthy range."""

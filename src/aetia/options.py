@@ -1,0 +1,94 @@
+"""Checks shared by the frozen option objects: ranges, literal values, unknown fields."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from aetia.errors import InputError
+
+__all__ = ["build", "check_literals", "check_positive", "nearest"]
+
+T = TypeVar("T")
+
+
+def check_positive(config: Any, *names: str, zero: bool = False) -> None:
+    """Refuse options that are not finite numbers above zero.
+
+    Args:
+        config: The option object.
+        *names: Fields to check; the string ``"auto"`` and None pass.
+        zero: Whether zero is allowed.
+
+    Raises:
+        InputError: Naming the option and the value found.
+    """
+    for name in names:
+        value = getattr(config, name)
+        if value is None or value == "auto":
+            continue
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or value < 0 or (value == 0 and not zero):
+            bound = "at least 0" if zero else "larger than 0"
+            raise InputError(f"{type(config).__name__}: {name} must be {bound}, got {value!r}.")
+
+
+def check_literals(config: Any) -> None:
+    """Refuse values outside a field's ``Literal`` annotation, which Python does not check.
+
+    Args:
+        config: The option object.
+
+    Raises:
+        InputError: Naming the option, the value found and the allowed ones.
+    """
+    for name, hint in get_type_hints(type(config)).items():
+        parts = get_args(hint) if get_origin(hint) is not Literal else (hint,)
+        allowed = [v for p in parts if get_origin(p) is Literal for v in get_args(p)]
+        others = [p for p in parts if get_origin(p) is not Literal]
+        value = getattr(config, name)
+        if isinstance(value, str) and allowed and str not in others and value not in allowed:
+            raise InputError(
+                f"{type(config).__name__}: {name}={value!r} is not one of {allowed}."
+                + nearest(value, allowed)
+            )
+
+
+def build(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Make an option object from plain values, refusing unknown fields.
+
+    Args:
+        cls: The frozen dataclass to build.
+        values: Field values, as they come from a YAML file or the command line.
+
+    Returns:
+        The checked object.
+
+    Raises:
+        InputError: Naming the unknown field and the nearest valid one.
+    """
+    known = [f.name for f in fields(cls)]  # pyright: ignore[reportArgumentType]
+    for name in values:
+        if name not in known:
+            raise InputError(
+                f"{cls.__name__} has no option {name!r}.{nearest(name, known)} "
+                f"Options: {', '.join(known)}."
+            )
+    return cls(**values)
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """Suggest the closest known name.
+
+    Args:
+        word: What was asked for.
+        known: The valid names.
+
+    Returns:
+        `` Did you mean 'x'?``, or an empty string.
+    """
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f" Did you mean {close[0]!r}?" if close else ""
