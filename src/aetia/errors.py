@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "AetiaError",
+    "ConvergenceError",
     "ConvergenceWarning",
     "DataWarning",
     "InputError",
@@ -28,6 +29,10 @@ class MissingDependencyError(AetiaError, ImportError):
 
 class NumericalError(AetiaError, ArithmeticError):
     """A computation produced NaN or infinity; the message says where and what to change."""
+
+
+class ConvergenceError(AetiaError, RuntimeError):
+    """Inference ended without a usable answer; the message says what to change."""
 
 
 class ResultFileError(AetiaError, OSError):

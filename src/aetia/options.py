@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from aetia.errors import InputError
 
-__all__ = ["build", "check_literals", "check_positive", "nearest"]
+__all__ = ["build", "check_literals", "check_positive", "nearest", "options_dict"]
 
 T = TypeVar("T")
 
@@ -92,3 +92,28 @@ def nearest(word: str, known: list[str]) -> str:
     """
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def options_dict(config: Any) -> dict[str, Any]:
+    """List the options of a configuration as plain values, nested objects with their name.
+
+    Args:
+        config: The frozen dataclass.
+
+    Returns:
+        What a YAML file can hold; objects that are no dataclasses become their ``repr``.
+    """
+    return {f.name: _plain(getattr(config, f.name)) for f in fields(config)}
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        name = getattr(value, "name", type(value).__name__)
+        return {"name": name} | {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return repr(value)

@@ -1,0 +1,22 @@
+"""Tables in: datasets with names, checks at the boundary, public data sets."""
+
+from aetia.data.dataset import Dataset, Kind
+from aetia.data.public import PUBLIC_DATA, PublicData, cache_folder, load_public
+from aetia.data.scaling import Scaled, Scaling, scale_columns
+from aetia.data.tables import as_dataset
+from aetia.data.truth import Labelled, Truth
+
+__all__ = [
+    "PUBLIC_DATA",
+    "Dataset",
+    "Kind",
+    "Labelled",
+    "PublicData",
+    "Scaled",
+    "Scaling",
+    "Truth",
+    "as_dataset",
+    "cache_folder",
+    "load_public",
+    "scale_columns",
+]

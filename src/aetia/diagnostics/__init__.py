@@ -1,0 +1,19 @@
+"""Evidence about a posterior: calibration and effective sample sizes."""
+
+from aetia.diagnostics.calibration import (
+    Reliability,
+    brier_score,
+    expected_calibration_error,
+    rank_p_value,
+    reliability,
+)
+from aetia.diagnostics.weights import effective_sample_size
+
+__all__ = [
+    "Reliability",
+    "brier_score",
+    "effective_sample_size",
+    "expected_calibration_error",
+    "rank_p_value",
+    "reliability",
+]

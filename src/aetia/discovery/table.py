@@ -1,0 +1,172 @@
+"""From the user's table to what a discovery method computes on, checked once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from aetia.data import Dataset, Scaling, as_dataset, scale_columns
+from aetia.errors import DataWarning, InputError
+from aetia.graphs import Constraints, Knowledge
+from aetia.likelihoods import Moments
+
+__all__ = ["Accepts", "DiscoveryTable", "read_table"]
+
+
+@dataclass(frozen=True)
+class Accepts:
+    """What a method can use; anything else is an error.
+
+    Attributes:
+        kinds: Kinds of columns.
+        missing: Whether values may be missing.
+        interventions: Whether rows may be interventional.
+        regimes: Whether rows may belong to several environments.
+    """
+
+    kinds: tuple[str, ...] = ("continuous", "binary", "count")
+    missing: bool = False
+    interventions: bool = True
+    regimes: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class DiscoveryTable:
+    """A checked table in the scale of the likelihood.
+
+    Attributes:
+        data: The user's table.
+        x: Its values, centred and perhaps scaled.
+        centre: What was subtracted from each column.
+        scale: What each column was divided by.
+        intervened: True where a variable was set, or None.
+        constraints: Knowledge over the columns; the diagonal is forbidden.
+        knowledge: The statements.
+    """
+
+    data: Dataset
+    x: Float[Tensor, "n d"]
+    centre: Float[Tensor, " d"]
+    scale: Float[Tensor, " d"]
+    intervened: Bool[Tensor, "n d"] | None
+    constraints: Constraints
+    knowledge: Knowledge
+
+    def moments(self) -> Moments:
+        """Summarise the table in the user's units.
+
+        Returns:
+            Counts, means and scatter matrices.
+        """
+        return Moments.of(torch.from_numpy(self.data.values).double(), self.intervened)
+
+    def covariance(self) -> Float[np.ndarray, "d d"]:
+        """Compute the covariance of the columns over all rows, in the user's units.
+
+        Returns:
+            The covariance matrix.
+        """
+        return np.atleast_2d(np.cov(self.data.values, rowvar=False))
+
+
+def read_table(
+    X: Any,
+    *,
+    method: str,
+    accepts: Accepts,
+    scaling: Scaling,
+    intervened: Any = None,
+    regime: Any = None,
+    knowledge: Knowledge | Mapping[str, Any] | None = None,
+) -> DiscoveryTable:
+    """Check a table against what a method accepts.
+
+    Args:
+        X: Anything ``as_dataset`` reads.
+        method: Name for messages.
+        accepts: What the method can use.
+        scaling: ``"standardise"``, ``"centre"`` or ``"none"``.
+        intervened: As for ``as_dataset``.
+        regime: As for ``as_dataset``.
+        knowledge: Statements about the graph, or a mapping of them.
+
+    Returns:
+        The table, ready to compute on.
+
+    Raises:
+        InputError: If the table has something that the method cannot use.
+    """
+    data = as_dataset(X, intervened=intervened, regime=regime)
+    if data.has_missing and not accepts.missing:
+        j = int((~data.observed).any(0).argmax())
+        count = int((~data.observed[:, j]).sum())
+        rows = int((~data.observed).any(1).sum())
+        raise InputError(
+            f"{method} does not accept missing values: column {data.names[j]!r} has {count} (NaN); "
+            f"{rows} of {data.n} rows have some. Drop these rows, or impute them first."
+        )
+    for name, kind in zip(data.names, data.kinds, strict=True):
+        if kind not in accepts.kinds:
+            raise InputError(
+                f"{method} does not accept the {kind} column {name!r} "
+                f"({len(data.levels.get(name, ()))} levels): its likelihoods are Gaussian. "
+                f"Leave it out with exclude=[{name!r}], or replace it by numbers that mean "
+                "something."
+            )
+    numbers = [n for n, k in zip(data.names, data.kinds, strict=True) if k == "binary"]
+    if numbers:
+        warnings.warn(
+            f"{method} treats the binary column(s) {', '.join(map(repr, numbers))} as numbers "
+            "with Gaussian noise; edges into them are approximate.",
+            DataWarning,
+            stacklevel=3,
+        )
+    if data.regime is not None and not accepts.regimes:
+        raise InputError(
+            f"{method} has no use for regimes. If they are interventions on known variables, pass "
+            "intervened=; otherwise leave `regime` out and add the environment as a column."
+        )
+    if data.intervened is not None and not accepts.interventions:
+        raise InputError(f"{method} does not accept interventional rows.")
+    if data.intervened is not None and data.intervened.all(0).any():
+        name = data.names[int(data.intervened.all(0).argmax())]
+        warnings.warn(
+            f"column {name!r} was set by intervention in every row: the data say nothing about "
+            "its causes.",
+            DataWarning,
+            stacklevel=3,
+        )
+    statements = _statements(knowledge)
+    constraints = statements.constraints(data.names)
+    constraints = constraints._replace(
+        forbidden=constraints.forbidden | torch.eye(data.d, dtype=torch.bool)
+    )
+    scaled = scale_columns(data, scaling)
+    return DiscoveryTable(
+        data=data,
+        x=scaled.values,
+        centre=scaled.centre,
+        scale=scaled.scale,
+        intervened=None if data.intervened is None else torch.from_numpy(data.intervened),
+        constraints=constraints,
+        knowledge=statements,
+    )
+
+
+def _statements(knowledge: Knowledge | Mapping[str, Any] | None) -> Knowledge:
+    if knowledge is None:
+        return Knowledge()
+    if isinstance(knowledge, Knowledge):
+        return knowledge
+    if isinstance(knowledge, Mapping):
+        return Knowledge.from_dict(knowledge)
+    raise InputError(
+        f"knowledge must be a Knowledge or a mapping of its entries, got {type(knowledge).__name__}."
+    )

@@ -1,0 +1,17 @@
+"""What users get back."""
+
+from aetia.results.effect_posterior import EffectPosterior
+from aetia.results.graph_posterior import CPDAGProbabilities, GraphPosterior
+from aetia.results.linear_effects import LinearModel
+from aetia.results.storage import plain_json, write_atomically
+from aetia.results.truth import as_graph
+
+__all__ = [
+    "CPDAGProbabilities",
+    "EffectPosterior",
+    "GraphPosterior",
+    "LinearModel",
+    "as_graph",
+    "plain_json",
+    "write_atomically",
+]

@@ -1,0 +1,487 @@
+"""The posterior over causal graphs that every discovery method returns."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from aetia.diagnostics import effective_sample_size
+from aetia.errors import DataWarning, InputError
+from aetia.graphs import Knowledge, cpdag, is_acyclic, transitive_closure
+from aetia.likelihoods import LIKELIHOODS, Moments
+from aetia.options import build, nearest
+from aetia.randomness import RandomState, seed_sequence, torch_generator
+from aetia.results import export
+from aetia.results.comparison import compare_graphs
+from aetia.results.effect_posterior import EffectPosterior
+from aetia.results.linear_effects import LinearModel, effect_draws, effect_moments
+from aetia.results.storage import read_draws, write_draws
+from aetia.results.truth import as_graph
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import pandas as pd
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+__all__ = ["CPDAGProbabilities", "GraphPosterior"]
+
+
+class CPDAGProbabilities(NamedTuple):
+    """Posterior of the equivalence class, pair by pair."""
+
+    directed: Float[np.ndarray, "d d"]
+    """Probability that every graph of the class has i -> j."""
+    undirected: Float[np.ndarray, "d d"]
+    """Probability that i and j are adjacent and the class leaves the direction open."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class GraphPosterior:
+    """Weighted draws of causal graphs, with everything needed to use them.
+
+    Attributes:
+        graphs: Acyclic draws; ``graphs[s, i, j]`` for i -> j.
+        log_weights: Normalised log-weights of the draws.
+        names: Column names.
+        kind: ``"posterior"``, or ``"resampling"`` for selection frequencies, which are none.
+        parameters: Parameters of each draw, in the user's units where they have any.
+        lagged: Lagged edges drawn jointly, lag 1 first.
+        edge_marginals: Exact edge probabilities, where the method has them.
+        knowledge: What the user stated.
+        model: Likelihood and data moments, for effects; None for nonlinear models.
+        covariance: Covariance of the columns in the user's units, for sortability.
+        diagnostics: Method, seed, configuration, versions, wall time, cyclic share, ...
+        trace: Recorded quantities by name, one value for each recorded step.
+    """
+
+    graphs: Bool[np.ndarray, "s d d"]
+    log_weights: Float[np.ndarray, " s"]
+    names: tuple[str, ...]
+    kind: Literal["posterior", "resampling"] = "posterior"
+    parameters: Mapping[str, np.ndarray] = field(default_factory=dict)
+    lagged: Bool[np.ndarray, "s l d d"] | None = None
+    edge_marginals: Float[np.ndarray, "d d"] | None = None
+    knowledge: Knowledge = field(default_factory=Knowledge)
+    model: LinearModel | None = None
+    covariance: Float[np.ndarray, "d d"] | None = None
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    trace: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        s, d = self.graphs.shape[0], len(self.names)
+        if self.graphs.shape != (s, d, d) or self.log_weights.shape != (s,) or s == 0:
+            raise InputError(
+                f"GraphPosterior needs graphs [S, {d}, {d}] and log_weights [S] with S > 0, got "
+                f"{self.graphs.shape} and {self.log_weights.shape}."
+            )
+        log_total = np.logaddexp.reduce(self.log_weights)
+        object.__setattr__(self, "log_weights", self.log_weights - log_total)
+
+    # -- summaries ------------------------------------------------------------------------
+
+    @property
+    def weights(self) -> Float[np.ndarray, " s"]:
+        """Probability of each draw."""
+        return np.exp(self.log_weights)
+
+    @property
+    def ess(self) -> float:
+        """Effective number of draws."""
+        return effective_sample_size(self.log_weights)
+
+    def edge_probabilities(self) -> Float[np.ndarray, "d d"]:
+        """Compute the probability of every edge.
+
+        Returns:
+            ``p[i, j]`` for i -> j; exact marginals where the method has them.
+        """
+        if self.edge_marginals is not None:
+            return self.edge_marginals
+        return np.einsum("s,sij->ij", self.weights, self.graphs)
+
+    def edge_table(self, threshold: float = 0.0) -> pd.DataFrame:
+        """List the edges by name, the most probable first.
+
+        Args:
+            threshold: Leave out edges of smaller probability (and always those of zero).
+
+        Returns:
+            Columns ``source``, ``target``, ``probability``, ``path_probability``.
+        """
+        return export.edge_table(
+            self.edge_probabilities(), self._path_probabilities, self.names, threshold
+        )
+
+    def path_probability(self, a: str, b: str) -> float:
+        """Compute the probability that a causes b, directly or through others.
+
+        Args:
+            a: Name of the possible cause.
+            b: Name of the possible effect.
+
+        Returns:
+            The share of draws with a directed path from a to b.
+        """
+        return float(self._path_probabilities[self._index(a), self._index(b)])
+
+    def cpdag_probabilities(self) -> CPDAGProbabilities:
+        """Compute edge probabilities of the Markov equivalence class.
+
+        Returns:
+            Directed and undirected probabilities.
+        """
+        classes = cpdag(torch.from_numpy(self.graphs)).numpy()
+        both = classes & classes.transpose(0, 2, 1)
+        weigh = "s,sij->ij"
+        return CPDAGProbabilities(
+            np.einsum(weigh, self.weights, classes & ~both), np.einsum(weigh, self.weights, both)
+        )
+
+    def consensus_dag(self, threshold: float = 0.5) -> Bool[np.ndarray, "d d"]:
+        """Build one DAG from the edge probabilities.
+
+        Args:
+            threshold: Smallest probability of an edge.
+
+        Returns:
+            Edges added from the most probable down, leaving out any that would close a cycle,
+            so the result is always acyclic; required edges are always in.
+        """
+        required = self.knowledge.constraints(self.names).required.numpy()
+        return export.greedy_dag(self.edge_probabilities(), threshold, required)
+
+    def sample(self, n: int, random_state: RandomState = None) -> Bool[np.ndarray, "n d d"]:
+        """Draw graphs by their weight, with replacement.
+
+        Args:
+            n: Number of graphs.
+            random_state: None, an integer or a generator.
+
+        Returns:
+            The draws.
+        """
+        rng = np.random.default_rng(seed_sequence(random_state))
+        return self.graphs[rng.choice(len(self.graphs), size=n, p=self.weights)]
+
+    def dags(self) -> GraphPosterior:
+        """Keep the acyclic draws only.
+
+        Returns:
+            The posterior renormalised over them; discovery methods already return only these.
+
+        Raises:
+            InputError: If no draw is acyclic.
+        """
+        keep = is_acyclic(torch.from_numpy(self.graphs)).numpy()
+        if keep.all():
+            return self
+        if not keep.any():
+            raise InputError("no draw of this posterior is acyclic.")
+        return replace(
+            self,
+            graphs=self.graphs[keep],
+            log_weights=self.log_weights[keep],
+            parameters={k: v[keep] for k, v in self.parameters.items()},
+            lagged=None if self.lagged is None else self.lagged[keep],
+            edge_marginals=None,
+        )
+
+    def distinct(self) -> tuple[Bool[np.ndarray, "u d d"], Float[np.ndarray, " u"]]:
+        """Merge draws of the same graph.
+
+        Returns:
+            The distinct graphs, the most probable first, and their probabilities.
+        """
+        unique, inverse = np.unique(
+            self.graphs.reshape(len(self.graphs), -1), axis=0, return_inverse=True
+        )
+        mass = np.bincount(inverse.ravel(), weights=self.weights, minlength=len(unique))
+        order = np.argsort(-mass, kind="stable")
+        d = len(self.names)
+        return unique[order].reshape(-1, d, d), mass[order]
+
+    # -- questions ------------------------------------------------------------------------
+
+    def compare(self, truth: Any) -> dict[str, float]:
+        """Score the posterior against a known graph.
+
+        Args:
+            truth: A matrix, a frame with names, a networkx graph, a ``Truth`` or ``Labelled``.
+
+        Returns:
+            Every metric by name; see :func:`aetia.results.comparison.compare_graphs`.
+        """
+        graph = as_graph(truth, self.names)
+        graphs, mass = self.distinct()
+        keep = mass > 0
+        return compare_graphs(
+            graph,
+            torch.from_numpy(graphs[keep]),
+            torch.from_numpy(np.log(mass[keep])),
+            torch.from_numpy(self.edge_probabilities()),
+            torch.from_numpy(self.consensus_dag()),
+        )
+
+    def effect(
+        self,
+        treatment: str,
+        outcome: str,
+        *,
+        treated: float = 1.0,
+        control: float = 0.0,
+        n_draws: int = 4000,
+        random_state: RandomState = 0,
+    ) -> EffectPosterior:
+        """Compute the total effect of setting one variable, averaged over graphs and weights.
+
+        Mean and standard deviation are exact (the posterior of the weights given a graph is
+        known, and weights into different variables are independent); intervals come from draws.
+
+        Args:
+            treatment: Variable that is set.
+            outcome: Variable that is read.
+            treated: Level it is set to ...
+            control: ... compared with this level.
+            n_draws: Draws behind the intervals.
+            random_state: Seed of those draws.
+
+        Returns:
+            The posterior of the contrast, in units of the outcome.
+
+        Raises:
+            InputError: If a name is unknown or the model is not linear Gaussian.
+        """
+        a, b = self._index(treatment), self._index(outcome)
+        if a == b:
+            raise InputError(f"treatment and outcome are both {treatment!r}.")
+        if self.model is None:
+            raise InputError(
+                "effect() needs a linear Gaussian model (likelihood 'bge' or 'linear'); this "
+                f"posterior comes from {self.diagnostics.get('method', 'another model')} with a "
+                "likelihood that has no closed form."
+            )
+        if self.kind != "posterior":
+            warnings.warn(
+                "the draws are selection frequencies, not a posterior: so is the effect.",
+                DataWarning,
+                stacklevel=2,
+            )
+        graphs, mass = self.distinct()
+        keep = mass > 0
+        dags, weights = torch.from_numpy(graphs[keep]), torch.from_numpy(mass[keep] / mass.sum())
+        contrast = float(treated) - float(control)
+        mean, variance = effect_moments(self.model, dags, weights, a, b)
+        seeds = seed_sequence(random_state)
+        draws = effect_draws(
+            self.model, dags, weights, a, b, n_draws=n_draws, generator=torch_generator(seeds)
+        )
+        return EffectPosterior(
+            draws=contrast * draws[:, None],
+            labels=("ATE",),
+            treatment=treatment,
+            outcome=outcome,
+            treated=float(treated),
+            control=float(control),
+            exact_mean=np.array([contrast * mean]),
+            exact_sd=np.array([abs(contrast) * np.sqrt(variance)]),
+            probability_of_effect=float(self._path_probabilities[a, b]),
+            diagnostics={**self.diagnostics, "effect_seed": seeds.entropy},
+        )
+
+    # -- ways out -------------------------------------------------------------------------
+
+    def to_networkx(self, threshold: float = 0.5) -> nx.DiGraph:
+        """Export the consensus DAG.
+
+        Args:
+            threshold: As for :meth:`consensus_dag`.
+
+        Returns:
+            A graph with the attribute ``probability`` on every edge.
+        """
+        return export.to_networkx(self.consensus_dag(threshold), self.edge_probabilities(), self.names)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Export the matrix of edge probabilities.
+
+        Returns:
+            A frame with the column names on both axes, causes in rows.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.edge_probabilities(), index=self.names, columns=self.names)
+
+    def to_dot(self, threshold: float = 0.5) -> str:
+        """Export the consensus DAG in the language of Graphviz.
+
+        Args:
+            threshold: As for :meth:`consensus_dag`.
+
+        Returns:
+            Text with edge widths by probability.
+        """
+        return export.to_dot(self.to_networkx(threshold))
+
+    def to_gml(self, threshold: float = 0.5) -> str:
+        """Export the consensus DAG as GML.
+
+        Args:
+            threshold: As for :meth:`consensus_dag`.
+
+        Returns:
+            GML text.
+        """
+        return export.to_gml(self.to_networkx(threshold))
+
+    def to_dowhy(self, threshold: float = 0.5) -> str:
+        """Export the consensus DAG for ``dowhy.CausalModel(graph=...)``.
+
+        Args:
+            threshold: As for :meth:`consensus_dag`.
+
+        Returns:
+            The GML text that DoWhy reads.
+        """
+        return self.to_gml(threshold)
+
+    def to_xarray(self) -> xr.Dataset:
+        """Export the draws with named dimensions.
+
+        Returns:
+            ``graphs (draw, source, target)``, ``log_weights (draw)``, and the parameters.
+        """
+        return export.to_xarray(self.graphs, self.log_weights, self.names, self.parameters)
+
+    def plot(self, ax: Axes | None = None, *, threshold: float = 0.1) -> tuple[Axes, pd.DataFrame]:
+        """Draw the graph, edge width by probability.
+
+        Args:
+            ax: Where to draw; None makes a figure.
+            threshold: Leave out edges of smaller probability.
+
+        Returns:
+            The axes, and the frame of edges that was drawn.
+        """
+        from aetia.plots import plot_graph
+
+        return plot_graph(self.edge_probabilities(), self.names, threshold=threshold, ax=ax)
+
+    def save(self, path: str | Path) -> None:
+        """Write the posterior to a folder, atomically; nothing in it is executable.
+
+        Args:
+            path: The folder; made if needed.
+        """
+        arrays, plain = _to_plain(self)
+        write_draws(path, "GraphPosterior", arrays, plain)
+
+    @classmethod
+    def load(cls, path: str | Path) -> GraphPosterior:
+        """Read a posterior written by :meth:`save`.
+
+        Args:
+            path: The folder.
+
+        Returns:
+            The same posterior.
+        """
+        return _from_plain(*read_draws(path, "GraphPosterior"))
+
+    # -- inside ---------------------------------------------------------------------------
+
+    @cached_property
+    def _path_probabilities(self) -> np.ndarray:
+        graphs, mass = self.distinct()
+        closure = transitive_closure(torch.from_numpy(graphs)).numpy()
+        return np.einsum("s,sij->ij", mass, closure)
+
+    def _index(self, name: str) -> int:
+        if name not in self.names:
+            raise InputError(
+                f"no column {name!r}.{nearest(str(name), list(self.names))} "
+                f"Columns: {', '.join(self.names)}."
+            )
+        return self.names.index(name)
+
+    def __repr__(self) -> str:
+        return export.describe(self)
+
+    def _repr_html_(self) -> str:
+        return export.describe_html(self)
+
+
+def _to_plain(p: GraphPosterior) -> tuple[dict, dict]:
+    arrays: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
+        "graphs": (("draw", "source", "target"), p.graphs),
+        "log_weights": (("draw",), p.log_weights),
+    }
+    for name, value in p.parameters.items():
+        dims = ("draw", *(f"{name}_{k}" for k in range(1, value.ndim)))
+        arrays[f"parameter_{name}"] = (dims, value)
+    for name, value in p.trace.items():
+        arrays[f"trace_{name}"] = (("recorded",), value)
+    if p.lagged is not None:
+        arrays["lagged"] = (("draw", "lag", "source", "target"), p.lagged)
+    if p.edge_marginals is not None:
+        arrays["edge_marginals"] = (("source", "target"), p.edge_marginals)
+    if p.covariance is not None:
+        arrays["covariance"] = (("source", "target"), p.covariance)
+    plain: dict[str, Any] = {
+        "names": p.names,
+        "kind": p.kind,
+        "knowledge": p.knowledge.to_dict(),
+        "diagnostics": dict(p.diagnostics),
+        "likelihood": None,
+    }
+    if p.model is not None:
+        m = p.model.moments
+        arrays["moments_n"] = (("own",), m.n.numpy())
+        arrays["moments_mean"] = (("own", "source"), m.mean.numpy())
+        arrays["moments_scatter"] = (("own", "source", "target"), m.scatter.numpy())
+        arrays["centre"] = (("source",), p.model.centre.numpy())
+        arrays["scale"] = (("source",), p.model.scale.numpy())
+        options = p.model.likelihood
+        plain["likelihood"] = {"name": options.name, "options": dict(vars(options))}
+    return arrays, plain
+
+
+def _from_plain(arrays: dict[str, np.ndarray], plain: dict[str, Any]) -> GraphPosterior:
+    model = None
+    if plain["likelihood"] is not None:
+        cls = LIKELIHOODS[plain["likelihood"]["name"]]
+        moments = Moments(
+            *(torch.from_numpy(arrays[f"moments_{k}"]) for k in ("n", "mean", "scatter"))
+        )
+        model = LinearModel(
+            build(cls, plain["likelihood"]["options"]),  # pyright: ignore[reportArgumentType]
+            moments,
+            torch.from_numpy(arrays["centre"]),
+            torch.from_numpy(arrays["scale"]),
+        )
+
+    def prefixed(prefix: str) -> dict[str, np.ndarray]:
+        return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+    return GraphPosterior(
+        graphs=arrays["graphs"],
+        log_weights=arrays["log_weights"],
+        names=tuple(plain["names"]),
+        kind=plain["kind"],
+        parameters=prefixed("parameter_"),
+        lagged=arrays.get("lagged"),
+        edge_marginals=arrays.get("edge_marginals"),
+        knowledge=Knowledge.from_dict(plain["knowledge"]),
+        model=model,
+        covariance=arrays.get("covariance"),
+        diagnostics=plain["diagnostics"],
+        trace=prefixed("trace_"),
+    )

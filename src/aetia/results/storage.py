@@ -1,0 +1,146 @@
+"""Results on disk: one netCDF file in a folder, plain data only, written atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aetia.errors import InputError, ResultFileError
+
+__all__ = ["FILE_NAME", "plain_json", "read_draws", "write_atomically", "write_draws"]
+
+FILE_NAME = "draws.nc"
+SCHEMA_VERSION = 1
+
+Arrays = Mapping[str, tuple[tuple[str, ...], np.ndarray]]
+
+
+def write_draws(path: str | Path, kind: str, arrays: Arrays, plain: Mapping[str, Any]) -> None:
+    """Write named arrays and plain values to ``path/draws.nc``.
+
+    Args:
+        path: Folder; made if needed.
+        kind: Class of the result, checked on reading.
+        arrays: Dimensions and values by name.
+        plain: Anything JSON can hold.
+
+    Raises:
+        InputError: If the folder cannot be written.
+    """
+    import xarray as xr
+
+    data = xr.Dataset(
+        {k: (dims, v.astype(np.int8) if v.dtype == bool else v) for k, (dims, v) in arrays.items()}
+    )
+    data.attrs["aetia"] = json.dumps(
+        {
+            "schema": SCHEMA_VERSION,
+            "kind": kind,
+            "bool": [k for k, (_, v) in arrays.items() if v.dtype == bool],
+            "plain": plain_json(plain),
+        }
+    )
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary:
+            part = Path(temporary) / FILE_NAME
+            encoding = {k: {"zlib": True, "complevel": 4} for k in arrays}
+            data.to_netcdf(part, engine="h5netcdf", encoding=encoding)
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(part, folder / FILE_NAME)
+    except OSError as error:
+        raise InputError(f"cannot write the result to {str(folder)!r}: {error}") from error
+
+
+def read_draws(path: str | Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what :func:`write_draws` wrote.
+
+    Args:
+        path: The folder.
+        kind: Class of the result that is expected.
+
+    Returns:
+        Arrays and plain values by name.
+
+    Raises:
+        ResultFileError: If the file is missing, truncated, of another kind or schema.
+    """
+    import xarray as xr
+
+    file = Path(path) / FILE_NAME
+    if not file.is_file():
+        raise ResultFileError(
+            f"no saved result at {str(path)!r}: {FILE_NAME} is missing. Pass the folder that "
+            "`save` wrote."
+        )
+    try:
+        with xr.open_dataset(file, engine="h5netcdf") as data:
+            loaded = data.load()
+        header = json.loads(loaded.attrs["aetia"])
+        arrays = {str(k): v.to_numpy() for k, v in loaded.data_vars.items()}
+    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        raise ResultFileError(
+            f"{str(file)!r} is damaged or not a result of aetia ({type(error).__name__}: {error})."
+        ) from error
+    if header.get("kind") != kind or header.get("schema", 0) > SCHEMA_VERSION:
+        raise ResultFileError(
+            f"{str(file)!r} holds a {header.get('kind')} (schema {header.get('schema')}), expected "
+            f"a {kind} (schema at most {SCHEMA_VERSION})."
+        )
+    for name in header["bool"]:
+        arrays[name] = arrays[name].astype(bool)
+    return arrays, header["plain"]
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that readers see all of it or the old one.
+
+    Args:
+        path: The file.
+        text: Its content.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, delete=False, suffix=".writing"
+        ) as part:
+            part.write(text)
+            part.flush()
+            os.fsync(part.fileno())
+        os.chmod(part.name, 0o644)
+        os.replace(part.name, path)
+    except OSError as error:
+        raise InputError(f"cannot write {str(path)!r}: {error}") from error
+
+
+def plain_json(value: Any) -> Any:
+    """Turn NumPy values, tuples and mappings into what JSON can hold.
+
+    Args:
+        value: Nested plain data.
+
+    Returns:
+        The same with lists, dicts, strings, numbers; infinities and NaN stay floats.
+    """
+    if isinstance(value, Mapping):
+        return {str(k): plain_json(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_json(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain_json(value.tolist())
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)
