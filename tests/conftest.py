@@ -21,6 +21,9 @@ settings.register_profile(
 )
 settings.load_profile("aetia")
 
+# Tests run side by side; two threads each would fight over the cores.
+torch.set_num_threads(1)
+
 GOLDEN = Path(__file__).parent / "golden"
 
 

@@ -10,14 +10,14 @@ from aetia.errors import InputError
 from aetia.graphs import Knowledge, all_dags
 
 NAMES = ["rain", "sprinkler", "grass", "slip"]
-EVERYTHING = dict(
-    required=["rain -> grass"],
-    forbidden=[("rain", "sprinkler"), "grass->sprinkler"],
-    tiers=[["rain", "sprinkler"], ["grass"]],
-    roots=["rain"],
-    sinks=["slip"],
-    beliefs={"sprinkler -> grass": 0.8, ("grass", "slip"): 0.25},
-)
+EVERYTHING = {
+    "required": ["rain -> grass"],
+    "forbidden": [("rain", "sprinkler"), "grass->sprinkler"],
+    "tiers": [["rain", "sprinkler"], ["grass"]],
+    "roots": ["rain"],
+    "sinks": ["slip"],
+    "beliefs": {"sprinkler -> grass": 0.8, ("grass", "slip"): 0.25},
+}
 
 
 def says_yes(edges, statements):
@@ -92,23 +92,26 @@ def test_empty_knowledge_has_nothing_to_write():
 @pytest.mark.parametrize(
     ("statements", "words"),
     [
-        (dict(required=["a -> b"], forbidden=["a -> b"]), ["'a' -> 'b' is required", "forbidden"]),
-        (dict(required=["a -> b"], tiers=[["b"], ["a"]]), ["'a' -> 'b' is required", "tier"]),
-        (dict(required=["a -> b"], roots=["b"]), ["'a' -> 'b' is required", "roots"]),
-        (dict(required=["a -> b"], sinks=["a"]), ["'a' -> 'b' is required", "sinks"]),
-        (dict(required=["a -> b", "b -> a"]), ["'a' -> 'b'", "required", "'b'", "'a'"]),
-        (dict(required=["a -> b", "b -> c", "c -> a"]), ["required", "back to"]),
-        (dict(tiers=[["a"], ["b"], ["a"]]), ["'a'", "tier 0", "tier 2"]),
-        (dict(beliefs={"a -> b": 0.0}), ["'a' -> 'b'", "got 0", "`forbidden`"]),
-        (dict(beliefs={"a -> b": 1.0}), ["'a' -> 'b'", "got 1", "`required`"]),
-        (dict(beliefs={"a -> b": 0.7}, required=["a -> b"]), ["belief 0.7", "required"]),
-        (dict(beliefs={"a -> b": 0.7}, forbidden=["a -> b"]), ["belief 0.7", "forbidden"]),
-        (dict(beliefs={"a -> b": 0.7}, tiers=[["b"], ["a"]]), ["belief 0.7", "tier"]),
-        (dict(beliefs={"a -> b": 0.7}, roots=["b"]), ["belief 0.7", "roots"]),
-        (dict(required=["a -> a"]), ["'a'", "itself"]),
-        (dict(required=["a b"]), ["'a b'", "->"]),
-        (dict(roots="a"), ["roots", "list"]),
-        (dict(tiers=["a", "b"]), ["tiers", "list"]),
+        (
+            {"required": ["a -> b"], "forbidden": ["a -> b"]},
+            ["'a' -> 'b' is required", "forbidden"],
+        ),
+        ({"required": ["a -> b"], "tiers": [["b"], ["a"]]}, ["'a' -> 'b' is required", "tier"]),
+        ({"required": ["a -> b"], "roots": ["b"]}, ["'a' -> 'b' is required", "roots"]),
+        ({"required": ["a -> b"], "sinks": ["a"]}, ["'a' -> 'b' is required", "sinks"]),
+        ({"required": ["a -> b", "b -> a"]}, ["'a' -> 'b'", "required", "'b'", "'a'"]),
+        ({"required": ["a -> b", "b -> c", "c -> a"]}, ["required", "back to"]),
+        ({"tiers": [["a"], ["b"], ["a"]]}, ["'a'", "tier 0", "tier 2"]),
+        ({"beliefs": {"a -> b": 0.0}}, ["'a' -> 'b'", "got 0", "`forbidden`"]),
+        ({"beliefs": {"a -> b": 1.0}}, ["'a' -> 'b'", "got 1", "`required`"]),
+        ({"beliefs": {"a -> b": 0.7}, "required": ["a -> b"]}, ["belief 0.7", "required"]),
+        ({"beliefs": {"a -> b": 0.7}, "forbidden": ["a -> b"]}, ["belief 0.7", "forbidden"]),
+        ({"beliefs": {"a -> b": 0.7}, "tiers": [["b"], ["a"]]}, ["belief 0.7", "tier"]),
+        ({"beliefs": {"a -> b": 0.7}, "roots": ["b"]}, ["belief 0.7", "roots"]),
+        ({"required": ["a -> a"]}, ["'a'", "itself"]),
+        ({"required": ["a b"]}, ["'a b'", "->"]),
+        ({"roots": "a"}, ["roots", "list"]),
+        ({"tiers": ["a", "b"]}, ["tiers", "list"]),
     ],
 )
 def test_a_contradiction_names_both_statements(statements, words):

@@ -12,7 +12,7 @@ from aetia.graphs import GRAPH_LAWS, ErdosRenyi, ScaleFree, UniformDAGs, is_acyc
 def test_log_probabilities_match_the_golden_numbers_on_hard_and_soft_graphs(dibs_golden):
     scores = dibs_golden["scores"]
     soft = scores["soft"]
-    er = ErdosRenyi(edges_per_node=scores["er_edges_per_node"])
+    er = ErdosRenyi(edges_per_node=float(scores["er_edges_per_node"]))
     assert er.edge_probability(5) == pytest.approx(scores["er_p"])
     for row in scores["rows"]:
         g = torch.tensor(row["g"], dtype=torch.float64)
