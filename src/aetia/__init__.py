@@ -1,1 +1,66 @@
-"""aetia."""
+"""aetia: Bayesian and generative causal learning.
+
+The public names are loaded when first used, so that importing the package is instant.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from aetia.version import __version__
+
+if TYPE_CHECKING:
+    from aetia.data import Dataset, Labelled, Truth, as_dataset, load_public
+    from aetia.discovery import DiBS, ExactPosterior, Schedule
+    from aetia.graphs import ErdosRenyi, Knowledge, ScaleFree, UniformDAGs
+    from aetia.likelihoods import MLP, BGe, LinearGaussian
+    from aetia.results import EffectPosterior, GraphPosterior
+    from aetia.scm import SCM, Simulation, simulate
+
+_ROOMS = {
+    "data": ("Dataset", "Labelled", "Truth", "as_dataset", "load_public"),
+    "discovery": ("DiBS", "ExactPosterior", "Schedule"),
+    "graphs": ("ErdosRenyi", "Knowledge", "ScaleFree", "UniformDAGs"),
+    "likelihoods": ("BGe", "LinearGaussian", "MLP"),
+    "results": ("EffectPosterior", "GraphPosterior"),
+    "scm": ("SCM", "Simulation", "simulate"),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [
+    "MLP",
+    "SCM",
+    "BGe",
+    "Dataset",
+    "DiBS",
+    "EffectPosterior",
+    "ErdosRenyi",
+    "ExactPosterior",
+    "GraphPosterior",
+    "Knowledge",
+    "Labelled",
+    "LinearGaussian",
+    "ScaleFree",
+    "Schedule",
+    "Simulation",
+    "Truth",
+    "UniformDAGs",
+    "__version__",
+    "as_dataset",
+    "load_public",
+    "simulate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use (PEP 562)."""
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'aetia' has no attribute {name!r}")
+    value = getattr(import_module(f"aetia.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -148,7 +148,9 @@ def test_the_evidence_with_learned_noise_is_the_integral_over_the_variance(golde
 
             grid = np.linspace(-8, 6, 400)
             top = max(map(log_integrand, grid))
-            value, _ = integrate.quad(lambda u: math.exp(log_integrand(u) - top), -8, 8, limit=200)
+            value, _ = integrate.quad(
+                lambda u, top=top: math.exp(log_integrand(u) - top), -8, 8, limit=200
+            )
             close(got[k, j], top + math.log(value), tolerance=1e-6)
 
 

@@ -171,8 +171,11 @@ def _read(path: Path) -> tuple[list[str], list[np.ndarray], str]:
             frame = pd.read_parquet(path)
         elif path.suffix.lower() in {".csv", ".tsv", ".txt", ".gz"}:
             _check_header(path)
-            frame = pd.read_csv(path, sep=None if path.suffix != ".gz" else ",", engine="python") \
-                if path.suffix.lower() in {".tsv", ".txt"} else pd.read_csv(path)
+            frame = (
+                pd.read_csv(path, sep=None if path.suffix != ".gz" else ",", engine="python")
+                if path.suffix.lower() in {".tsv", ".txt"}
+                else pd.read_csv(path)
+            )
         else:
             raise InputError(
                 f"cannot tell the format of {path.name!r} from its ending "
@@ -198,7 +201,11 @@ def _read(path: Path) -> tuple[list[str], list[np.ndarray], str]:
             stacklevel=4,
         )
         frame = frame.iloc[:, 1:]
-    return [str(c) for c in frame.columns], [_column_array(frame[c]) for c in frame.columns], str(path)
+    return (
+        [str(c) for c in frame.columns],
+        [_column_array(frame[c]) for c in frame.columns],
+        str(path),
+    )
 
 
 def _check_header(path: Path) -> None:

@@ -7,7 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-__all__ = ["Reliability", "brier_score", "expected_calibration_error", "rank_p_value", "reliability"]
+__all__ = [
+    "Reliability",
+    "brier_score",
+    "expected_calibration_error",
+    "rank_p_value",
+    "reliability",
+]
 
 
 class Reliability(NamedTuple):
@@ -57,9 +63,7 @@ def expected_calibration_error(
     return float((gaps * curve.count).sum() / curve.count.sum())
 
 
-def brier_score(
-    probabilities: Float[np.ndarray, " k"], outcomes: Bool[np.ndarray, " k"]
-) -> float:
+def brier_score(probabilities: Float[np.ndarray, " k"], outcomes: Bool[np.ndarray, " k"]) -> float:
     """Average the squared difference between probability and outcome (Brier, 1950).
 
     Args:

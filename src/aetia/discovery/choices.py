@@ -30,7 +30,9 @@ def choose(option: str, value: Any, registry: Mapping[str, type], *, needs: str)
         options = dict(value)
         name = options.pop("name", None)
         if name is None:
-            raise InputError(f"{option}: a mapping needs the entry 'name', one of {list(registry)}.")
+            raise InputError(
+                f"{option}: a mapping needs the entry 'name', one of {list(registry)}."
+            )
         value, rest = name, options
     else:
         rest = {}

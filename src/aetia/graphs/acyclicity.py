@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 __all__ = [
     "ACYCLICITY",
@@ -55,6 +56,7 @@ class _PowerTrace(torch.autograd.Function):
         return (slope * base).sum((-2, -1)) - d
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor) -> Tensor:  # noqa: ANN001  # pyright: ignore[reportIncompatibleMethodOverride]
         (slope,) = ctx.saved_tensors
         return grad[..., None, None] * slope

@@ -23,11 +23,11 @@ __all__ = [
 
 
 def shd(
-    first: Bool[Tensor, "*batch d d"],
-    second: Bool[Tensor, "*batch d d"],
+    first: Bool[Tensor, "*#batch d d"],
+    second: Bool[Tensor, "*#batch d d"],
     *,
     reversal_cost: int = 1,
-) -> Float[Tensor, "*batch"]:
+) -> Float[Tensor, "..."]:
     """Compute the structural Hamming distance: pairs of variables that are related differently.
 
     Works on DAGs and on CPDAGs (an undirected edge has both entries True).
@@ -91,11 +91,13 @@ def adjustment_distance(
     }
     if kind not in functions:
         raise InputError(f"adjustment distance {kind!r} is not one of {list(functions)}.")
+    if kind == "sid" and bool((truth & truth.mT).any() or (estimate & estimate.mT).any()):
+        raise InputError("SID is defined for DAGs only, but an edge is undirected; use 'parent'.")
     try:
         _, mistakes = functions[kind](
             _gadjid_codes(truth), _gadjid_codes(estimate), edge_direction="from row to column"
         )
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         raise InputError(f"adjustment distance {kind!r}: {error}") from error
     return int(mistakes)
 
@@ -108,8 +110,8 @@ def _gadjid_codes(graph: Tensor) -> np.ndarray:
 
 
 def edge_scores(
-    truth: Bool[Tensor, "*batch d d"], estimate: Bool[Tensor, "*batch d d"]
-) -> dict[str, Float[Tensor, "*batch"]]:
+    truth: Bool[Tensor, "*#batch d d"], estimate: Bool[Tensor, "*#batch d d"]
+) -> dict[str, Float[Tensor, "..."]]:
     """Compare edges as sets: directed, without directions, and in orientation only.
 
     Args:

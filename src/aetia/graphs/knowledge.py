@@ -62,12 +62,12 @@ class Knowledge:
         InputError: If two statements contradict each other; the message names both.
     """
 
-    required: Sequence[Edge | str] = ()
-    forbidden: Sequence[Edge | str] = ()
+    required: Sequence[Any] = ()
+    forbidden: Sequence[Any] = ()
     tiers: Sequence[Sequence[str]] = ()
     roots: Sequence[str] = ()
     sinks: Sequence[str] = ()
-    beliefs: Mapping[Edge | str, float] = field(default_factory=dict)
+    beliefs: Any = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         freeze = object.__setattr__
@@ -76,9 +76,7 @@ class Knowledge:
         freeze(self, "tiers", tuple(_names("tiers", t) for t in _listed("tiers", self.tiers)))
         freeze(self, "roots", _names("roots", self.roots))
         freeze(self, "sinks", _names("sinks", self.sinks))
-        if not isinstance(self.beliefs, Mapping):
-            raise InputError("knowledge: beliefs must map edges to probabilities.")
-        freeze(self, "beliefs", {_edge(e): float(p) for e, p in self.beliefs.items()})
+        freeze(self, "beliefs", _beliefs(self.beliefs))
         self._check()
 
     @classmethod
@@ -136,12 +134,12 @@ class Knowledge:
             Only the entries that say something, edges as ``"a -> b"``.
         """
         plain = {
-            "required": [f"{a} -> {b}" for a, b in self.required],
-            "forbidden": [f"{a} -> {b}" for a, b in self.forbidden],
+            "required": [_plain(e) for e in self.required],
+            "forbidden": [_plain(e) for e in self.forbidden],
             "tiers": [list(t) for t in self.tiers],
             "roots": list(self.roots),
             "sinks": list(self.sinks),
-            "beliefs": {f"{a} -> {b}": p for (a, b), p in self.beliefs.items()},
+            "beliefs": [[a, b, p] for (a, b), p in dict(self.beliefs).items()],
         }
         return {k: v for k, v in plain.items() if v}
 
@@ -183,7 +181,7 @@ class Knowledge:
         for i, a in enumerate(names):
             for j, b in enumerate(names):
                 forbidden[i, j] = i != j and self._why_not((a, b)) is not None
-        for (a, b), p in self.beliefs.items():
+        for (a, b), p in dict(self.beliefs).items():
             log_odds[index[a], index[b]] = math.log(p) - math.log1p(-p)
         # An edge against a required path would close a cycle, so no draw can have it.
         forbidden |= transitive_closure(required).mT
@@ -218,7 +216,7 @@ class Knowledge:
                 raise InputError(
                     f"knowledge contradicts itself: {_show(edge)} is required, but {reason}."
                 )
-        for edge, p in self.beliefs.items():
+        for edge, p in dict(self.beliefs).items():
             if not 0.0 < p < 1.0:
                 raise InputError(
                     f"knowledge: the belief in {_show(edge)} must lie strictly between 0 and 1, "
@@ -268,6 +266,28 @@ def _edge(value: Any) -> Edge:
     if parts[0] == parts[1]:
         raise InputError(f"knowledge: {parts[0]!r} cannot cause itself.")
     return parts[0], parts[1]
+
+
+def _plain(edge: Edge) -> str | list[str]:
+    """Write ``"a -> b"``, or a pair when a name itself holds an arrow."""
+    return list(edge) if "->" in "".join(edge) else f"{edge[0]} -> {edge[1]}"
+
+
+def _beliefs(value: Any) -> dict[Edge, float]:
+    """Read a mapping of edges to probabilities, or a list of (cause, effect, probability)."""
+    try:
+        pairs = (
+            [(_edge(e), float(p)) for e, p in value.items()]
+            if isinstance(value, Mapping)
+            else [(_edge([a, b]), float(p)) for a, b, p in value]
+        )
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(
+            "knowledge: beliefs must map edges to probabilities, such as {'a -> b': 0.8}."
+        ) from error
+    return dict(pairs)
 
 
 def _show(edge: Edge) -> str:

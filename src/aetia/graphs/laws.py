@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from aetia.graphs.orders import is_acyclic
 __all__ = ["GRAPH_LAWS", "ErdosRenyi", "GraphLaw", "ScaleFree", "UniformDAGs"]
 
 
+@runtime_checkable
 class GraphLaw(Protocol):
     """A law over DAGs; a user's own class with these two methods plugs in."""
 

@@ -84,6 +84,10 @@ class ParentSetScores:
         return torch.searchsorted(self._keys, keys).clamp_max(max(len(self._keys) - 1, 0))
 
     def _add(self, graphs: Tensor, keys: Tensor, missing: Tensor) -> None:
+        if len(self._keys) + int(missing.sum()) > self.max_entries:
+            # Start over, but keep what this very call needs.
+            self._keys, self._scores = self._keys[:0], self._scores[:0]
+            missing = torch.ones_like(missing)
         where = missing.nonzero().flatten()
         new, inverse = keys[where].unique(return_inverse=True)
         first = torch.empty_like(new).scatter_(0, inverse, where)  # any occurrence will do
@@ -91,14 +95,6 @@ class ParentSetScores:
         parents = graphs.reshape(-1, self.d, self.d)[first // self.d, :, node]
         scores = self.score(parents, node)
         self.n_scored += len(new)
-        if len(self._keys) + len(new) > self.max_entries:
-            # Start over, but keep what this very call needs.
-            new, inverse = keys.unique(return_inverse=True)
-            first = torch.empty_like(new).scatter_(0, inverse, torch.arange(len(keys)))
-            node = first % self.d
-            parents = graphs.reshape(-1, self.d, self.d)[first // self.d, :, node]
-            self._keys, self._scores = new, self.score(parents, node)
-            return
         all_keys = torch.cat([self._keys.to(new.device), new])
         all_scores = torch.cat([self._scores.to(new.device), scores])
         order = all_keys.argsort()

@@ -88,6 +88,7 @@ class JointScore(Protocol):
         ...
 
 
+@runtime_checkable
 class Likelihood(Protocol):
     """Options of a likelihood; ``on`` binds them to a table."""
 

@@ -57,9 +57,7 @@ def compare_graphs(
         "expected_recall": expected(scores["recall"], log_weights),
         "expected_skeleton_f1": expected(scores["skeleton_f1"], log_weights),
         "expected_orientation_accuracy": expected(scores["orientation_accuracy"], log_weights),
-        "expected_sid": expected(
-            torch.tensor([float(sid(truth, g)) for g in graphs]), log_weights
-        ),
+        "expected_sid": expected(torch.tensor([float(sid(truth, g)) for g in graphs]), log_weights),
         "auroc": auroc(truth, marginals),
         "average_precision": average_precision(truth, marginals),
         "ece": expected_calibration_error(p, y),

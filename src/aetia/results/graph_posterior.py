@@ -308,7 +308,9 @@ class GraphPosterior:
         Returns:
             A graph with the attribute ``probability`` on every edge.
         """
-        return export.to_networkx(self.consensus_dag(threshold), self.edge_probabilities(), self.names)
+        return export.to_networkx(
+            self.consensus_dag(threshold), self.edge_probabilities(), self.names
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Export the matrix of edge probabilities.

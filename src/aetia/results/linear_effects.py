@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ __all__ = ["LinearModel", "effect_draws", "effect_moments"]
 _MAX_FLOATS = 20_000_000
 
 
+@runtime_checkable
 class WeightLikelihood(Protocol):
     """A likelihood whose weights have a closed-form posterior given the graph."""
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from aetia.errors import InputError
 from aetia.options import check_positive
 
 __all__ = ["KERNELS", "FixedBandwidth", "Kernel", "KernelMatrix", "MedianBandwidth"]
@@ -31,6 +32,7 @@ class KernelMatrix(NamedTuple):
     bandwidths: dict[str, float]
 
 
+@runtime_checkable
 class Kernel(Protocol):
     """Similarity of particles, with its gradient."""
 
@@ -108,6 +110,10 @@ class _Named(NamedTuple):
 def _groups(position: dict[str, Tensor], named: Mapping[str, float]) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for block in position:
+        if block not in named and "*" not in named:
+            raise InputError(
+                f"FixedBandwidth has no bandwidth for {block!r}; name it, or give '*' for the rest."
+            )
         groups.setdefault(block if block in named else "*", []).append(block)
     return groups
 

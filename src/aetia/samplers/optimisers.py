@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from aetia.errors import InputError
 from aetia.options import check_positive
 
 __all__ = ["OPTIMISERS", "Adam", "ClippedAscent", "Optimiser", "OptimiserState", "RMSprop"]
@@ -17,6 +18,7 @@ Blocks: TypeAlias = dict[str, Tensor]
 OptimiserState: TypeAlias = dict[str, Blocks]
 
 
+@runtime_checkable
 class Optimiser(Protocol):
     """An update rule over named blocks of particles."""
 
@@ -154,6 +156,11 @@ class ClippedAscent:
 
     def __post_init__(self) -> None:
         check_positive(self, "step_size")
+        for name, bound in self.max_norm.items():
+            if not bound > 0:
+                raise InputError(
+                    f"ClippedAscent: max_norm[{name!r}] must be larger than 0, got {bound!r}."
+                )
 
     def init(self, position: Blocks) -> OptimiserState:
         """Return the empty state.

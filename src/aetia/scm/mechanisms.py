@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 __all__ = ["LinearMechanism", "MLPMechanism", "Mechanism", "random_linear", "random_mlp"]
 
 
+@runtime_checkable
 class Mechanism(Protocol):
     """The deterministic part of every variable; a user's own class plugs in."""
 

@@ -95,4 +95,3 @@ def scale_free(
 def _relabelled(graph: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     order = rng.permutation(len(graph))
     return graph[np.ix_(order, order)]
-

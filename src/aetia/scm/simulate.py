@@ -91,7 +91,10 @@ def simulate(options: Simulation, random_state: RandomState = None) -> Simulated
     else:
         variance = np.full(options.d, float(options.noise_variance))
     model = SCM(
-        adjacency=graph, mechanism=mechanism, noise_std=np.sqrt(variance), noise=Noise(options.noise)
+        adjacency=graph,
+        mechanism=mechanism,
+        noise_std=np.sqrt(variance),
+        noise=Noise(options.noise),
     )
     table = model.sample(options.n, random_state=np.random.default_rng(row_seed))
     if options.n_interventional:

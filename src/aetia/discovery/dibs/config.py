@@ -71,7 +71,9 @@ class DiBSConfig:
             if getattr(self, name) not in ("auto", None):
                 _check_count(self, name)
         if isinstance(self.trace_every, bool) or not isinstance(self.trace_every, int):
-            raise InputError(f"DiBSConfig: trace_every must be an integer, got {self.trace_every!r}.")
+            raise InputError(
+                f"DiBSConfig: trace_every must be an integer, got {self.trace_every!r}."
+            )
         check_positive(self, "temperature", "latent_prior_std")
         check_positive(self, "trace_every", zero=True)
         for name in ("alpha", "beta"):

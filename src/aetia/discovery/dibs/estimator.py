@@ -40,7 +40,7 @@ from aetia.version import __version__
 
 __all__ = ["DiBS"]
 
-_FINAL_ALPHA = {"bge": 2000.0, "linear": 100.0, "mlp": 60.0}
+_FINAL_ALPHA = {"bge": 200.0, "linear": 100.0, "mlp": 60.0}
 _FINAL_BETA = 2000.0
 
 
@@ -177,7 +177,9 @@ class DiBS(BaseEstimator):
         started = time.perf_counter()
         config = DiBSConfig(**{f.name: getattr(self, f.name) for f in fields(DiBSConfig)})
         likelihood = choose("likelihood", config.likelihood, LIKELIHOODS, needs="on")
-        scaling = getattr(likelihood, "scaling", "centre") if config.scaling == "auto" else config.scaling
+        scaling = (
+            getattr(likelihood, "scaling", "centre") if config.scaling == "auto" else config.scaling
+        )
         table = read_table(
             X,
             method="DiBS",
@@ -288,9 +290,9 @@ class DiBS(BaseEstimator):
                 "particle_weights='evidence' needs a likelihood whose parameters can be "
                 "integrated out ('bge', 'linear'); use 'mixture' or 'empirical'."
             )
-        prior = run.prior.log_prob(graphs.double()) + (
-            table.constraints.log_odds * graphs
-        ).sum((-2, -1))
+        prior = run.prior.log_prob(graphs.double()) + (table.constraints.log_odds * graphs).sum(
+            (-2, -1)
+        )
         log_joint = run.log_joint(graphs, parameters, evidence=kind == "evidence") + prior
         weights_kind = "empirical" if kind == "empirical" else "mixture"
         log_weights = particle_log_weights(weights_kind, which, log_joint)
@@ -384,7 +386,9 @@ class _Run:
                     f"{info.score.alpha:g}, beta {info.score.beta:g}). Use a smaller step_size, "
                     "or check the scale of the columns against noise_variance."
                 )
-            if config.trace_every and (step % config.trace_every == 0 or step == config.n_steps - 1):
+            if config.trace_every and (
+                step % config.trace_every == 0 or step == config.n_steps - 1
+            ):
                 cyclic = float((~is_acyclic(self.graphs(state.position["z"]))).float().mean())
                 row = trace.record(step, info, cyclic)
                 if callback is not None:
@@ -399,9 +403,7 @@ class _Run:
     def mean_penalty(self, graphs: Tensor) -> float:
         return float(ACYCLICITY[self.config.acyclicity](graphs.double()).max())
 
-    def log_joint(
-        self, graphs: Tensor, parameters: dict[str, Tensor], *, evidence: bool
-    ) -> Tensor:
+    def log_joint(self, graphs: Tensor, parameters: dict[str, Tensor], *, evidence: bool) -> Tensor:
         """F(G) or F(G, theta) in float64."""
         x, mask = self.table.x, self.table.intervened
         if not self.is_joint:
@@ -418,7 +420,9 @@ class _Run:
         shape = (p, d, self._n_latent(), 2) if self.config.embedding else (p, d, d)
         z = torch.randn(shape, generator=generator, device=self.device) * self._std()
         return {"z": z} | (
-            self.bound.sample_parameters(p, generator) if isinstance(self.bound, JointScore) and self.is_joint else {}
+            self.bound.sample_parameters(p, generator)
+            if isinstance(self.bound, JointScore) and self.is_joint
+            else {}
         )
 
     def _n_latent(self) -> int:

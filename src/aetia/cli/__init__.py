@@ -1,0 +1,1 @@
+"""Verbs; no maths."""

@@ -1,0 +1,184 @@
+"""The verbs and their options; nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="aetia",
+    help="Bayesian causal discovery: a table in, a posterior over causal graphs and a report out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made if needed.")]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="Seed; the same seed gives the same result.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bar.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Set one option of the method, as name=value. Repeat as needed."),
+]
+
+
+@app.command()
+def demo(
+    out: Out = Path("demo-run"),
+    seed: Seed = 0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Discover causes in a real, bundled table and write a report: about a minute, offline."""
+    from aetia.cli.discovering import run_demo
+
+    run_demo(out=out, seed=seed, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def discover(
+    table: Annotated[
+        str, typer.Argument(help="CSV or Parquet file, or a name from `aetia datasets`.")
+    ],
+    method: Annotated[
+        str, typer.Option("--method", help="dibs or exact (up to 5 columns).")
+    ] = "dibs",
+    likelihood: Annotated[
+        str | None, typer.Option("--likelihood", help="bge, linear or mlp (dibs only).")
+    ] = None,
+    knowledge: Annotated[
+        Path | None, typer.Option("--knowledge", help="YAML file of what is known about the graph.")
+    ] = None,
+    intervened: Annotated[
+        str | None,
+        typer.Option("--intervened", help="Column that names the intervened variable of each row."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", help="Column to leave out. Repeat as needed.")
+    ] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option("--column", help="Column to use; default all. Repeat.")
+    ] = None,
+    effect: Annotated[
+        list[str] | None,
+        typer.Option("--effect", help="Also report the effect 'a -> b' of setting a. Repeat."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="YAML file of options; see `aetia config`.")
+    ] = None,
+    settings: Settings = None,
+    seed: Seed = None,
+    out: Out = Path("run"),
+    as_json: Json = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Check everything and estimate the time; write nothing."),
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compute a posterior over causal graphs of a table and write a report."""
+    from aetia.cli.discovering import Request, run_discover
+
+    run_discover(
+        Request(
+            table=table,
+            method=method,
+            likelihood=likelihood,
+            knowledge=knowledge,
+            intervened=intervened,
+            exclude=tuple(exclude or ()),
+            columns=tuple(columns or ()),
+            effects=tuple(effect or ()),
+            config=config,
+            settings=tuple(settings or ()),
+            seed=seed,
+            out=out,
+            as_json=as_json,
+            dry_run=dry_run,
+            quiet=quiet,
+        )
+    )
+
+
+@app.command()
+def simulate(
+    d: Annotated[int, typer.Option("--variables", "-d", help="Number of variables.")] = 10,
+    n: Annotated[int, typer.Option("--rows", "-n", help="Number of observational rows.")] = 500,
+    graph: Annotated[str, typer.Option(help="erdos-renyi or scale-free.")] = "erdos-renyi",
+    edges_per_node: Annotated[float, typer.Option(help="Expected edges over variables.")] = 2.0,
+    direction: Annotated[
+        str, typer.Option(help="Scale-free graphs: in-hub, out-hub or random-order.")
+    ] = "in-hub",
+    mechanism: Annotated[str, typer.Option(help="linear or mlp.")] = "linear",
+    noise: Annotated[str, typer.Option(help="gaussian, laplace, uniform or student.")] = "gaussian",
+    noise_variance: Annotated[
+        str, typer.Option(help="One variance, or low,high for unequal ones.")
+    ] = "0.1",
+    interventional: Annotated[int, typer.Option(help="Interventional rows to add.")] = 0,
+    seed: Seed = None,
+    out: Out = Path("simulated"),
+    as_json: Json = False,
+) -> None:
+    """Simulate a table with known causes, and say how much its scales leak the order."""
+    from aetia.cli.simulating import run_simulate
+
+    run_simulate(
+        {
+            "d": d,
+            "n": n,
+            "graph": graph,
+            "edges_per_node": edges_per_node,
+            "direction": direction,
+            "mechanism": mechanism,
+            "noise": noise,
+            "n_interventional": interventional,
+        },
+        noise_variance=noise_variance,
+        seed=seed,
+        out=out,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder written by `aetia discover`.")],
+) -> None:
+    """Make the HTML report of a run again, from what is saved in its folder."""
+    from aetia.report import rebuild_report
+
+    typer.echo(str(rebuild_report(run)))
+
+
+@app.command()
+def config(
+    method: Annotated[str, typer.Argument(help="dibs or exact.")],
+) -> None:
+    """Print the options of a method with their defaults and meaning, as YAML."""
+    from aetia.cli.options_file import describe_options
+
+    typer.echo(describe_options(method), nl=False)
+
+
+@app.command()
+def datasets(as_json: Json = False) -> None:
+    """List the public data sets that `aetia discover` takes by name."""
+    from aetia.cli.listing import run_datasets
+
+    run_datasets(as_json=as_json)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from aetia.version import __version__
+
+    typer.echo(__version__)

@@ -1,0 +1,222 @@
+"""The verbs ``discover`` and ``demo``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import warnings
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from aetia.cli.options_file import read_options
+from aetia.data import PUBLIC_DATA, Dataset, Labelled, as_dataset, load_public
+from aetia.discovery import METHODS
+from aetia.errors import InputError
+from aetia.graphs import Knowledge
+from aetia.report import check_writable, write_run
+from aetia.results import EffectPosterior, GraphPosterior, plain_json
+
+__all__ = ["Request", "run_demo", "run_discover"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the user asked ``discover`` for; the command line's words."""
+
+    table: str
+    method: str = "dibs"
+    likelihood: str | None = None
+    knowledge: Path | None = None
+    intervened: str | None = None
+    exclude: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
+    config: Path | None = None
+    settings: tuple[str, ...] = ()
+    seed: int | None = None
+    out: Path = Path("run")
+    as_json: bool = False
+    dry_run: bool = False
+    quiet: bool = False
+
+
+def run_demo(*, out: Path, seed: int | None, as_json: bool, quiet: bool) -> None:
+    """Run DiBS on the diabetes table with a little common knowledge.
+
+    Args:
+        out: Folder for the results.
+        seed: Seed of the run.
+        as_json: Print JSON instead of lines.
+        quiet: No progress bar.
+    """
+    knowledge = Knowledge(roots=("age", "sex"), sinks=("progression",))
+    request = Request(
+        table="diabetes",
+        effects=("bmi -> progression", "blood_pressure -> progression"),
+        settings=("n_steps=2000", "trace_every=20"),
+        seed=seed,
+        out=out,
+        as_json=as_json,
+        quiet=quiet,
+    )
+    _discover(request, knowledge, title="What drives diabetes progression?")
+
+
+def run_discover(request: Request) -> None:
+    """Run one discovery method on a table and write the run folder.
+
+    Args:
+        request: What the user asked for.
+    """
+    knowledge = Knowledge.from_yaml(request.knowledge) if request.knowledge else None
+    _discover(request, knowledge, title=f"Causes in {Path(request.table).name}")
+
+
+def _discover(request: Request, knowledge: Knowledge | None, *, title: str) -> None:
+    options = read_options(request.method, request.config, request.settings)
+    if request.likelihood is not None:
+        options["likelihood"] = request.likelihood
+    cls, config = METHODS[request.method]
+    config(**{k: v for k, v in options.items() if k in {f.name for f in fields(config)}})
+    pairs = [_pair(text) for text in request.effects]
+    if not request.dry_run:
+        check_writable(request.out)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        data = _read(request)
+        _check_pairs(pairs, data)
+        if request.method == "dibs":
+            options |= {
+                "random_state": request.seed,
+                "progress": False if request.quiet else None,
+            }
+        if request.dry_run:
+            _dry_run(request, cls, options, data, knowledge)
+            return
+        estimator = cls(**options).fit(data, knowledge=knowledge)
+    messages = list(dict.fromkeys(str(w.message) for w in caught if _ours(w)))
+    for message in messages:
+        typer.echo(f"warning: {message}", err=True)
+    posterior = estimator.posterior_
+    effects = [posterior.effect(a, b) for a, b in pairs]
+    files = write_run(
+        posterior,
+        request.out,
+        title=title,
+        data_summary=data.summary(),
+        source=f"{data.source}, {data.n:,} rows, {data.d} columns",
+        warnings=messages,
+        effects=effects,
+    )
+    _print_result(request, posterior, effects, files)
+
+
+def _read(request: Request) -> Dataset:
+    named = request.table in PUBLIC_DATA and not Path(request.table).exists()
+    if named:
+        loaded = load_public(request.table)
+        data = loaded.data if isinstance(loaded, Labelled) else loaded
+        if request.intervened is not None:
+            raise InputError(f"data set {request.table!r} has no column of interventions.")
+        data = as_dataset(data, exclude=request.exclude)
+    else:
+        if not Path(request.table).exists():
+            raise InputError(
+                f"no such file: {request.table!r}, and no data set of that name "
+                "(`aetia datasets` lists them)."
+            )
+        data = as_dataset(request.table, intervened=request.intervened, exclude=request.exclude)
+    return data.select(request.columns) if request.columns else data
+
+
+def _pair(text: str) -> tuple[str, str]:
+    parts = [p.strip() for p in text.split("->")]
+    if len(parts) != 2 or not all(parts):
+        raise InputError(f"--effect takes 'treatment -> outcome', got {text!r}.")
+    return parts[0], parts[1]
+
+
+def _check_pairs(pairs: list[tuple[str, str]], data: Dataset) -> None:
+    for pair in pairs:
+        for name in pair:
+            data.column(name)
+
+
+def _ours(warning: Any) -> bool:
+    return warning.category.__module__.startswith("aetia")
+
+
+def _dry_run(
+    request: Request, cls: type, options: dict[str, Any], data: Dataset, knowledge: Knowledge | None
+) -> None:
+    """Check everything; time a few steps to estimate the whole."""
+    if knowledge is not None:
+        knowledge.constraints(data.names)
+    estimate = None
+    if request.method == "dibs":
+        n_steps = int(options.get("n_steps", cls().n_steps))
+        times = []
+        for few in (4, 24):
+            short = options | {"n_steps": few, "progress": False, "trace_every": 0}
+            started = time.perf_counter()
+            try:
+                cls(**short).fit(data, knowledge=knowledge)
+            except RuntimeError:
+                pass  # after so few steps all particles may be cyclic
+            times.append(time.perf_counter() - started)
+        estimate = times[0] + max(times[1] - times[0], 0.0) / 20 * n_steps
+    facts = {
+        "method": request.method,
+        "rows": data.n,
+        "columns": list(data.names),
+        "options": plain_json({k: v for k, v in options.items() if k != "progress"}),
+        "estimated_seconds": estimate,
+        "out": str(request.out),
+    }
+    if request.as_json:
+        typer.echo(json.dumps(facts, default=str))
+        return
+    about = "well under a minute" if estimate is None else f"about {estimate:.0f} s"
+    typer.echo(
+        f"would run {request.method} on {data.n:,} rows and {data.d} columns into "
+        f"{request.out}/: {about}. Nothing was written."
+    )
+
+
+def _print_result(
+    request: Request,
+    posterior: GraphPosterior,
+    effects: list[EffectPosterior],
+    files: dict[str, Path],
+) -> None:
+    if request.as_json:
+        edges = posterior.edge_table().to_dict("records")
+        typer.echo(
+            json.dumps(
+                plain_json(
+                    {
+                        "edges": edges,
+                        "effects": [
+                            {
+                                "treatment": e.treatment,
+                                "outcome": e.outcome,
+                                **e.frame().iloc[0].to_dict(),
+                            }
+                            for e in effects
+                        ],
+                        "diagnostics": dict(posterior.diagnostics),
+                        "files": {k: str(v) for k, v in files.items()},
+                    }
+                )
+            )
+        )
+        return
+    typer.echo(repr(posterior))
+    for e in effects:
+        typer.echo(repr(e))
+    typer.echo(f"report: {files['report']}", err=False)
+    sys.stdout.flush()

@@ -1,0 +1,129 @@
+"""Options of a method as YAML, and back: ``--set`` beats the file beats the default."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from aetia.discovery import METHODS
+from aetia.errors import InputError
+from aetia.options import nearest
+
+__all__ = ["describe_options", "read_options"]
+
+
+def describe_options(method: str) -> str:
+    """Write all options of a method with their defaults and meaning.
+
+    Args:
+        method: Name of the method.
+
+    Returns:
+        YAML that ``aetia discover --config`` reads.
+    """
+    _, config = _method(method)
+    meaning = _field_comments(config)
+    lines = [f"# Options of {method}; aetia {_version()}", f"method: {method}"]
+    for field in fields(config):
+        if field.name in meaning:
+            lines += [f"# {line}" for line in textwrap.wrap(meaning[field.name], 92)]
+        value = yaml.safe_dump({field.name: field.default}, sort_keys=False).strip()
+        lines.append(value)
+    return "\n".join(lines) + "\n"
+
+
+def read_options(method: str, file: Path | None, settings: Sequence[str]) -> dict[str, Any]:
+    """Collect the options of a run.
+
+    Args:
+        method: Name of the method.
+        file: YAML file, or None.
+        settings: ``name=value`` pairs; dots reach into nested options.
+
+    Returns:
+        Keyword arguments of the estimator.
+
+    Raises:
+        InputError: If the file cannot be read, or an option is unknown.
+    """
+    _, config = _method(method)
+    values: dict[str, Any] = {}
+    if file is not None:
+        values = _read_yaml(file)
+        named = values.pop("method", method)
+        if named != method:
+            raise InputError(f"{file} holds options of {named!r}, but --method is {method!r}.")
+    for setting in settings:
+        name, separator, text = setting.partition("=")
+        if not separator or not name.strip():
+            raise InputError(f"--set takes name=value, got {setting!r}.")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {setting!r}: the value is not YAML ({error}).") from error
+        _assign(values, name.strip().split("."), value, config)
+    known = [f.name for f in fields(config)]
+    for name in values:
+        if name not in known:
+            raise InputError(
+                f"{method} has no option {name!r}.{nearest(name, known)} "
+                f"`aetia config {method}` lists them."
+            )
+    return values
+
+
+def _assign(values: dict[str, Any], path: list[str], value: Any, config: type) -> None:
+    if len(path) == 1:
+        values[path[0]] = value
+        return
+    default = next((f.default for f in fields(config) if f.name == path[0]), None)
+    inner = values.get(path[0], default)
+    if not isinstance(inner, Mapping):
+        inner = {"name": inner} if isinstance(inner, str) and inner != "auto" else {}
+    inner = dict(inner)
+    inner[".".join(path[1:])] = value
+    values[path[0]] = inner
+
+
+def _method(name: str) -> tuple[type, type]:
+    if name not in METHODS:
+        raise InputError(
+            f"no method {name!r}.{nearest(name, list(METHODS))} Methods: {', '.join(METHODS)}."
+        )
+    return METHODS[name]
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"cannot read options from {str(file)!r}: {error}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise InputError(f"{str(file)!r} must hold `option: value` lines.")
+    return {str(k): v for k, v in values.items()}
+
+
+def _field_comments(config: type) -> dict[str, str]:
+    """Read the strings below the fields of a dataclass, which document them."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(config))).body[0].body  # pyright: ignore
+    comments = {}
+    for field, below in zip(body, body[1:], strict=False):
+        is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+        if isinstance(field, ast.AnnAssign) and is_text:
+            comments[field.target.id] = " ".join(str(below.value.value).split())  # pyright: ignore
+    return comments
+
+
+def _version() -> str:
+    from aetia.version import __version__
+
+    return __version__

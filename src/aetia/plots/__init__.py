@@ -1,0 +1,9 @@
+"""Arrays in, matplotlib axes and the frame that was drawn out."""
+
+from aetia.plots.calibration import plot_reliability
+from aetia.plots.convergence import plot_trace
+from aetia.plots.effect import plot_effect
+from aetia.plots.graph import plot_graph
+from aetia.plots.matrix import plot_edge_matrix
+
+__all__ = ["plot_edge_matrix", "plot_effect", "plot_graph", "plot_reliability", "plot_trace"]

@@ -1,0 +1,147 @@
+"""The one-file HTML report of a graph posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from aetia.plots import plot_edge_matrix, plot_effect, plot_graph, plot_trace
+from aetia.report.checks import check_posterior
+from aetia.report.figures import svg_data_uri
+from aetia.results import EffectPosterior, GraphPosterior, plain_json
+from aetia.version import __version__
+
+__all__ = ["render_graph_report"]
+
+_HIDDEN = {"config", "calibration_badge", "method"}
+_LABELS = {
+    "likelihood": "Likelihood",
+    "n_rows": "Rows",
+    "share_cyclic": "Share of cyclic draws",
+    "n_cyclic": "Cyclic draws",
+    "ess_weights": "Effective number of draws",
+    "n_distinct": "Distinct graphs",
+    "scaling": "Scaling of the columns",
+    "seed": "Seed",
+    "device": "Device",
+    "version": "Version of aetia",
+    "wall_time_s": "Time (seconds)",
+    "n_graphs": "Graphs enumerated",
+    "log_evidence": "Log evidence",
+    "entropy_nats": "Entropy (nats)",
+    "particle_weights": "Weights of the draws",
+    "varsortability_of_consensus": "Varsortability of the graph",
+}
+
+
+def render_graph_report(
+    posterior: GraphPosterior,
+    *,
+    title: str,
+    data_summary: Mapping[str, Sequence[Any]] | None = None,
+    source: str = "",
+    warnings: Sequence[str] = (),
+    effects: Sequence[EffectPosterior] = (),
+) -> str:
+    """Render the report as one HTML page without external files or scripts.
+
+    Args:
+        posterior: The result.
+        title: Heading.
+        data_summary: Columns of the table, as from ``Dataset.summary``.
+        source: Where the table came from.
+        warnings: Messages shown to the user during the run.
+        effects: Effects to show.
+
+    Returns:
+        HTML.
+    """
+    from jinja2 import Environment, PackageLoader, select_autoescape
+
+    environment = Environment(
+        loader=PackageLoader("aetia.report"),
+        autoescape=select_autoescape(default=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    p = posterior.edge_probabilities()
+    ax, drawn = plot_graph(p, posterior.names)
+    matrix_ax, _ = plot_edge_matrix(p, posterior.names)
+    trace = None
+    if posterior.trace:
+        trace = svg_data_uri(plot_trace(posterior.trace)[0])
+    table = posterior.edge_table(threshold=0.01)
+    facts = [
+        (_LABELS.get(k, k), _show(v))
+        for k, v in posterior.diagnostics.items()
+        if k not in _HIDDEN and not isinstance(v, (dict, list))
+    ]
+    return environment.get_template("graph.html.j2").render(
+        title=title,
+        posterior=posterior,
+        method=posterior.diagnostics.get("method", "unknown method"),
+        headline=_headline(posterior),
+        graph=svg_data_uri(ax.figure),
+        n_drawn=len(drawn),
+        matrix=svg_data_uri(matrix_ax.figure),
+        trace=trace,
+        edges=table.head(200).to_dict("records"),
+        n_edges=len(table),
+        checks=check_posterior(posterior),
+        warnings=list(warnings),
+        facts=facts,
+        knowledge=yaml.safe_dump(posterior.knowledge.to_dict(), allow_unicode=True).strip()
+        if posterior.knowledge.to_dict()
+        else "",
+        columns=_rows(data_summary),
+        source=source,
+        effects=[_effect(e) for e in effects],
+        config=yaml.safe_dump(
+            plain_json(posterior.diagnostics.get("config", {})), sort_keys=False, allow_unicode=True
+        ),
+        version=__version__,
+    )
+
+
+def _headline(posterior: GraphPosterior) -> str:
+    table = posterior.edge_table()
+    sure = table[table["probability"] >= 0.9]
+    open_ = table[(table["probability"] < 0.9) & (table["probability"] >= 0.1)]
+    return (
+        f"{len(sure)} edge(s) with probability of at least 90 %, {len(open_)} between 10 % and "
+        f"90 %. Read a probability as: given this table, the model's assumptions and the prior, "
+        "how likely it is that the cause acts directly on the effect."
+    )
+
+
+def _rows(summary: Mapping[str, Sequence[Any]] | None) -> list[dict[str, str]]:
+    if not summary:
+        return []
+    keys = list(summary)
+    return [{k: _show(summary[k][i]) for k in keys} for i in range(len(summary[keys[0]]))]
+
+
+def _effect(effect: EffectPosterior) -> dict[str, Any]:
+    ax, _ = effect.plot()
+    row = effect.frame().iloc[0]
+    return {
+        "image": svg_data_uri(ax.figure),
+        "text": (
+            f"Setting {effect.treatment} from {effect.control:g} to {effect.treated:g} changes "
+            f"{effect.outcome} by {row['mean']:.4g} on average (90 % credible interval "
+            f"{row['lower']:.4g} to {row['upper']:.4g}); probability of a causal path "
+            f"{effect.probability_of_effect or 0.0:.0%}."
+        ),
+    }
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int) and abs(value) < 10**9:
+        return f"{value:,}"
+    return str(value)
