@@ -31,10 +31,10 @@ GOLDEN = Path(__file__).parent / "golden"
 def global_generators_stay_where_they_are():
     """Fail any test whose code draws from the global generators of torch or NumPy."""
     torch_before = torch.random.get_rng_state()
-    numpy_before = np.random.get_state()[1].copy()  # noqa: NPY002
+    numpy_before = np.random.get_state()[1].copy()
     yield
     assert torch.equal(torch.random.get_rng_state(), torch_before), "torch's global generator moved"
-    assert np.array_equal(np.random.get_state()[1], numpy_before), "numpy's global state moved"  # noqa: NPY002
+    assert np.array_equal(np.random.get_state()[1], numpy_before), "numpy's global state moved"
 
 
 @pytest.fixture(scope="session")

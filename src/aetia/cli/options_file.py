@@ -7,6 +7,7 @@ import inspect
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def _field_comments(config: type) -> dict[str, str]:
     """Read the strings below the fields of a dataclass, which document them."""
     body = ast.parse(textwrap.dedent(inspect.getsource(config))).body[0].body  # pyright: ignore
     comments = {}
-    for field, below in zip(body, body[1:], strict=False):
+    for field, below in pairwise(body):
         is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
         if isinstance(field, ast.AnnAssign) and is_text:
             comments[field.target.id] = " ".join(str(below.value.value).split())  # pyright: ignore

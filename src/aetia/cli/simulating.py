@@ -63,7 +63,7 @@ def run_simulate(
     typer.echo(
         f"varsortability {card['varsortability']:.2f}, R2-sortability {card['r2_sortability']:.2f} "
         "(0.5 leaks nothing). Values near 1 mean that sorting the columns by variance, or by how "
-        "well the others predict them, already gives the causal order: raw synthetic scales do that."
+        "well the others predict them, gives the causal order: raw synthetic scales do that."
     )
 
 

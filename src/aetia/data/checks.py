@@ -69,8 +69,9 @@ def check_columns(
         spread, size = seen.std(), np.abs(seen).max()
         if d > 1 and spread < 1e-12 * size:
             raise InputError(
-                f"column {names[j]!r} varies by less than floating-point precision (sd {spread:.2g} "
-                f"around {seen.mean():.6g}). Subtract an offset before saving it, or drop it."
+                f"column {names[j]!r} varies by less than floating-point precision (sd "
+                f"{spread:.2g} around {seen.mean():.6g}). "
+                "Subtract an offset before saving it, or drop it."
             )
     if observed.all() and d > 1:
         _check_linear_relations(values, names)
@@ -106,7 +107,7 @@ def _check_linear_relations(values: np.ndarray, names: Sequence[str]) -> None:
     if smallest[0] < 1e-10:
         whole = _standardised(values) @ vectors[:, 0]
         if whole.std() < 1e-4:
-            involved = [names[i] for i in np.flatnonzero(np.abs(vectors[:, 0]) > 1e-4)]
+            involved = [names[i] for i in np.flatnonzero(np.abs(vectors[:, 0]) > 1e-4).tolist()]
             warnings.warn(
                 f"columns {involved} are perfectly collinear (one is a linear combination of the "
                 "others). Edges among them are not identified; consider dropping one with "

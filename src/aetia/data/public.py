@@ -128,7 +128,7 @@ def cache_folder() -> Path:
 
 def _fetch(name: str, url: str, sha256: str, file: Path) -> None:
     try:
-        with urllib.request.urlopen(url, timeout=30) as response:  # noqa: S310
+        with urllib.request.urlopen(url, timeout=30) as response:
             content = response.read()
     except (urllib.error.URLError, OSError) as error:
         raise InputError(
@@ -159,7 +159,7 @@ def _verify(name: str, file: Path, sha256: str) -> None:
 def _diabetes(_: Path | None) -> Dataset:
     from sklearn.datasets import load_diabetes
 
-    frame = load_diabetes(as_frame=True, scaled=False).frame
+    frame = load_diabetes(as_frame=True, scaled=False)["frame"]  # pyright: ignore
     renamed = {
         "bp": "blood_pressure",
         "s1": "cholesterol",

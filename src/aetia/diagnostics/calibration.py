@@ -21,7 +21,7 @@ class Reliability(NamedTuple):
 
     stated: Float[np.ndarray, " bins"]
     observed: Float[np.ndarray, " bins"]
-    count: Int[np.ndarray, " bins"]
+    n_events: Int[np.ndarray, " bins"]
 
 
 def reliability(
@@ -60,7 +60,7 @@ def expected_calibration_error(
     """
     curve = reliability(probabilities, outcomes, n_bins=n_bins)
     gaps = np.abs(curve.stated - curve.observed)
-    return float((gaps * curve.count).sum() / curve.count.sum())
+    return float((gaps * curve.n_events).sum() / curve.n_events.sum())
 
 
 def brier_score(probabilities: Float[np.ndarray, " k"], outcomes: Bool[np.ndarray, " k"]) -> float:

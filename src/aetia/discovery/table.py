@@ -168,5 +168,6 @@ def _statements(knowledge: Knowledge | Mapping[str, Any] | None) -> Knowledge:
     if isinstance(knowledge, Mapping):
         return Knowledge.from_dict(knowledge)
     raise InputError(
-        f"knowledge must be a Knowledge or a mapping of its entries, got {type(knowledge).__name__}."
+        "knowledge must be a Knowledge or a mapping of its entries, got "
+        f"{type(knowledge).__name__}."
     )

@@ -27,7 +27,7 @@ def shd(
     second: Bool[Tensor, "*#batch d d"],
     *,
     reversal_cost: int = 1,
-) -> Float[Tensor, "..."]:
+) -> Float[Tensor, ...]:
     """Compute the structural Hamming distance: pairs of variables that are related differently.
 
     Works on DAGs and on CPDAGs (an undirected edge has both entries True).
@@ -81,13 +81,13 @@ def adjustment_distance(
     Raises:
         InputError: If ``kind`` is unknown, or SID is asked of graphs with undirected edges.
     """
-    import gadjid
+    import gadjid  # a compiled module without type information
 
     functions = {
-        "parent": gadjid.parent_aid,
-        "ancestor": gadjid.ancestor_aid,
-        "oset": gadjid.oset_aid,
-        "sid": gadjid.sid,
+        "parent": gadjid.parent_aid,  # pyright: ignore[reportAttributeAccessIssue]
+        "ancestor": gadjid.ancestor_aid,  # pyright: ignore[reportAttributeAccessIssue]
+        "oset": gadjid.oset_aid,  # pyright: ignore[reportAttributeAccessIssue]
+        "sid": gadjid.sid,  # pyright: ignore[reportAttributeAccessIssue]
     }
     if kind not in functions:
         raise InputError(f"adjustment distance {kind!r} is not one of {list(functions)}.")
@@ -111,7 +111,7 @@ def _gadjid_codes(graph: Tensor) -> np.ndarray:
 
 def edge_scores(
     truth: Bool[Tensor, "*#batch d d"], estimate: Bool[Tensor, "*#batch d d"]
-) -> dict[str, Float[Tensor, "..."]]:
+) -> dict[str, Float[Tensor, ...]]:
     """Compare edges as sets: directed, without directions, and in orientation only.
 
     Args:

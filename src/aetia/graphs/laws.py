@@ -205,7 +205,7 @@ class _LayeredDAGs:
     @cached_property
     def log_normaliser(self) -> float:
         """Log of the total weight of all DAGs."""
-        return float(logsumexp(self.log_weights[self.d, 1 : self.d + 1]))
+        return float(np.logaddexp.reduce(self.log_weights[self.d, 1 : self.d + 1]))
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         seed = int(torch.randint(2**62, (1,), generator=generator))

@@ -12,7 +12,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-
 __all__ = ["r2_from_covariance", "r2_sortability", "sortability", "varsortability"]
 
 

@@ -44,7 +44,7 @@ def plot_trace(trace: Mapping[str, np.ndarray]) -> tuple[Figure, pd.DataFrame]:
         ax.plot(frame["step"], frame[name], color=BLUE, lw=1.4)
         ax.set_title(label, fontsize=10)
         ax.set_xlabel("step", fontsize=9)
-        if name in ("acyclicity", "gradient_norm_z") and (frame[name] > 0).all():
+        if name in ("acyclicity", "gradient_norm_z") and bool((frame[name] > 0).all()):
             ax.set_yscale("log")
         if name == "acyclicity" and "share_cyclic" in frame:
             twin = ax.twinx()

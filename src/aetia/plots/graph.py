@@ -46,8 +46,8 @@ def plot_graph(
     i, j = np.nonzero(probabilities >= max(threshold, 1e-12))
     frame = pd.DataFrame(
         {
-            "source": [names[k] for k in i],
-            "target": [names[k] for k in j],
+            "source": [names[k] for k in i.tolist()],
+            "target": [names[k] for k in j.tolist()],
             "probability": probabilities[i, j],
         }
     ).sort_values("probability", ascending=False, ignore_index=True)
@@ -61,7 +61,8 @@ def plot_graph(
         label = name if len(name) <= 18 else name[:16] + "…"
         texts.append(
             ax.text(
-                *position[k],
+                float(position[k, 0]),
+                float(position[k, 1]),
                 label,
                 ha="center",
                 va="center",
@@ -70,9 +71,9 @@ def plot_graph(
                 bbox={"boxstyle": "round,pad=0.35", "fc": "white", "ec": GREY, "lw": 0.9},
             )
         )
-    for row in frame[::-1].itertuples():  # strong edges on top
-        a, b = list(names).index(row.source), list(names).index(row.target)
-        p = float(row.probability)
+    by_strength = np.argsort(probabilities[i, j], kind="stable")  # strong edges on top
+    for a, b in zip(i[by_strength].tolist(), j[by_strength].tolist(), strict=True):
+        p = float(probabilities[a, b])
         back = probabilities[b, a] >= threshold  # both directions: bend them apart
         ax.add_patch(
             FancyArrowPatch(

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from aetia.plots import plot_edge_matrix, plot_effect, plot_graph, plot_trace
+from aetia.plots import plot_edge_matrix, plot_graph, plot_trace
 from aetia.report.checks import check_posterior
 from aetia.report.figures import svg_data_uri
 from aetia.results import EffectPosterior, GraphPosterior, plain_json

@@ -129,7 +129,9 @@ class EffectPosterior:
         }
         plain["probability_of_effect"] = self.probability_of_effect
         plain["diagnostics"] = dict(self.diagnostics)
-        arrays = {"draws": (("draw", "quantity"), self.draws)}
+        arrays: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
+            "draws": (("draw", "quantity"), self.draws)
+        }
         for name in ("exact_mean", "exact_sd"):
             if getattr(self, name) is not None:
                 arrays[name] = (("quantity",), getattr(self, name))

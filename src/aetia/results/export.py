@@ -181,8 +181,8 @@ def describe(posterior: GraphPosterior, n_edges: int = 10) -> str:
     if share:
         lines.append(f"  {share:.0%} of the draws were cyclic and are not in it")
     table = posterior.edge_table()
-    for row in table.head(n_edges).itertuples():
-        lines.append(f"  {row.source} -> {row.target}: {row.probability:.3f}")
+    for row in table.head(n_edges).to_dict("records"):
+        lines.append(f"  {row['source']} -> {row['target']}: {row['probability']:.3f}")
     if len(table) > n_edges:
         lines.append(f"  ... and {len(table) - n_edges} more edges of positive probability")
     return "\n".join(lines)
@@ -209,9 +209,9 @@ def describe_html(posterior: GraphPosterior) -> str:
     """
     table = posterior.edge_table().head(15)
     rows = "".join(
-        f"<tr><td>{escape(r.source)}</td><td>&rarr;</td><td>{escape(r.target)}</td>"
-        f"<td>{r.probability:.3f}</td></tr>"
-        for r in table.itertuples()
+        f"<tr><td>{escape(r['source'])}</td><td>&rarr;</td><td>{escape(r['target'])}</td>"
+        f"<td>{r['probability']:.3f}</td></tr>"
+        for r in table.to_dict("records")
     )
     return (
         f"<div><p><b>{escape(_headline(posterior))}</b></p><table><thead><tr><th>cause</th>"

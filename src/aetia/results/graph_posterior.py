@@ -16,13 +16,13 @@ from jaxtyping import Bool, Float
 from aetia.diagnostics import effective_sample_size
 from aetia.errors import DataWarning, InputError
 from aetia.graphs import Knowledge, cpdag, is_acyclic, transitive_closure
-from aetia.likelihoods import LIKELIHOODS, Moments
-from aetia.options import build, nearest
+from aetia.options import nearest
 from aetia.randomness import RandomState, seed_sequence, torch_generator
 from aetia.results import export
 from aetia.results.comparison import compare_graphs
 from aetia.results.effect_posterior import EffectPosterior
 from aetia.results.linear_effects import LinearModel, effect_draws, effect_moments
+from aetia.results.posterior_file import posterior_from_plain, posterior_to_plain
 from aetia.results.storage import read_draws, write_draws
 from aetia.results.truth import as_graph
 
@@ -383,7 +383,7 @@ class GraphPosterior:
         Args:
             path: The folder; made if needed.
         """
-        arrays, plain = _to_plain(self)
+        arrays, plain = posterior_to_plain(self)
         write_draws(path, "GraphPosterior", arrays, plain)
 
     @classmethod
@@ -396,7 +396,7 @@ class GraphPosterior:
         Returns:
             The same posterior.
         """
-        return _from_plain(*read_draws(path, "GraphPosterior"))
+        return cls(**posterior_from_plain(*read_draws(path, "GraphPosterior")))
 
     # -- inside ---------------------------------------------------------------------------
 
@@ -419,71 +419,3 @@ class GraphPosterior:
 
     def _repr_html_(self) -> str:
         return export.describe_html(self)
-
-
-def _to_plain(p: GraphPosterior) -> tuple[dict, dict]:
-    arrays: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
-        "graphs": (("draw", "source", "target"), p.graphs),
-        "log_weights": (("draw",), p.log_weights),
-    }
-    for name, value in p.parameters.items():
-        dims = ("draw", *(f"{name}_{k}" for k in range(1, value.ndim)))
-        arrays[f"parameter_{name}"] = (dims, value)
-    for name, value in p.trace.items():
-        arrays[f"trace_{name}"] = (("recorded",), value)
-    if p.lagged is not None:
-        arrays["lagged"] = (("draw", "lag", "source", "target"), p.lagged)
-    if p.edge_marginals is not None:
-        arrays["edge_marginals"] = (("source", "target"), p.edge_marginals)
-    if p.covariance is not None:
-        arrays["covariance"] = (("source", "target"), p.covariance)
-    plain: dict[str, Any] = {
-        "names": p.names,
-        "kind": p.kind,
-        "knowledge": p.knowledge.to_dict(),
-        "diagnostics": dict(p.diagnostics),
-        "likelihood": None,
-    }
-    if p.model is not None:
-        m = p.model.moments
-        arrays["moments_n"] = (("own",), m.n.numpy())
-        arrays["moments_mean"] = (("own", "source"), m.mean.numpy())
-        arrays["moments_scatter"] = (("own", "source", "target"), m.scatter.numpy())
-        arrays["centre"] = (("source",), p.model.centre.numpy())
-        arrays["scale"] = (("source",), p.model.scale.numpy())
-        options = p.model.likelihood
-        plain["likelihood"] = {"name": options.name, "options": dict(vars(options))}
-    return arrays, plain
-
-
-def _from_plain(arrays: dict[str, np.ndarray], plain: dict[str, Any]) -> GraphPosterior:
-    model = None
-    if plain["likelihood"] is not None:
-        cls = LIKELIHOODS[plain["likelihood"]["name"]]
-        moments = Moments(
-            *(torch.from_numpy(arrays[f"moments_{k}"]) for k in ("n", "mean", "scatter"))
-        )
-        model = LinearModel(
-            build(cls, plain["likelihood"]["options"]),  # pyright: ignore[reportArgumentType]
-            moments,
-            torch.from_numpy(arrays["centre"]),
-            torch.from_numpy(arrays["scale"]),
-        )
-
-    def prefixed(prefix: str) -> dict[str, np.ndarray]:
-        return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-
-    return GraphPosterior(
-        graphs=arrays["graphs"],
-        log_weights=arrays["log_weights"],
-        names=tuple(plain["names"]),
-        kind=plain["kind"],
-        parameters=prefixed("parameter_"),
-        lagged=arrays.get("lagged"),
-        edge_marginals=arrays.get("edge_marginals"),
-        knowledge=Knowledge.from_dict(plain["knowledge"]),
-        model=model,
-        covariance=arrays.get("covariance"),
-        diagnostics=plain["diagnostics"],
-        trace=prefixed("trace_"),
-    )

@@ -39,7 +39,7 @@ def as_graph(truth: Any, names: Sequence[str]) -> Bool[Tensor, "d d"]:
         import networkx as nx
 
         given = [str(n) for n in truth.nodes]
-        matrix = nx.to_numpy_array(truth, weight=None)
+        matrix = nx.to_numpy_array(truth, weight=None)  # pyright: ignore[reportArgumentType]
     elif hasattr(truth, "columns"):
         given, matrix = [str(c) for c in truth.columns], truth.to_numpy()
     else:

@@ -9,7 +9,7 @@ with the squared distance over all coordinates of the block and *no* factor 2 (L
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
@@ -118,7 +118,11 @@ def _groups(position: dict[str, Tensor], named: Mapping[str, float]) -> dict[str
     return groups
 
 
-def _sum_over_groups(position, groups, bandwidth) -> KernelMatrix:  # noqa: ANN001
+def _sum_over_groups(
+    position: dict[str, Tensor],
+    groups: dict[str, list[str]],
+    bandwidth: Callable[[str, Tensor], float],
+) -> KernelMatrix:
     values: Tensor | None = None
     repulsion: dict[str, Tensor] = {}
     bandwidths: dict[str, float] = {}
@@ -133,7 +137,9 @@ def _sum_over_groups(position, groups, bandwidth) -> KernelMatrix:  # noqa: ANN0
         k = (-squared / h).exp()
         values = k if values is None else values + k
         push = (2.0 / h) * (k.sum(1, keepdim=True) * centred - k @ centred)
-        for b, part in zip(blocks, push.split([position[b][0].numel() for b in blocks], 1)):
+        for b, part in zip(
+            blocks, push.split([position[b][0].numel() for b in blocks], 1), strict=True
+        ):
             repulsion[b] = part.view_as(position[b])
     assert values is not None
     return KernelMatrix(values, repulsion, bandwidths)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ class SCM:
     adjacency: Bool[np.ndarray, "d d"]
     mechanism: Mechanism
     noise_std: Float[np.ndarray, " d"]
-    noise: Noise = Noise()
+    noise: Noise = field(default_factory=Noise)
     names: tuple[str, ...] = ()
     interventions: Mapping[str, float] | None = None
 

@@ -33,7 +33,8 @@ class Noise:
         check_positive(self, "freedom")
         if self.family == "student" and self.freedom <= 2:
             raise InputError(
-                f"Noise: Student noise has a variance only for freedom above 2, got {self.freedom:g}."
+                f"Noise: Student noise has a variance only for freedom above 2, got "
+                f"{self.freedom:g}."
             )
 
     def sample(

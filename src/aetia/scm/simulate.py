@@ -113,7 +113,7 @@ def _with_interventions(
         level = float(rng.normal(scale=table.data.values[:, j].std()))
         rows = model.sample(count, do={model.names[j]: level}, random_state=rng).data
         values.append(rows.values)
-        mask.append(rows.intervened)
+        mask.append(np.asarray(rows.intervened))
     data = model.as_table(np.concatenate(values), np.concatenate(mask))
     return Labelled(data, table.truth)
 

@@ -51,7 +51,7 @@ class DiBSConfig:
     temperature: float = 1.0
     """Multiplies inside the sigmoid of soft graphs (tau)."""
     kernel: Any = "auto"
-    """``"fixed"``, ``"median"``, or a kernel; ``"auto"`` is fixed, h = 5 for Z, 500 for the rest."""
+    """``"fixed"``, ``"median"``, or a kernel; ``"auto"`` is fixed: h = 5 for Z, 500 otherwise."""
     optimiser: Any = "rmsprop"
     """``"rmsprop"``, ``"adam"``, ``"ascent"``, or an update rule."""
     batch_size: int | None = None

@@ -102,6 +102,7 @@ def likelihood_gradient(
     by_parameter: Parameters = {}
     scores: Tensor | None = None
     hard: Tensor | None = None
+    slopes = soft  # replaced below unless the score form needs none
     if isinstance(likelihood, JointScore) and likelihood.parameters:
         hard = (soft > 0.5).to(soft.dtype)
         result = likelihood.parameter_gradients(hard, parameters, weigh)

@@ -1,0 +1,103 @@
+"""A graph posterior as named arrays and plain values, for its file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from aetia.graphs import Knowledge
+from aetia.likelihoods import LIKELIHOODS, Moments
+from aetia.options import build
+from aetia.results.linear_effects import LinearModel
+
+if TYPE_CHECKING:
+    from aetia.results.graph_posterior import GraphPosterior
+
+__all__ = ["posterior_from_plain", "posterior_to_plain"]
+
+
+def posterior_to_plain(p: GraphPosterior) -> tuple[dict, dict]:
+    """Split a posterior into named arrays and plain values.
+
+    Args:
+        p: The posterior.
+
+    Returns:
+        Arrays with their dimensions, and plain values.
+    """
+    arrays: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
+        "graphs": (("draw", "source", "target"), p.graphs),
+        "log_weights": (("draw",), p.log_weights),
+    }
+    for name, value in p.parameters.items():
+        dims = ("draw", *(f"{name}_{k}" for k in range(1, value.ndim)))
+        arrays[f"parameter_{name}"] = (dims, value)
+    for name, value in p.trace.items():
+        arrays[f"trace_{name}"] = (("recorded",), value)
+    if p.lagged is not None:
+        arrays["lagged"] = (("draw", "lag", "source", "target"), p.lagged)
+    if p.edge_marginals is not None:
+        arrays["edge_marginals"] = (("source", "target"), p.edge_marginals)
+    if p.covariance is not None:
+        arrays["covariance"] = (("source", "target"), p.covariance)
+    plain: dict[str, Any] = {
+        "names": p.names,
+        "kind": p.kind,
+        "knowledge": p.knowledge.to_dict(),
+        "diagnostics": dict(p.diagnostics),
+        "likelihood": None,
+    }
+    if p.model is not None:
+        m = p.model.moments
+        arrays["moments_n"] = (("own",), m.n.numpy())
+        arrays["moments_mean"] = (("own", "source"), m.mean.numpy())
+        arrays["moments_scatter"] = (("own", "source", "target"), m.scatter.numpy())
+        arrays["centre"] = (("source",), p.model.centre.numpy())
+        arrays["scale"] = (("source",), p.model.scale.numpy())
+        options = p.model.likelihood
+        plain["likelihood"] = {"name": options.name, "options": dict(vars(options))}
+    return arrays, plain
+
+
+def posterior_from_plain(arrays: dict[str, np.ndarray], plain: dict[str, Any]) -> dict[str, Any]:
+    """Read back what :func:`posterior_to_plain` made.
+
+    Args:
+        arrays: Arrays by name.
+        plain: Plain values by name.
+
+    Returns:
+        The fields of the posterior.
+    """
+    model = None
+    if plain["likelihood"] is not None:
+        cls = LIKELIHOODS[plain["likelihood"]["name"]]
+        moments = Moments(
+            *(torch.from_numpy(arrays[f"moments_{k}"]) for k in ("n", "mean", "scatter"))
+        )
+        model = LinearModel(
+            build(cls, plain["likelihood"]["options"]),  # pyright: ignore[reportArgumentType]
+            moments,
+            torch.from_numpy(arrays["centre"]),
+            torch.from_numpy(arrays["scale"]),
+        )
+
+    def prefixed(prefix: str) -> dict[str, np.ndarray]:
+        return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+    return {
+        "graphs": arrays["graphs"],
+        "log_weights": arrays["log_weights"],
+        "names": tuple(plain["names"]),
+        "kind": plain["kind"],
+        "parameters": prefixed("parameter_"),
+        "lagged": arrays.get("lagged"),
+        "edge_marginals": arrays.get("edge_marginals"),
+        "knowledge": Knowledge.from_dict(plain["knowledge"]),
+        "model": model,
+        "covariance": arrays.get("covariance"),
+        "diagnostics": plain["diagnostics"],
+        "trace": prefixed("trace_"),
+    }
