@@ -57,9 +57,9 @@ class ExactPosterior(BaseEstimator):
     Example:
         >>> import numpy as np
         >>> rng = np.random.default_rng(0)
-        >>> a, b = rng.normal(size=(2, 500))
-        >>> fitted = ExactPosterior().fit(np.column_stack([a, b, a + b + rng.normal(size=500)]))
-        >>> bool(fitted.posterior_.edge_probabilities()[0, 2] > 0.99)
+        >>> a, b, noise = rng.normal(size=(3, 500))
+        >>> fitted = ExactPosterior().fit(np.column_stack([a, b, a + b + noise]))
+        >>> bool(fitted.posterior_.edge_probabilities()[0, 2] > 0.9)  # a collider is identified
         True
     """
 
