@@ -11,6 +11,7 @@ converges; the row gives the mean over a whole run of 2,000 steps, the peer's ti
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import resource
 import subprocess
@@ -52,7 +53,7 @@ def time_ours(likelihood: str, d: int, n: int, blocks: int, steps: int) -> dict:
     def stamp(step, row):
         stamps.append(time.perf_counter())
 
-    try:
+    with contextlib.suppress(ConvergenceError):
         DiBS(
             likelihood=likelihood,
             n_particles=20,
@@ -63,8 +64,6 @@ def time_ours(likelihood: str, d: int, n: int, blocks: int, steps: int) -> dict:
             scaling="centre",
             prior="erdos-renyi",
         ).fit(x)
-    except ConvergenceError:
-        pass
     gaps = np.diff(stamps[:blocks]) / steps * 1e3
     return {"ms": float(np.mean(gaps) if likelihood == "bge" else np.median(gaps))}
 

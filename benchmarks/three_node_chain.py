@@ -105,7 +105,9 @@ def literal_run(a, b, seeds) -> str:
         if steps
         else "never right"
     )
-    return f"{right:>3}/{seeds} graphs right at the end, {both:>3}/{seeds} with coefficients; {when}"
+    return (
+        f"{right:>3}/{seeds} graphs right at the end, {both:>3}/{seeds} with coefficients; {when}"
+    )
 
 
 def main() -> None:

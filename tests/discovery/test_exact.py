@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from aetia.discovery import ExactConfig, ExactPosterior
 from aetia.errors import DataWarning, InputError
@@ -214,16 +213,3 @@ def test_defaults_of_config_and_estimator_agree():
     config = ExactConfig()
     assert params == {k: getattr(config, k) for k in ("likelihood", "prior", "scaling")}
     assert clone(ExactPosterior(prior="uniform")).get_params()["prior"] == "uniform"
-
-
-def expected_failures(_):
-    return {
-        "check_dtype_object": "the check fits 10 columns, and all graphs of at most 5 are "
-        "enumerated"
-    }
-
-
-@parametrize_with_checks([ExactPosterior()], expected_failed_checks=expected_failures)
-@pytest.mark.filterwarnings("ignore")
-def test_scikit_learn_accepts_it(estimator, check):
-    check(estimator)

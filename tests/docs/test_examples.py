@@ -52,3 +52,13 @@ def test_links_between_pages_lead_somewhere():
     for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
         for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).exists(), f"{page.name} -> {link}"
+
+
+def test_the_three_node_chain_is_found_by_the_example(capsys):
+    namespace: dict = {"__name__": "example"}
+    source = ROOT / "docs" / "examples" / "three_node_chain.py"
+    exec(compile(source.read_text(), str(source), "exec"), namespace)
+    posterior = namespace["main"]()
+    graph = posterior.graphs[posterior.log_weights.argmax()]
+    assert graph.tolist() == [[False, True, False], [False, False, True], [False] * 3]
+    assert "coefficient -1." in capsys.readouterr().out

@@ -146,9 +146,7 @@ def test_the_consensus_is_acyclic_and_holds_required_edges(seed, threshold, want
         wanted = []
     required = [(NAMES[i], NAMES[j]) for i, j in wanted]
     p = np.random.default_rng(seed).random((4, 4)) * (1 - np.eye(4))  # cycles galore
-    posterior = random_posterior(
-        seed, edge_marginals=p, knowledge=Knowledge(required=required)
-    )
+    posterior = random_posterior(seed, edge_marginals=p, knowledge=Knowledge(required=required))
     dag = posterior.consensus_dag(threshold)
     assert bool(is_acyclic(torch.from_numpy(dag)))
     for i, j in wanted:
@@ -177,9 +175,7 @@ def test_wrong_shapes_are_refused():
     with pytest.raises(InputError, match=r"graphs \[S, 3, 3\]"):
         GraphPosterior(graphs=np.zeros((2, 4, 4), bool), log_weights=np.zeros(2), names=("a",) * 3)
     with pytest.raises(InputError, match="S > 0"):
-        GraphPosterior(
-            graphs=np.zeros((0, 2, 2), bool), log_weights=np.zeros(0), names=("a", "b")
-        )
+        GraphPosterior(graphs=np.zeros((0, 2, 2), bool), log_weights=np.zeros(0), names=("a", "b"))
 
 
 # -- against the truth --------------------------------------------------------------------
@@ -199,9 +195,7 @@ def golden_metrics(dibs_golden):
 def test_metrics_match_the_golden_numbers_after_dropping_cycles(golden_metrics):
     posterior, golden = golden_metrics
     dags = posterior.dags()
-    cyclic = [
-        not nx.is_directed_acyclic_graph(nx.DiGraph(np.array(g))) for g in golden["g"]
-    ]
+    cyclic = [not nx.is_directed_acyclic_graph(nx.DiGraph(np.array(g))) for g in golden["g"]]
     assert any(cyclic)
     assert len(dags.graphs) == 6 - sum(cyclic)
     metrics = dags.compare(np.array(golden["true_g"]))
@@ -291,9 +285,7 @@ def consensus_edges(posterior):
 def awkward():
     g = graph(4, (0, 2), (1, 2), (2, 3))
     h = graph(4, (0, 2), (1, 2))
-    return GraphPosterior(
-        graphs=np.stack([g, h]), log_weights=np.log([0.75, 0.25]), names=NAMES
-    )
+    return GraphPosterior(graphs=np.stack([g, h]), log_weights=np.log([0.75, 0.25]), names=NAMES)
 
 
 def test_networkx_and_gml_carry_names_and_probabilities(awkward):

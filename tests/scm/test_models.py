@@ -307,9 +307,7 @@ def test_every_direction_of_an_edge_is_equally_likely():
 def test_hubs_have_many_causes_or_many_effects_as_asked():
     def largest(direction, axis):
         rng = np.random.default_rng(0)
-        graphs = [
-            scale_free(30, edges_per_node=1, direction=direction, rng=rng) for _ in range(20)
-        ]
+        graphs = [scale_free(30, edges_per_node=1, direction=direction, rng=rng) for _ in range(20)]
         return np.mean([g.sum(axis).max() for g in graphs])
 
     # Every node but the first brings one edge, so the other degree is exactly 1.

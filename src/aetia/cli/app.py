@@ -71,6 +71,10 @@ def discover(
         list[str] | None,
         typer.Option("--effect", help="Also report the effect 'a -> b' of setting a. Repeat."),
     ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--truth", help="CSV of the known edges (source,target), to compare with."),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", help="YAML file of options; see `aetia config`.")
     ] = None,
@@ -97,6 +101,7 @@ def discover(
             exclude=tuple(exclude or ()),
             columns=tuple(columns or ()),
             effects=tuple(effect or ()),
+            truth=truth,
             config=config,
             settings=tuple(settings or ()),
             seed=seed,

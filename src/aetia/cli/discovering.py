@@ -11,10 +11,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import typer
 
 from aetia.cli.options_file import read_options
-from aetia.data import PUBLIC_DATA, Dataset, Labelled, as_dataset, load_public
+from aetia.data import PUBLIC_DATA, Dataset, Labelled, Truth, as_dataset, load_public
 from aetia.discovery import METHODS
 from aetia.errors import ConvergenceError, InputError
 from aetia.graphs import Knowledge
@@ -36,6 +37,7 @@ class Request:
     exclude: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
+    truth: Path | None = None
     config: Path | None = None
     settings: tuple[str, ...] = ()
     seed: int | None = None
@@ -90,6 +92,7 @@ def _discover(request: Request, knowledge: Knowledge | None, *, title: str) -> N
         warnings.simplefilter("always", UserWarning)
         data = _read(request)
         _check_pairs(pairs, data)
+        truth = None if request.truth is None else _read_truth(request.truth, data)
         if request.method == "dibs":
             options |= {
                 "random_state": request.seed,
@@ -112,6 +115,7 @@ def _discover(request: Request, knowledge: Knowledge | None, *, title: str) -> N
         source=f"{data.source}, {data.n:,} rows, {data.d} columns",
         warnings=messages,
         effects=effects,
+        truth=truth,
     )
     _print_result(request, posterior, effects, files)
 
@@ -145,6 +149,27 @@ def _check_pairs(pairs: list[tuple[str, str]], data: Dataset) -> None:
     for pair in pairs:
         for name in pair:
             data.column(name)
+
+
+def _read_truth(file: Path, data: Dataset) -> Truth:
+    """Read known edges from a CSV with the columns source and target."""
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(file)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read --truth {str(file)!r}: {error}") from error
+    if not {"source", "target"} <= set(frame.columns):
+        raise InputError(
+            f"--truth {str(file)!r} needs the columns source and target, found "
+            f"{', '.join(map(str, frame.columns))}."
+        )
+    graph = np.zeros((data.d, data.d), dtype=bool)
+    for source, target in zip(frame["source"], frame["target"], strict=True):
+        for name in (source, target):
+            data.column(str(name))
+        graph[data.names.index(str(source)), data.names.index(str(target))] = True
+    return Truth(graph=graph, names=data.names)
 
 
 def _ours(warning: Any) -> bool:

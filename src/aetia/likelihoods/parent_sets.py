@@ -50,8 +50,12 @@ class ParentSetScores:
         """
         keys = self.keys(graphs)
         flat = keys.flatten()
+        if self._keys.device != flat.device:
+            self._keys, self._scores = self._keys.to(flat.device), self._scores.to(flat.device)
         at = self._find(flat)
-        missing = self._keys[at] != flat if len(self._keys) else torch.ones_like(flat).bool()
+        missing = (
+            self._keys[at] != flat if len(self._keys) else torch.ones_like(flat, dtype=torch.bool)
+        )
         if missing.any():
             self._add(graphs, flat, missing)
             at = self._find(flat)
@@ -95,7 +99,7 @@ class ParentSetScores:
         parents = graphs.reshape(-1, self.d, self.d)[first // self.d, :, node]
         scores = self.score(parents, node)
         self.n_scored += len(new)
-        all_keys = torch.cat([self._keys.to(new.device), new])
-        all_scores = torch.cat([self._scores.to(new.device), scores])
+        all_keys = torch.cat([self._keys, new])
+        all_scores = torch.cat([self._scores, scores])
         order = all_keys.argsort()
         self._keys, self._scores = all_keys[order], all_scores[order]

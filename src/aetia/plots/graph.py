@@ -90,13 +90,14 @@ def plot_graph(
                 shrinkA=2,
                 shrinkB=2,
                 zorder=1 + p,
+                clip_on=False,
             )
         )
-    span = np.ptp(position, axis=0) + 1e-9
-    ax.set_xlim(
-        position[:, 0].min() - 0.12 * span[0] - 0.45, position[:, 0].max() + 0.12 * span[0] + 0.45
-    )
-    ax.set_ylim(position[:, 1].min() - 0.5, position[:, 1].max() + 0.5)
+    # Bent edges bulge out of the box of the nodes; leave them room.
+    span = np.ptp(position, axis=0)
+    for axis, low, pad in (("x", 0, 0.5 + 0.06 * span[0]), ("y", 1, 0.55 + 0.08 * span[0])):
+        ends = position[:, low].min() - pad, position[:, low].max() + pad
+        (ax.set_xlim if axis == "x" else ax.set_ylim)(*ends)
     ax.axis("off")
     return ax, frame
 

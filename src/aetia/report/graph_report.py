@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import yaml
+from jaxtyping import Bool
 
-from aetia.plots import plot_edge_matrix, plot_graph, plot_trace
+from aetia.diagnostics import reliability
+from aetia.plots import plot_edge_matrix, plot_graph, plot_reliability, plot_trace
 from aetia.report.checks import check_posterior
 from aetia.report.figures import svg_data_uri
 from aetia.results import EffectPosterior, GraphPosterior, plain_json
@@ -44,6 +47,7 @@ def render_graph_report(
     source: str = "",
     warnings: Sequence[str] = (),
     effects: Sequence[EffectPosterior] = (),
+    truth: Bool[np.ndarray, "d d"] | None = None,
 ) -> str:
     """Render the report as one HTML page without external files or scripts.
 
@@ -54,6 +58,7 @@ def render_graph_report(
         source: Where the table came from.
         warnings: Messages shown to the user during the run.
         effects: Effects to show.
+        truth: The known graph, in the order of the columns, to compare with.
 
     Returns:
         HTML.
@@ -98,6 +103,7 @@ def render_graph_report(
         columns=_rows(data_summary),
         source=source,
         effects=[_effect(e) for e in effects],
+        comparison=None if truth is None else _comparison(posterior, truth),
         config=yaml.safe_dump(
             plain_json(posterior.diagnostics.get("config", {})), sort_keys=False, allow_unicode=True
         ),
@@ -121,6 +127,14 @@ def _rows(summary: Mapping[str, Sequence[Any]] | None) -> list[dict[str, str]]:
         return []
     keys = list(summary)
     return [{k: _show(summary[k][i]) for k in keys} for i in range(len(summary[keys[0]]))]
+
+
+def _comparison(posterior: GraphPosterior, truth: np.ndarray) -> dict[str, Any]:
+    off = ~np.eye(len(truth), dtype=bool)
+    curve = reliability(posterior.edge_probabilities()[off], truth[off])
+    ax, _ = plot_reliability(curve.stated, curve.observed, curve.n_events)
+    metrics = [(k.replace("_", " "), _show(v)) for k, v in posterior.compare(truth).items()]
+    return {"metrics": metrics, "image": svg_data_uri(ax.figure)}
 
 
 def _effect(effect: EffectPosterior) -> dict[str, Any]:

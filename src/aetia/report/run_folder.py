@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
+from aetia.data import Truth
 from aetia.errors import InputError, ResultFileError
 from aetia.report.graph_report import render_graph_report
 from aetia.results import EffectPosterior, GraphPosterior, plain_json, write_atomically
@@ -52,6 +54,7 @@ def write_run(
     source: str,
     warnings: Sequence[str] = (),
     effects: Sequence[EffectPosterior] = (),
+    truth: Truth | None = None,
 ) -> dict[str, Path]:
     """Write everything about a run to a folder, each file atomically, the report last.
 
@@ -63,6 +66,7 @@ def write_run(
         source: Where the table came from.
         warnings: Messages shown during the run.
         effects: Effects to show; saved too.
+        truth: The known graph, to compare with.
 
     Returns:
         The files by what they are.
@@ -94,6 +98,7 @@ def write_run(
         "data_summary": data_summary,
         "warnings": list(warnings),
         "effects": names,
+        "truth": None if truth is None else truth.graph.astype(int).tolist(),
     }
     write_atomically(files["summary"], json.dumps(plain_json(summary), indent=1))
     rebuild_report(folder)
@@ -129,6 +134,7 @@ def rebuild_report(run: str | Path) -> Path:
         source=summary["source"],
         warnings=summary["warnings"],
         effects=[EffectPosterior.load(folder / name) for name in summary["effects"]],
+        truth=None if summary["truth"] is None else np.array(summary["truth"], dtype=bool),
     )
     report = folder / "report.html"
     write_atomically(report, html)

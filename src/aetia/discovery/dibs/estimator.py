@@ -67,7 +67,8 @@ class DiBS(BaseEstimator):
         random_state: None, an integer or a NumPy generator.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         progress: Whether to show a progress bar; None shows it in terminals.
-        callback: Called as ``callback(step, row)`` with every recorded row of the trace.
+        callback: Called as ``callback(step, row)`` with every recorded row of the trace; without
+            ``trace_every`` about a hundred times.
 
     Attributes:
         posterior_: The :class:`~aetia.results.GraphPosterior`.

@@ -67,6 +67,9 @@ class Run:
         state = svgd.init(self._initial(torch_generator(init_seeds, self.device)))
         generator = torch_generator(step_seeds, self.device)
         trace = Trace()
+        every = config.trace_every
+        if callback is not None and not every:
+            every = max(1, config.n_steps // 100)
         bar = tqdm(
             range(config.n_steps), desc="DiBS", disable=None if progress is None else not progress
         )
@@ -79,9 +82,7 @@ class Run:
                     f"{info.score.alpha:g}, beta {info.score.beta:g}). Use a smaller step_size, "
                     "or check the scale of the columns against noise_variance."
                 )
-            if config.trace_every and (
-                step % config.trace_every == 0 or step == config.n_steps - 1
-            ):
+            if every and (step % every == 0 or step == config.n_steps - 1):
                 cyclic = float((~is_acyclic(self.graphs(state.position["z"]))).float().mean())
                 row = trace.record(step, info, cyclic)
                 if callback is not None:

@@ -1,0 +1,124 @@
+"""Every estimator passes scikit-learn's own checks, as users run it (no type checker)."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from aetia.discovery import METHODS, DiBS, ExactPosterior
+
+SCRIPT = """
+import json, warnings
+warnings.simplefilter("ignore")
+from sklearn.utils.estimator_checks import check_estimator
+from aetia import DiBS, ExactPosterior
+small = dict(n_particles=3, n_steps=40, n_likelihood_graphs=4, n_acyclicity_graphs=4, beta=1e5,
+             optimiser={"name": "rmsprop", "step_size": 0.1}, random_state=0, progress=False)
+cannot = {"check_dtype_object": "fits 10 columns; graphs of at most 5 are enumerated"}
+out = {}
+for name, estimator, expected in [
+    ("dibs", DiBS(**small), {}),
+    ("dibs-linear", DiBS(likelihood="linear", **small), {}),
+    ("exact", ExactPosterior(), cannot),
+]:
+    results = check_estimator(
+        estimator, on_fail=None, on_skip=None, expected_failed_checks=expected
+    )
+    out[name] = [[r["check_name"], r["status"], str(r["exception"])] for r in results]
+print(json.dumps(out))
+"""
+
+
+@pytest.fixture(scope="module")
+def checks():
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        timeout=300,
+        check=True,
+    )
+    return json.loads(run.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("name", ["dibs", "dibs-linear", "exact"])
+def test_no_check_of_scikit_learn_fails(checks, name):
+    failed = [c for c in checks[name] if c[1] == "failed"]
+    assert not failed, failed
+    assert sum(c[1] == "passed" for c in checks[name]) >= 38
+    assert [c[0] for c in checks[name] if c[1] == "xfail"] == (
+        ["check_dtype_object"] if name == "exact" else []
+    )
+
+
+SMALL = {"n_particles": 3, "n_steps": 30, "n_likelihood_graphs": 4, "n_acyclicity_graphs": 4}
+ESTIMATORS = [DiBS(**SMALL, random_state=0, progress=False), ExactPosterior()]
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(0).normal(size=(30, 2)) @ [[1.0, 0.8], [0.0, 0.6]]
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=["dibs", "exact"])
+def test_a_target_is_ignored(estimator, x):
+    plain = clone(estimator).fit(x).posterior_.edge_probabilities()
+    with_y = clone(estimator).fit(x, np.arange(30)).posterior_.edge_probabilities()
+    np.testing.assert_array_equal(plain, with_y)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=["dibs", "exact"])
+def test_fitted_estimators_survive_pickle_and_clones_are_unfitted(estimator, x):
+    unfitted = pickle.loads(pickle.dumps(estimator))
+    assert unfitted.get_params() == estimator.get_params()
+    fitted = clone(estimator).fit(x)
+    back = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(
+        back.posterior_.edge_probabilities(), fitted.posterior_.edge_probabilities()
+    )
+    first, second = (f.posterior_.effect("x0", "x1", n_draws=20) for f in (fitted, back))
+    assert first.draws.tobytes() == second.draws.tobytes()
+    assert not hasattr(clone(fitted), "posterior_")
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=["dibs", "exact"])
+def test_fitting_changes_no_option_and_starts_again(estimator, x):
+    fitted = clone(estimator)
+    before = fitted.get_params()
+    first = fitted.fit(x).posterior_.edge_probabilities()
+    fitted.fit(x[:, ::-1] * [1.0, 3.0])
+    again = fitted.fit(x).posterior_.edge_probabilities()
+    np.testing.assert_array_equal(first, again)
+    assert fitted.get_params() == before
+    assert fitted.n_features_in_ == 2
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=["dibs", "exact"])
+def test_an_estimator_works_at_the_end_of_a_pipeline(estimator, x):
+    pipeline = make_pipeline(StandardScaler(), clone(estimator)).fit(x)
+    assert pipeline[-1].posterior_.graphs.shape[1:] == (2, 2)
+
+
+def test_options_may_be_integers_of_numpy(x):
+    """Grids of options come from numpy.arange."""
+    small = SMALL | {"n_particles": np.int64(3), "n_steps": np.int32(30)}
+    assert DiBS(**small, random_state=np.int64(0), progress=False).fit(x).posterior_ is not None
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_option_has_the_default_of_its_config(method):
+    from dataclasses import fields
+
+    estimator, config = METHODS[method]
+    params, defaults = estimator().get_params(), config()
+    names = {f.name for f in fields(config)}
+    assert {k: params[k] for k in names} == {k: getattr(defaults, k) for k in names}
+    assert set(params) - names <= {"random_state", "device", "progress", "callback"}
