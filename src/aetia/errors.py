@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "AetiaError",
+    "CellTypeError",
     "ConvergenceError",
     "ConvergenceWarning",
     "DataWarning",
@@ -21,6 +22,10 @@ class AetiaError(Exception):
 
 class InputError(AetiaError, ValueError):
     """What the caller passed cannot be used; the message says what to do next."""
+
+
+class CellTypeError(InputError, TypeError):
+    """A cell of the table holds something that is neither a number nor text."""
 
 
 class MissingDependencyError(AetiaError, ImportError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -30,7 +31,7 @@ def check_positive(config: Any, *names: str, zero: bool = False) -> None:
         value = getattr(config, name)
         if value is None or value == "auto":
             continue
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
         if not number or not math.isfinite(value) or value < 0 or (value == 0 and not zero):
             bound = "at least 0" if zero else "larger than 0"
             raise InputError(f"{type(config).__name__}: {name} must be {bound}, got {value!r}.")
@@ -114,6 +115,8 @@ def _plain(value: Any) -> Any:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(v) for v in value]
+    if isinstance(value, numbers.Number) and hasattr(value, "item"):
+        return value.item()  # pyright: ignore[reportAttributeAccessIssue]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     return repr(value)

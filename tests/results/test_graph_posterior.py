@@ -520,7 +520,7 @@ def test_an_interrupted_write_leaves_the_old_file(fitted, small, tmp_path, monke
 def effect():
     rng = np.random.default_rng(0)
     return EffectPosterior(
-        draws=rng.normal(size=(500, 2)) + [1.0, -2.0],
+        draws=rng.normal(loc=[1.0, -2.0], size=(500, 2)),
         labels=("ATE", "ATT"),
         treatment="dose",
         outcome="pain",

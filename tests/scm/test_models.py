@@ -84,7 +84,7 @@ def test_the_density_of_noise_integrates_to_one_with_the_right_moments(family):
     edge = np.sqrt(3) * std
     for power, expected in ((0, 1.0), (1, 0.0), (2, std**2)):
         parts = [
-            integrate.quad(lambda x: x**power * density(x), a, b, limit=200)[0]
+            integrate.quad(lambda x, k=power: x**k * density(x), a, b, limit=200)[0]
             for a, b in ((-np.inf, -edge), (-edge, 0), (0, edge), (edge, np.inf))
         ]
         assert sum(parts) == pytest.approx(expected, abs=2e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +13,7 @@ import numpy as np
 
 from aetia.data.checks import check_columns, check_names
 from aetia.data.dataset import Dataset, Kind
-from aetia.errors import DataWarning, InputError
+from aetia.errors import CellTypeError, DataWarning, InputError
 from aetia.options import nearest
 
 __all__ = ["as_dataset"]
@@ -107,6 +108,8 @@ def _as_given(
     if categorical:
         raise InputError("categorical is decided when a Dataset is made, not afterwards.")
     if exclude:
+        for name in exclude:
+            data.column(name)
         data = data.select([n for n in data.names if n not in exclude])
     if intervened is not None:
         mask = _mask("intervened", intervened, data.values.shape, data.names)
@@ -230,6 +233,12 @@ def _numbers(name: str, column: np.ndarray) -> np.ndarray:
     try:
         return column.astype(np.float64)
     except (TypeError, ValueError):
+        for row, value in enumerate(column):
+            if not isinstance(value, (str, bytes, numbers.Number, np.generic, type(None))):
+                raise CellTypeError(
+                    f"column {name!r} holds a {type(value).__name__} in row {row}; argument must "
+                    "be a string or a real number."
+                ) from None
         distinct = sorted({str(v) for v in column})
         shown = ", ".join(repr(v) for v in distinct[:3]) + (", ..." if len(distinct) > 3 else "")
         raise InputError(
@@ -314,4 +323,6 @@ def _regimes(value: Any, n: int) -> np.ndarray:
     labels = np.asarray(value)
     if labels.shape != (n,):
         raise InputError(f"regime must have one entry for each of {n} rows, got {labels.shape}.")
-    return np.unique(labels.astype(str), return_inverse=True)[1]
+    if labels.dtype.kind not in "iufb":
+        labels = labels.astype(str)
+    return np.unique(labels, return_inverse=True)[1]

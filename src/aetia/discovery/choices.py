@@ -43,7 +43,7 @@ def choose(option: str, value: Any, registry: Mapping[str, type], *, needs: str)
                 f"{nearest(value, list(registry))}"
             )
         return build(registry[value], rest)
-    if isinstance(value, type) or not (hasattr(value, needs) or callable(value)):
+    if isinstance(value, type) or not hasattr(type(value), needs):
         raise InputError(
             f"{option} must be one of {list(registry)} or an object with `{needs}`, got {value!r}."
         )

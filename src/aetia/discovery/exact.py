@@ -52,7 +52,7 @@ class ExactPosterior(BaseEstimator):
         log_evidence_: Log of the sum over graphs of prior times evidence; the prior is the
             graph law's ``log_prob``, which is not normalised.
         n_features_in_: Number of columns.
-        feature_names_in_: Their names.
+        feature_names_in_: Their names; x0, x1, ... for arrays.
 
     Example:
         >>> import numpy as np
@@ -75,7 +75,7 @@ class ExactPosterior(BaseEstimator):
     def fit(
         self,
         X: Any,
-        y: None = None,
+        y: Any = None,
         *,
         intervened: Any = None,
         regime: Any = None,

@@ -72,7 +72,8 @@ def exponential_trace(graphs: Float[Tensor, "*batch d d"]) -> Float[Tensor, "*ba
         The number of closed walks, each of length k weighted by 1/k!.
     """
     d = graphs.shape[-1]
-    return torch.linalg.matrix_exp(graphs).diagonal(dim1=-2, dim2=-1).sum(-1) - d
+    # matrix_exp refuses some transposed, sliced layouts.
+    return torch.linalg.matrix_exp(graphs.contiguous()).diagonal(dim1=-2, dim2=-1).sum(-1) - d
 
 
 def log_determinant(

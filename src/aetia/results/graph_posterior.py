@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from aetia.diagnostics import effective_sample_size
-from aetia.errors import DataWarning, InputError
+from aetia.errors import DataWarning, InputError, ResultFileError
 from aetia.graphs import Knowledge, cpdag, is_acyclic, transitive_closure
 from aetia.options import nearest
 from aetia.randomness import RandomState, seed_sequence, torch_generator
@@ -84,7 +84,8 @@ class GraphPosterior:
                 f"{self.graphs.shape} and {self.log_weights.shape}."
             )
         log_total = np.logaddexp.reduce(self.log_weights)
-        object.__setattr__(self, "log_weights", self.log_weights - log_total)
+        if abs(log_total) > 1e-12:  # already normalised weights stay as they are, bit by bit
+            object.__setattr__(self, "log_weights", self.log_weights - log_total)
 
     # -- summaries ------------------------------------------------------------------------
 
@@ -396,7 +397,14 @@ class GraphPosterior:
         Returns:
             The same posterior.
         """
-        return cls(**posterior_from_plain(*read_draws(path, "GraphPosterior")))
+        arrays, plain = read_draws(path, "GraphPosterior")
+        try:
+            return cls(**posterior_from_plain(arrays, plain))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ResultFileError(
+                f"{str(path)!r} holds an incomplete GraphPosterior ({type(error).__name__}: "
+                f"{error})."
+            ) from error
 
     # -- inside ---------------------------------------------------------------------------
 

@@ -128,7 +128,8 @@ def effect_draws(
         w = model.weight_posterior(part).sample(generator)
         solved = torch.linalg.solve(eye - w, eye[:, target].expand(len(w), d).unsqueeze(-1))
         out.append(solved[:, source, 0])
-    return torch.cat(out).numpy()
+    # Sorting let equal graphs share their work; undo it, so that the draws are exchangeable.
+    return torch.cat(out)[torch.randperm(n_draws, generator=generator)].numpy()
 
 
 def _chunks(graphs: Tensor) -> tuple[Tensor, ...]:

@@ -86,7 +86,9 @@ def read_draws(path: str | Path, kind: str) -> tuple[dict[str, np.ndarray], dict
             loaded = data.load()
         header = json.loads(loaded.attrs["aetia"])
         arrays = {str(k): v.to_numpy() for k, v in loaded.data_vars.items()}
-    except (OSError, KeyError, ValueError, RuntimeError) as error:
+        for name in header.get("bool", ()):
+            arrays[name] = arrays[name].astype(bool)
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
         raise ResultFileError(
             f"{str(file)!r} is damaged or not a result of aetia ({type(error).__name__}: {error})."
         ) from error
@@ -95,8 +97,6 @@ def read_draws(path: str | Path, kind: str) -> tuple[dict[str, np.ndarray], dict
             f"{str(file)!r} holds a {header.get('kind')} (schema {header.get('schema')}), expected "
             f"a {kind} (schema at most {SCHEMA_VERSION})."
         )
-    for name in header["bool"]:
-        arrays[name] = arrays[name].astype(bool)
     return arrays, header["plain"]
 
 

@@ -42,6 +42,14 @@ def as_graph(truth: Any, names: Sequence[str]) -> Bool[Tensor, "d d"]:
         matrix = nx.to_numpy_array(truth, weight=None)  # pyright: ignore[reportArgumentType]
     elif hasattr(truth, "columns"):
         given, matrix = [str(c) for c in truth.columns], truth.to_numpy()
+        index = [str(i) for i in getattr(truth, "index", [])]
+        if sorted(index) == sorted(given):
+            matrix = matrix[[index.index(name) for name in given]]
+        elif index and index != [str(k) for k in range(len(given))]:
+            raise InputError(
+                f"the true graph's frame has rows {index} but columns {given}; both must hold the "
+                "variable names."
+            )
     else:
         matrix = truth
     adjacency = np.asarray(matrix) != 0

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aetia.data import Dataset, Labelled, Truth, as_dataset
+from aetia.data import Dataset, Labelled, Truth
 from aetia.errors import InputError
 from aetia.graphs import topological_order, total_effects
 from aetia.options import nearest
@@ -93,28 +93,16 @@ class SCM:
             intervened: True where a variable was set.
 
         Returns:
-            A dataset; columns that are constant because they were set are allowed.
+            A dataset, without the checks of tables from outside: a column may be constant
+            because it was set, and one row may be enough.
         """
-        if intervened is None:
-            import warnings
-
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # simulated: rank and size are intended
-                data = as_dataset(values, source="simulated")
-            return Dataset(
-                values=data.values,
-                names=self.names,
-                observed=data.observed,
-                kinds=data.kinds,
-                source="simulated",
-            )
         return Dataset(
             values=values,
             names=self.names,
             observed=np.ones_like(values, dtype=bool),
             intervened=intervened,
             kinds=("continuous",) * len(self.names),
-            source="simulated, with interventions",
+            source="simulated" if intervened is None else "simulated, with interventions",
         )
 
     def propagate(self, noise: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
@@ -210,7 +198,7 @@ class SCM:
         return self.intervene(do).propagate(noise).numpy()
 
     def total_effects(self) -> Float[np.ndarray, "d d"]:
-        """Compute the true total effects of a linear model.
+        """Compute the true total effects of a linear model, with what interventions cut.
 
         Returns:
             ``[i, j]``: change of j per unit that i is set.
@@ -223,7 +211,10 @@ class SCM:
                 "total effects are single numbers only in linear models; compare "
                 "sample(do=...) at two levels instead."
             )
-        return total_effects(self.mechanism.weights, names=self.names).numpy()
+        weights = self.mechanism.weights.clone()
+        for name in self.interventions or {}:
+            weights[:, self._index(name)] = 0.0
+        return total_effects(weights, names=self.names).numpy()
 
     def truth(self) -> Truth:
         """Collect what is known about the model.

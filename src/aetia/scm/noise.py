@@ -78,7 +78,7 @@ class Noise:
         Returns:
             Log densities, minus infinity outside the support.
         """
-        unit = noise / std
+        unit = noise / std  # NaN stays NaN: the noise of an intervened variable is unknown
         if self.family == "gaussian":
             log_density = -0.5 * unit.square() - 0.5 * math.log(2 * math.pi)
         elif self.family == "laplace":
@@ -88,6 +88,6 @@ class Noise:
             log_density = torch.where(inside, -0.5 * math.log(12.0), -torch.inf)
         else:
             scale = math.sqrt((self.freedom - 2) / self.freedom)
-            student = torch.distributions.StudentT(self.freedom, 0.0, scale)
+            student = torch.distributions.StudentT(self.freedom, 0.0, scale, validate_args=False)
             log_density = student.log_prob(unit)
         return log_density - std.log()

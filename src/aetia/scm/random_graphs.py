@@ -42,7 +42,7 @@ def erdos_renyi(
 def scale_free(
     d: int,
     *,
-    edges_per_node: int = 2,
+    edges_per_node: float = 2,
     direction: Literal["in-hub", "out-hub", "random-order"] = "in-hub",
     rng: np.random.Generator,
 ) -> Bool[np.ndarray, "d d"]:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from aetia.data import Dataset, Labelled
+from aetia.errors import InputError
 from aetia.graphs import r2_sortability, varsortability
 from aetia.options import check_literals, check_positive
 from aetia.randomness import RandomState, seed_sequence
@@ -51,6 +52,12 @@ class Simulation:
         check_literals(self)
         check_positive(self, "d", "n", "edges_per_node")
         check_positive(self, "n_interventional", zero=True)
+        bounds = self.noise_variance
+        low, high = bounds if isinstance(bounds, tuple) else (bounds, bounds)
+        if not 0 < low <= high:
+            raise InputError(
+                f"Simulation: noise_variance must be above 0 (and low <= high), got {bounds!r}."
+            )
 
 
 class Simulated(NamedTuple):
@@ -79,7 +86,7 @@ def simulate(options: Simulation, random_state: RandomState = None) -> Simulated
     else:
         graph = scale_free(
             options.d,
-            edges_per_node=int(options.edges_per_node),
+            edges_per_node=options.edges_per_node,
             direction=options.direction,
             rng=rng,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any, Literal
 
 from aetia.data import Scaling
@@ -70,7 +71,7 @@ class DiBSConfig:
         for name in ("n_latent", "batch_size"):
             if getattr(self, name) not in ("auto", None):
                 _check_count(self, name)
-        if isinstance(self.trace_every, bool) or not isinstance(self.trace_every, int):
+        if isinstance(self.trace_every, bool) or not isinstance(self.trace_every, Integral):
             raise InputError(
                 f"DiBSConfig: trace_every must be an integer, got {self.trace_every!r}."
             )
@@ -100,12 +101,12 @@ def as_schedule(name: str, value: Any, *, default: float) -> Schedule:
         return value
     if isinstance(value, Mapping):
         return build(Schedule, value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if isinstance(value, Real) and not isinstance(value, bool):
         return Schedule(final=float(value))
     raise InputError(f"{name} must be 'auto', a number or a Schedule, got {value!r}.")
 
 
 def _check_count(config: DiBSConfig, name: str) -> None:
     value = getattr(config, name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise InputError(f"DiBSConfig: {name} must be an integer of at least 1, got {value!r}.")

@@ -74,7 +74,7 @@ class DiBS(BaseEstimator):
         posterior_: The :class:`~aetia.results.GraphPosterior`.
         particles_: Latent variables and parameters of all particles, cyclic ones included.
         n_features_in_: Number of columns.
-        feature_names_in_: Their names, if the table had names.
+        feature_names_in_: Their names; x0, x1, ... for arrays.
 
     Example:
         >>> import numpy as np
@@ -145,7 +145,7 @@ class DiBS(BaseEstimator):
     def fit(
         self,
         X: Any,
-        y: None = None,
+        y: Any = None,
         *,
         intervened: Any = None,
         regime: Any = None,
@@ -189,12 +189,13 @@ class DiBS(BaseEstimator):
         seeds = seed_sequence(self.random_state)
         device = pick_device(self.device)
         run = Run(config, likelihood, table, device)
+        vars(self).pop("posterior_", None)  # a failed fit must not leave the answer of another
         self.particles_, trace = run.sample(seeds, self.progress, self.callback)
         self._likelihood, self._table, self._config = likelihood, table, config
         graphs = run.graphs(self.particles_["z"])
         acyclic = is_acyclic(graphs)
         n_cyclic = int((~acyclic).sum())
-        _report_cycles(n_cyclic, config, run.mean_penalty(graphs))
+        _report_cycles(n_cyclic, config, run.largest_penalty(graphs))
         kept = {k: v[acyclic] for k, v in self.particles_.items() if k != "z"}
         self.posterior_ = self._posterior(run, graphs[acyclic], kept, trace)
         facts = {

@@ -94,7 +94,7 @@ class Run:
         c = self.constraints if z.device == self.device else self.table.constraints
         return limit_graphs(edge_scores(z), c)
 
-    def mean_penalty(self, graphs: Tensor) -> float:
+    def largest_penalty(self, graphs: Tensor) -> float:
         return float(ACYCLICITY[self.config.acyclicity](graphs.double()).max())
 
     def log_joint(self, graphs: Tensor, parameters: dict[str, Tensor], *, evidence: bool) -> Tensor:
