@@ -15,6 +15,7 @@ from torch import Tensor
 
 from aetia.data import Scaling
 from aetia.discovery.choices import choose
+from aetia.discovery.dibs.badge import calibration_badge
 from aetia.discovery.dibs.config import DiBSConfig
 from aetia.discovery.dibs.particles import distinct_graphs, particle_log_weights
 from aetia.discovery.dibs.run import Run, pick_device
@@ -201,6 +202,7 @@ class DiBS(BaseEstimator):
         facts = {
             "method": "DiBS",
             "likelihood": getattr(likelihood, "name", type(likelihood).__name__),
+            "calibration_badge": calibration_badge(getattr(likelihood, "name", "custom")),
             "n_rows": table.data.n,
             "share_cyclic": n_cyclic / config.n_particles,
             "n_cyclic": n_cyclic,
