@@ -60,7 +60,7 @@ def run_demo(*, out: Path, seed: int | None, as_json: bool, quiet: bool) -> None
     request = Request(
         table="diabetes",
         effects=("bmi -> progression", "blood_pressure -> progression"),
-        settings=("n_steps=2000", "trace_every=20"),
+        settings=("n_particles=60", "n_likelihood_graphs=64", "n_steps=1500", "trace_every=15"),
         seed=seed,
         out=out,
         as_json=as_json,

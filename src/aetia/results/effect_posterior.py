@@ -61,13 +61,13 @@ class EffectPosterior:
         return self.draws.std(0, ddof=1) if self.exact_sd is None else self.exact_sd
 
     def interval(
-        self, level: float = 0.9, kind: Literal["credible", "prediction"] = "credible"
+        self, level: float = 0.9, kind: Literal["credible", "prediction"] | None = None
     ) -> Float[np.ndarray, "k 2"]:
         """Compute central intervals.
 
         Args:
             level: Probability inside.
-            kind: Of a mean, or of a new observation.
+            kind: Of a mean, or of a new observation; None takes what the draws are of.
 
         Returns:
             Lower and upper ends.
@@ -77,7 +77,7 @@ class EffectPosterior:
         """
         if not 0.0 < level < 1.0:
             raise InputError(f"level must lie strictly between 0 and 1, got {level!r}.")
-        if kind != self.kind:
+        if kind not in (None, self.kind):
             raise InputError(f"these draws give {self.kind} intervals, not {kind} intervals.")
         return np.quantile(self.draws, [(1 - level) / 2, (1 + level) / 2], axis=0).T
 
@@ -92,7 +92,7 @@ class EffectPosterior:
         """
         import pandas as pd
 
-        interval = self.interval(level, self.kind)
+        interval = self.interval(level)
         return pd.DataFrame(
             {
                 "quantity": self.labels,
@@ -156,7 +156,7 @@ class EffectPosterior:
             f"EffectPosterior of {self.treatment!r} on {self.outcome!r}, "
             f"{self.treated:g} against {self.control:g} ({len(self.draws):,} draws)"
         ]
-        interval = self.interval(0.9, self.kind)
+        interval = self.interval(0.9)
         for k, label in enumerate(self.labels[:10]):
             lines.append(
                 f"  {label}: {self.mean[k]:.4g} (sd {self.sd[k]:.3g}), 90 % {self.kind} "
@@ -164,4 +164,7 @@ class EffectPosterior:
             )
         if self.probability_of_effect is not None:
             lines.append(f"  probability of a causal path: {self.probability_of_effect:.3f}")
+            acting = self.draws[self.draws[:, 0] != 0, 0]
+            if 0 < len(acting) < len(self.draws):
+                lines.append(f"  given such a path: {acting.mean():.4g} (sd {acting.std():.3g})")
         return "\n".join(lines)

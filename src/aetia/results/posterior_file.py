@@ -49,7 +49,8 @@ def posterior_to_plain(p: GraphPosterior) -> tuple[dict, dict]:
         "diagnostics": dict(p.diagnostics),
         "likelihood": None,
     }
-    if p.model is not None:
+    # A likelihood of the user's own cannot be rebuilt from a file: then effects end with saving.
+    if p.model is not None and p.model.likelihood.name in LIKELIHOODS:
         m = p.model.moments
         arrays["moments_n"] = (("own",), m.n.numpy())
         arrays["moments_mean"] = (("own", "source"), m.mean.numpy())

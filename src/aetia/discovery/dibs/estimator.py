@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -198,25 +198,26 @@ class DiBS(BaseEstimator):
         n_cyclic = int((~acyclic).sum())
         _report_cycles(n_cyclic, config, run.largest_penalty(graphs))
         kept = {k: v[acyclic] for k, v in self.particles_.items() if k != "z"}
-        self.posterior_ = self._posterior(run, graphs[acyclic], kept, trace)
+        posterior = self._posterior(run, graphs[acyclic], kept, trace)
         facts = {
+            **posterior.diagnostics,
             "method": "DiBS",
             "likelihood": getattr(likelihood, "name", type(likelihood).__name__),
             "calibration_badge": calibration_badge(getattr(likelihood, "name", "custom")),
             "n_rows": table.data.n,
             "share_cyclic": n_cyclic / config.n_particles,
             "n_cyclic": n_cyclic,
-            "ess_weights": self.posterior_.ess,
-            "n_distinct": len(self.posterior_.distinct()[0]),
+            "ess_weights": posterior.ess,
+            "n_distinct": len(posterior.distinct()[0]),
             "scaling": scaling,
             "seed": seeds.entropy,
             "device": str(device),
             "version": __version__,
             "config": options_dict(config),
             "wall_time_s": time.perf_counter() - started,
-            **self._sortability(),
+            "varsortability_of_consensus": _sortability(posterior, table),
         }
-        self.posterior_.diagnostics.update(facts)  # pyright: ignore[reportAttributeAccessIssue]
+        self.posterior_ = replace(posterior, diagnostics=facts)
         return self
 
     def log_likelihood(
@@ -311,22 +312,6 @@ class DiBS(BaseEstimator):
             trace=trace.arrays(),
         )
 
-    def _sortability(self) -> dict[str, float]:
-        """How far the column scales alone explain the order that was found."""
-        table = self._fitted_table()
-        dag = torch.from_numpy(self.posterior_.consensus_dag())
-        value = varsortability(dag, torch.from_numpy(self.posterior_.covariance))
-        if value > 0.95 and int(dag.sum()) >= 5 and bool((table.scale == 1).all()):
-            warnings.warn(
-                f"the variances of the columns increase along {value:.0%} of the paths of the "
-                "graph that was found. On simulated data that is the usual artefact of raw "
-                "scales; on real data check that the units are comparable, or compare with "
-                "scaling='standardise'.",
-                SortabilityWarning,
-                stacklevel=3,
-            )
-        return {"varsortability_of_consensus": value}
-
     def _fitted_table(self) -> DiscoveryTable:
         if not hasattr(self, "posterior_"):
             raise InputError("this DiBS is not fitted yet; call fit(table) first.")
@@ -396,3 +381,19 @@ def _stack(first: DiscoveryTable, second: DiscoveryTable) -> Tensor | None:
         for t in (first, second)
     ]
     return torch.cat(parts)
+
+
+def _sortability(posterior: GraphPosterior, table: DiscoveryTable) -> float:
+    """Measure how far the column scales alone explain the order that was found."""
+    dag = torch.from_numpy(posterior.consensus_dag())
+    value = varsortability(dag, torch.from_numpy(table.covariance()))
+    if value > 0.95 and int(dag.sum()) >= 5 and bool((table.scale == 1).all()):
+        warnings.warn(
+            f"the variances of the columns increase along {value:.0%} of the paths of the "
+            "graph that was found. On simulated data that is the usual artefact of raw "
+            "scales; on real data check that the units are comparable, or compare with "
+            "scaling='standardise'.",
+            SortabilityWarning,
+            stacklevel=3,
+        )
+    return value
