@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 __all__ = ["main"]
 
+_INTERRUPTED = 130
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -20,15 +22,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from aetia.cli.app import app
 
     try:
-        app(args=None if arguments is None else list(arguments), standalone_mode=False)
-        code = 0
+        # Without its standalone mode the parser returns the code of an interruption or exit.
+        returned = app(args=None if arguments is None else list(arguments), standalone_mode=False)
+        code = int(returned or 0)
     except KeyboardInterrupt:
-        print("aetia: interrupted; files written so far are complete.", file=sys.stderr)  # noqa: T201
-        code = 1
+        code = _INTERRUPTED
     except SystemExit as exit_:  # a verb stopped on purpose
         code = int(exit_.code or 0)
     except Exception as error:
         code = _explain(error)
+    if code == _INTERRUPTED:
+        print("aetia: interrupted; files written so far are complete.", file=sys.stderr)  # noqa: T201
+        code = 1
     if arguments is None:
         sys.exit(code)
     return code

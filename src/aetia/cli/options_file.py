@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -69,7 +70,7 @@ def read_options(method: str, file: Path | None, settings: Sequence[str]) -> dic
             value = yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise InputError(f"--set {setting!r}: the value is not YAML ({error}).") from error
-        _assign(values, name.strip().split("."), value, config)
+        _assign(values, name.strip().split("."), _number(value), config)
     known = [f.name for f in fields(config)]
     for name in values:
         if name not in known:
@@ -110,7 +111,16 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         return {}
     if not isinstance(values, dict):
         raise InputError(f"{str(file)!r} must hold `option: value` lines.")
-    return {str(k): v for k, v in values.items()}
+    return {str(k): _number(v) for k, v in values.items()}
+
+
+def _number(value: Any) -> Any:
+    """Read what YAML leaves as text although people mean a number: 1e5."""
+    if isinstance(value, dict):
+        return {k: _number(v) for k, v in value.items()}
+    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value):
+        return float(value)
+    return value
 
 
 def _field_comments(config: type) -> dict[str, str]:

@@ -155,10 +155,12 @@ def _column_array(series: Any) -> np.ndarray:
     values = np.asarray(series.to_numpy())
     if values.dtype == object:  # pandas' nullable numbers
         with_nan = [np.nan if v is None or str(v) == "<NA>" else v for v in values]
+        cells = np.empty(len(with_nan), dtype=object)
+        cells[:] = with_nan
         try:
-            return np.asarray(with_nan, dtype=np.float64)
+            return cells.astype(np.float64)
         except (TypeError, ValueError):
-            return np.asarray(with_nan, dtype=object)
+            return cells
     return values
 
 

@@ -1,0 +1,307 @@
+"""The command line: exit codes, messages, files, and nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aetia.cli.main import main
+from aetia.results import GraphPosterior
+
+FAST = [
+    "--set",
+    "n_steps=60",
+    "--set",
+    "n_particles=8",
+    "--set",
+    "n_likelihood_graphs=8",
+    "--set",
+    "n_acyclicity_graphs=4",
+    "--set",
+    "beta=1e5",
+    "--set",
+    "optimiser.step_size=0.05",
+    "--quiet",
+]
+FILES = {
+    "report.html",
+    "edges.csv",
+    "graph.gml",
+    "graph.dot",
+    "config.yaml",
+    "summary.json",
+    "posterior",
+}
+ENV = os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def table(tmp_path):
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=80)
+    b = 2 * a + rng.normal(size=80)
+    frame = pd.DataFrame({"rain": a, "wet": b, "slip": b + rng.normal(size=80)})
+    path = tmp_path / "table.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def run(*words) -> int:
+    return main([str(w) for w in words])
+
+
+def test_discover_writes_a_complete_run_folder(table, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert (
+        run("discover", table, "--method", "exact", "--effect", "rain -> slip", "--out", out) == 0
+    )
+    assert {p.name for p in out.iterdir()} == FILES | {"effect-0"}
+    edges = pd.read_csv(out / "edges.csv")
+    assert list(edges.columns) == ["source", "target", "probability", "path_probability"]
+    printed = capsys.readouterr()
+    assert "report:" in printed.out and "ATE" in printed.out
+    assert GraphPosterior.load(out / "posterior").names == ("rain", "wet", "slip")
+
+
+def test_json_goes_to_stdout_alone(table, tmp_path, capsys):
+    assert run("discover", table, "--out", tmp_path / "r", "--seed", 1, "--json", *FAST) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["diagnostics"]["seed"] == 1
+    assert set(result["edges"][0]) == {"source", "target", "probability", "path_probability"}
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(table, tmp_path, capsys):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        assert run("discover", table, "--seed", seed, "--out", tmp_path / name, *FAST) == 0
+    first, again, other = ((tmp_path / n / "edges.csv").read_bytes() for n in "abc")
+    assert first == again != other
+
+
+def test_a_dry_run_estimates_and_writes_nothing(table, tmp_path, capsys):
+    out = tmp_path / "never"
+    assert run("discover", table, "--dry-run", "--json", "--out", out, *FAST) == 0
+    assert json.loads(capsys.readouterr().out)["estimated_seconds"] > 0
+    assert not out.exists()
+
+
+def test_knowledge_and_options_come_from_files_and_words(table, tmp_path, capsys):
+    (tmp_path / "known.yaml").write_text('required: ["rain -> wet"]\nsinks: [slip]\n')
+    assert run("config", "dibs") == 0
+    options = capsys.readouterr().out
+    (tmp_path / "options.yaml").write_text(options.replace("n_steps: 2000", "n_steps: 40"))
+    out = tmp_path / "run"
+    code = run(
+        "discover",
+        table,
+        "--config",
+        tmp_path / "options.yaml",
+        "--knowledge",
+        tmp_path / "known.yaml",
+        "--out",
+        out,
+        "--likelihood",
+        "linear",
+        "--set",
+        "likelihood.noise_variance=0.5",
+        *FAST[2:],
+    )
+    assert code == 0
+    config = json.loads(json.dumps(__import__("yaml").safe_load((out / "config.yaml").read_text())))
+    assert config["n_steps"] == 40
+    posterior = GraphPosterior.load(out / "posterior")
+    assert posterior.graphs[:, 0, 1].all() and not posterior.graphs[:, 2].any()
+
+
+def test_columns_can_be_chosen_and_left_out(table, tmp_path, capsys):
+    assert (
+        run("discover", table, "--method", "exact", "--exclude", "slip", "--out", tmp_path / "x")
+        == 0
+    )
+    assert GraphPosterior.load(tmp_path / "x" / "posterior").names == ("rain", "wet")
+
+
+def test_a_column_of_interventions_orients_an_edge(tmp_path, capsys):
+    rng = np.random.default_rng(1)
+    cause = rng.normal(size=200)
+    effect = cause + rng.normal(size=200)
+    effect[100:] = rng.normal(size=100) * 3
+    frame = pd.DataFrame({"cause": cause, "effect": effect, "set": [""] * 100 + ["effect"] * 100})
+    frame.to_csv(tmp_path / "screen.csv", index=False)
+    out = tmp_path / "run"
+    assert (
+        run(
+            "discover",
+            tmp_path / "screen.csv",
+            "--method",
+            "exact",
+            "--intervened",
+            "set",
+            "--out",
+            out,
+        )
+        == 0
+    )
+    assert GraphPosterior.load(out / "posterior").edge_probabilities()[0, 1] > 0.95
+
+
+def test_simulate_then_discover_then_report(tmp_path, capsys):
+    assert (
+        run(
+            "simulate",
+            "-d",
+            4,
+            "-n",
+            120,
+            "--edges-per-node",
+            1,
+            "--seed",
+            2,
+            "--interventional",
+            40,
+            "--out",
+            tmp_path / "s",
+        )
+        == 0
+    )
+    assert "varsortability" in capsys.readouterr().out
+    out = tmp_path / "run"
+    assert (
+        run(
+            "discover",
+            tmp_path / "s" / "data.csv",
+            "--method",
+            "exact",
+            "--intervened",
+            "intervened",
+            "--truth",
+            tmp_path / "s" / "truth.csv",
+            "--out",
+            out,
+        )
+        == 0
+    )
+    before = (out / "report.html").read_text()
+    (out / "report.html").unlink()
+    assert run("report", out) == 0
+    assert (out / "report.html").read_text() == before
+    assert "expected shd" in before
+
+
+def test_datasets_and_version(capsys):
+    assert run("datasets") == 0 and run("version") == 0
+    out = capsys.readouterr().out
+    assert "diabetes" in out and "0.1.0" in out
+
+
+MISTAKES = {
+    "no such file": (["discover", "nowhere.csv"], "no such file: 'nowhere.csv'"),
+    "no such method": (
+        ["discover", "TABLE", "--method", "dibbs"],
+        "no method 'dibbs'. Did you mean 'dibs'",
+    ),
+    "unknown option": (
+        ["discover", "TABLE", "--set", "n_step=5"],
+        "dibs has no option 'n_step'. Did you mean 'n_steps'",
+    ),
+    "not an option": (
+        ["discover", "TABLE", "--set", "n_steps"],
+        "--set takes name=value, got 'n_steps'",
+    ),
+    "unknown effect": (["discover", "TABLE", "--effect", "rain -> mud"], "no column 'mud'"),
+    "malformed effect": (
+        ["discover", "TABLE", "--effect", "rain"],
+        "--effect takes 'treatment -> outcome'",
+    ),
+    "out is a file": (["discover", "TABLE", "--out", "TABLE"], "is a file; a folder is needed"),
+    "out below a file": (["discover", "TABLE", "--out", "TABLE/x"], "cannot write to"),
+    "no such knowledge": (
+        ["discover", "TABLE", "--knowledge", "k.yaml"],
+        "cannot read knowledge from 'k.yaml'",
+    ),
+    "no such run": (["report", "nowhere"], "no such run folder"),
+    "impossible simulation": (
+        ["simulate", "-d", "3", "--edges-per-node", "5"],
+        "more than a DAG can hold",
+    ),
+    "bad variance": (["simulate", "--noise-variance", "x"], "takes one number or low,high"),
+    "no such verb": (["discovr"], "No such command 'discovr'"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_the_callers_mistakes_exit_with_2_and_one_message(
+    name, table, tmp_path, monkeypatch, capsys
+):
+    words, message = MISTAKES[name]
+    monkeypatch.chdir(tmp_path)
+    assert run(*[w.replace("TABLE", str(table)) for w in words]) == 2
+    printed = capsys.readouterr()
+    assert message in printed.err and "Traceback" not in printed.err and printed.out == ""
+
+
+def test_a_misspelt_value_is_refused_as_users_run_it(table, tmp_path):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "aetia",
+            "discover",
+            str(table),
+            "--set",
+            "acyclicity=powr",
+            "--out",
+            str(tmp_path / "r"),
+        ],
+        capture_output=True,
+        text=True,
+        env=ENV,
+    )
+    assert done.returncode == 2
+    assert (
+        "acyclicity='powr' is not one of" in done.stderr and "Did you mean 'power'" in done.stderr
+    )
+    assert not (tmp_path / "r").exists()
+
+
+def test_an_interrupted_run_leaves_nothing_half_written(table, tmp_path):
+    out = tmp_path / "run"
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "aetia",
+            "discover",
+            str(table),
+            "--set",
+            "n_steps=1000000",
+            "--out",
+            str(out),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENV,
+    )
+    while not out.exists() and process.poll() is None:
+        time.sleep(0.1)
+    time.sleep(2.0)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "interrupted" in err and "Traceback" not in err
+    assert list(out.iterdir()) == []
+
+
+def test_help_imports_nothing_heavy():
+    code = "import sys, aetia, aetia.cli.app; print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for heavy in ("torch", "pandas", "matplotlib", "sklearn", "scipy", "networkx", "numpy"):
+        assert f"'{heavy}'" not in done.stdout, heavy
