@@ -119,16 +119,13 @@ def compare(with_peer: bool) -> None:
         slow = likelihood == "mlp"
         blocks, steps = (6, 10) if slow else (20, 100) if likelihood == "bge" else (8, 40)
         mine = in_process("ours", likelihood, d, 100, blocks, steps)
-        peer = (
-            in_process("peer", likelihood, d, 100, 4, 5 if slow or d == 20 else 20)
-            if with_peer
-            else {}
-        )
-        ratio = peer.get("ms", float("nan")) / mine["ms"]
+        few = 5 if slow or d == 20 else 20
+        peer = in_process("peer", likelihood, d, 100, 4, few) if with_peer else {}
+        theirs, rss, compiling = (peer.get(k, float("nan")) for k in ("ms", "rss_mb", "compile_s"))
         print(
-            f"{likelihood + ' d=' + str(d):>12} {mine['ms']:9.1f} {peer.get('ms', float('nan')):8.1f} "
-            f"{ratio:6.1f} {target:>6} {mine['rss_mb']:8.0f} {peer.get('rss_mb', float('nan')):8.0f} "
-            f"{peer.get('compile_s', float('nan')):9.1f}",
+            f"{likelihood + ' d=' + str(d):>12} {mine['ms']:9.1f} {theirs:8.1f} "
+            f"{theirs / mine['ms']:6.1f} {target:>6} {mine['rss_mb']:8.0f} {rss:8.0f} "
+            f"{compiling:9.1f}",
             flush=True,
         )
 
@@ -138,16 +135,12 @@ def scaling() -> None:
     for likelihood in ("linear", "bge"):
         for d in (10, 20, 50, 100):
             out = in_process("ours", likelihood, d, 100, 5, 10)
-            print(
-                f"{likelihood + ' d=' + str(d) + ' n=100':>22} {out['ms']:12.1f} {out['rss_mb']:6.0f}",
-                flush=True,
-            )
+            case = f"{likelihood} d={d} n=100"
+            print(f"{case:>22} {out['ms']:12.1f} {out['rss_mb']:6.0f}", flush=True)
         for n in (100, 1_000, 10_000, 100_000):
             out = in_process("ours", likelihood, 20, n, 5, 20)
-            print(
-                f"{likelihood + ' d=20 n=' + str(n):>22} {out['ms']:12.1f} {out['rss_mb']:6.0f}",
-                flush=True,
-            )
+            case = f"{likelihood} d=20 n={n}"
+            print(f"{case:>22} {out['ms']:12.1f} {out['rss_mb']:6.0f}", flush=True)
 
 
 def main() -> None:

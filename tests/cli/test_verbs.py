@@ -67,7 +67,8 @@ def test_discover_writes_a_complete_run_folder(table, tmp_path, capsys):
     edges = pd.read_csv(out / "edges.csv")
     assert list(edges.columns) == ["source", "target", "probability", "path_probability"]
     printed = capsys.readouterr()
-    assert "report:" in printed.out and "ATE" in printed.out
+    assert "report:" in printed.out
+    assert "ATE" in printed.out
     assert GraphPosterior.load(out / "posterior").names == ("rain", "wet", "slip")
 
 
@@ -117,7 +118,8 @@ def test_knowledge_and_options_come_from_files_and_words(table, tmp_path, capsys
     config = json.loads(json.dumps(__import__("yaml").safe_load((out / "config.yaml").read_text())))
     assert config["n_steps"] == 40
     posterior = GraphPosterior.load(out / "posterior")
-    assert posterior.graphs[:, 0, 1].all() and not posterior.graphs[:, 2].any()
+    assert posterior.graphs[:, 0, 1].all()
+    assert not posterior.graphs[:, 2].any()
 
 
 def test_columns_can_be_chosen_and_left_out(table, tmp_path, capsys):
@@ -196,9 +198,11 @@ def test_simulate_then_discover_then_report(tmp_path, capsys):
 
 
 def test_datasets_and_version(capsys):
-    assert run("datasets") == 0 and run("version") == 0
+    assert run("datasets") == 0
+    assert run("version") == 0
     out = capsys.readouterr().out
-    assert "diabetes" in out and "0.1.0" in out
+    assert "diabetes" in out
+    assert "0.1.0" in out
 
 
 MISTAKES = {
@@ -244,7 +248,9 @@ def test_the_callers_mistakes_exit_with_2_and_one_message(
     monkeypatch.chdir(tmp_path)
     assert run(*[w.replace("TABLE", str(table)) for w in words]) == 2
     printed = capsys.readouterr()
-    assert message in printed.err and "Traceback" not in printed.err and printed.out == ""
+    assert message in printed.err
+    assert "Traceback" not in printed.err
+    assert printed.out == ""
 
 
 def test_a_misspelt_value_is_refused_as_users_run_it(table, tmp_path):
@@ -265,9 +271,8 @@ def test_a_misspelt_value_is_refused_as_users_run_it(table, tmp_path):
         env=ENV,
     )
     assert done.returncode == 2
-    assert (
-        "acyclicity='powr' is not one of" in done.stderr and "Did you mean 'power'" in done.stderr
-    )
+    assert "acyclicity='powr' is not one of" in done.stderr
+    assert "Did you mean 'power'" in done.stderr
     assert not (tmp_path / "r").exists()
 
 
@@ -296,7 +301,8 @@ def test_an_interrupted_run_leaves_nothing_half_written(table, tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "interrupted" in err and "Traceback" not in err
+    assert "interrupted" in err
+    assert "Traceback" not in err
     assert list(out.iterdir()) == []
 
 

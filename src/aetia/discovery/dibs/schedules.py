@@ -24,8 +24,9 @@ class Schedule:
         final: Value reached at the end of the ramp.
         slope: Increase per step.
         kind: ``"linear"``; ``"exponential"``, from a thousandth of the final value up to it in
-            equal ratios (with ``slope``, the final value is ``slope`` times the ramp's steps); ``"constant"``; ``"warm-up"``, the prototype's factor
-            ``slope * (t + 1/t)`` with t counted from 1.
+            equal ratios (with ``slope``, the final value is ``slope`` times the ramp's steps);
+            ``"constant"``; ``"warm-up"``, the prototype's factor ``slope * (t + 1/t)`` with t
+            counted from 1.
         delay: Share of the steps at the start during which the value stays where it begins.
         ramp: Share of the steps over which it then rises; afterwards it stays.
         ceiling: Largest value.
