@@ -311,3 +311,11 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     for heavy in ("torch", "pandas", "matplotlib", "sklearn", "scipy", "networkx", "numpy"):
         assert f"'{heavy}'" not in done.stdout, heavy
+
+
+def test_the_demo_writes_its_report_on_a_real_table(tmp_path, capsys):
+    assert run("demo", "--out", tmp_path / "demo", "--quiet") == 0
+    assert {p.name for p in (tmp_path / "demo").iterdir()} == FILES | {"effect-0", "effect-1"}
+    posterior = GraphPosterior.load(tmp_path / "demo" / "posterior")
+    assert not posterior.graphs[:, :, [0, 1]].any()  # age and sex are roots
+    assert posterior.path_probability("bmi", "progression") > 0.9
