@@ -25,11 +25,8 @@ def main() -> aetia.GraphPosterior:
     fitted = aetia.DiBS(
         likelihood=aetia.LinearGaussian(noise_variance=1.0),
         prior="uniform",
-        n_particles=10,
-        n_steps=1000,
         n_likelihood_graphs=32,
         n_acyclicity_graphs=16,
-        particle_weights="mixture",
         random_state=0,
     ).fit(chain())
     posterior = fitted.posterior_
