@@ -4,10 +4,10 @@
 
 X1 ~ N(0, 1), X2 = a X1 + e, X3 = b X2 + e with unit noise, model noise variance 1, n = 500.
 Success: the acyclic graph of largest weight is the true one and both coefficients are within 10 %.
-First the full method (30 particles weighted by evidence, 2,000 steps) over prior scale and optimiser, for the
-coefficients (2, -1.5) and the stiff (10, -5); then the prototype's literal run: one particle,
-plain ascent, clipping 11 / 19, 100 steps, alpha 0.1 and beta 1 times (t + 1/t), weight prior
-sd 0.5, and the first step after which its graph is right and stays so.
+First the full method (30 particles weighted by evidence, 2,000 steps) over prior scale and
+optimiser, for the coefficients (2, -1.5) and the stiff (10, -5); then the prototype's literal
+run: one particle, plain ascent, clipping 11 / 19, 100 steps, alpha 0.1 and beta 1 times
+(t + 1/t), weight prior sd 0.5, and the first of 5, 10, ... 100 steps after which it is right.
 """
 
 from __future__ import annotations
