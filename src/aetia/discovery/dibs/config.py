@@ -40,10 +40,12 @@ class DiBSConfig:
     """M of the acyclicity term; the same graphs, so at most as many random numbers are drawn."""
     acyclicity: AcyclicityName = "power"
     alpha: Any = "auto"
-    """Schedule of the inverse temperature, or a number: its final value. ``"auto"`` rises linearly to
+    """Schedule of the inverse temperature, or a number: its final value.
+    ``"auto"`` rises linearly to
     200 (BGe), 100 (linear) or 60 (other likelihoods)."""
     beta: Any = "auto"
-    """Schedule of the acyclicity weight, or a number: its final value. ``"auto"`` rises to 2,000."""
+    """Schedule of the acyclicity weight, or a number: its final value.
+    ``"auto"`` rises to 2,000."""
     embedding: bool = True
     """Whether Z is a pair of embeddings; otherwise it is the matrix of edge scores."""
     n_latent: int | Literal["auto"] = "auto"
