@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "AetiaError",
     "CellTypeError",
+    "CheckpointError",
     "ConvergenceError",
     "ConvergenceWarning",
     "DataWarning",
@@ -38,6 +39,10 @@ class NumericalError(AetiaError, ArithmeticError):
 
 class ConvergenceError(AetiaError, RuntimeError):
     """Inference ended without a usable answer; the message says what to change."""
+
+
+class CheckpointError(AetiaError, OSError):
+    """A checkpoint or a file of weights is missing, truncated, changed or not ours."""
 
 
 class ResultFileError(AetiaError, OSError):

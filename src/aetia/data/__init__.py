@@ -2,11 +2,12 @@
 
 from aetia.data.dataset import Dataset, Kind
 from aetia.data.public import PUBLIC_DATA, PublicData, cache_folder, load_public
-from aetia.data.scaling import Scaled, Scaling, scale_columns
+from aetia.data.scaling import LARGEST_STANDARDISED, Scaled, Scaling, scale_columns, standardise_rows
 from aetia.data.tables import as_dataset
 from aetia.data.truth import Labelled, Truth
 
 __all__ = [
+    "LARGEST_STANDARDISED",
     "PUBLIC_DATA",
     "Dataset",
     "Kind",
@@ -19,4 +20,5 @@ __all__ = [
     "cache_folder",
     "load_public",
     "scale_columns",
+    "standardise_rows",
 ]

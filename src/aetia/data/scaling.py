@@ -10,9 +10,12 @@ from torch import Tensor
 
 from aetia.data.dataset import Dataset
 
-__all__ = ["Scaled", "Scaling", "scale_columns"]
+__all__ = ["LARGEST_STANDARDISED", "Scaled", "Scaling", "scale_columns", "standardise_rows"]
 
 Scaling = Literal["auto", "standardise", "centre", "none"]
+
+LARGEST_STANDARDISED = 10.0
+"""Standardised values are clipped here for networks: heavy tails have no variance."""
 
 
 class Scaled(NamedTuple):
@@ -50,3 +53,25 @@ def scale_columns(data: Dataset, scaling: Scaling) -> Scaled:
             spread = column.std(correction=0)
             scale[j] = spread if spread > 0 else 1.0
     return Scaled((x - centre) / scale, centre, scale)
+
+
+def standardise_rows(
+    values: Float[Tensor, "*batch n d"], *, largest: float = LARGEST_STANDARDISED
+) -> Float[Tensor, "*batch n d"]:
+    """Give every variable of every table mean 0 and standard deviation 1, as networks read them.
+
+    Statistics are over all rows of a table, observational or not, as in AVICI, and never cross
+    tables. A constant column becomes 0.
+
+    Args:
+        values: Tables.
+        largest: Values beyond this many standard deviations are clipped.
+
+    Returns:
+        The scaled tables.
+    """
+    mean = values.mean(-2, keepdim=True)
+    gaps = values - mean
+    std = gaps.square().mean(-2, keepdim=True).sqrt()
+    varies = std > 1e-6 * mean.abs()  # the rounding of a large constant is no variation
+    return torch.where(varies, gaps / std, 0.0).clamp(-largest, largest)

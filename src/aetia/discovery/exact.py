@@ -12,7 +12,7 @@ import torch
 from sklearn.base import BaseEstimator
 
 from aetia.data import Scaling
-from aetia.discovery.choices import choose
+from aetia.options import choose
 from aetia.discovery.table import Accepts, read_table
 from aetia.errors import InputError
 from aetia.graphs import GRAPH_LAWS, MAX_ENUMERATED, Knowledge, all_dags, n_dags

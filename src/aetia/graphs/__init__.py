@@ -4,6 +4,7 @@ from aetia.graphs.acyclicity import (
     ACYCLICITY,
     exponential_trace,
     log_determinant,
+    perron_radius,
     power_trace,
     spectral_radius,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "exponential_trace",
     "is_acyclic",
     "log_determinant",
+    "perron_radius",
     "markov_equivalent",
     "n_dags",
     "on_cycle",

@@ -1,6 +1,34 @@
-"""Causal models with known truth: random graphs, mechanisms, noise, interventions."""
+"""Causal models with known truth: random graphs, mechanisms, noise, interventions, streams."""
 
+from aetia.scm.family import Family, TaskSize
+from aetia.scm.graph_families import (
+    GRAPH_FAMILIES,
+    Blocks,
+    EdgeCoins,
+    Geometric,
+    GraphFamily,
+    GraphMixture,
+    PreferentialAttachment,
+    SmallWorld,
+)
+from aetia.scm.interventions import Interventions
+from aetia.scm.mechanism_families import (
+    MECHANISM_FAMILIES,
+    GaussianProcess,
+    Heteroscedastic,
+    JointGaussianProcess,
+    Linear,
+    LogisticMap,
+    MechanismFamily,
+    MechanismMixture,
+    NeuralNetwork,
+    NoiseScale,
+    Periodic,
+    PostNonlinear,
+    Square,
+)
 from aetia.scm.mechanisms import (
+    AdditiveMechanism,
     LinearMechanism,
     Mechanism,
     MLPMechanism,
@@ -8,22 +36,53 @@ from aetia.scm.mechanisms import (
     random_mlp,
 )
 from aetia.scm.model import SCM
-from aetia.scm.noise import Noise
-from aetia.scm.random_graphs import erdos_renyi, scale_free
+from aetia.scm.noise import Noise, NoiseMixture
 from aetia.scm.simulate import Simulated, Simulation, simulate, sortability_card
+from aetia.scm.stream import FixedTasks, Split, TaskFamily, TaskStream, overlap
+from aetia.scm.tasks import Tasks
 
 __all__ = [
+    "GRAPH_FAMILIES",
+    "MECHANISM_FAMILIES",
     "SCM",
+    "AdditiveMechanism",
+    "Blocks",
+    "EdgeCoins",
+    "Family",
+    "FixedTasks",
+    "GaussianProcess",
+    "Geometric",
+    "GraphFamily",
+    "GraphMixture",
+    "Heteroscedastic",
+    "Interventions",
+    "JointGaussianProcess",
+    "Linear",
     "LinearMechanism",
+    "LogisticMap",
     "MLPMechanism",
     "Mechanism",
+    "MechanismFamily",
+    "MechanismMixture",
+    "NeuralNetwork",
     "Noise",
+    "NoiseMixture",
+    "NoiseScale",
+    "Periodic",
+    "PostNonlinear",
+    "PreferentialAttachment",
     "Simulated",
     "Simulation",
-    "erdos_renyi",
+    "SmallWorld",
+    "Split",
+    "Square",
+    "TaskFamily",
+    "TaskSize",
+    "TaskStream",
+    "Tasks",
+    "overlap",
     "random_linear",
     "random_mlp",
-    "scale_free",
     "simulate",
     "sortability_card",
 ]

@@ -1,7 +1,8 @@
-"""How causes determine an effect, up to additive noise."""
+"""How causes and noise determine an effect."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -10,20 +11,76 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-__all__ = ["LinearMechanism", "MLPMechanism", "Mechanism", "random_linear", "random_mlp"]
+__all__ = [
+    "AdditiveMechanism",
+    "LinearMechanism",
+    "MLPMechanism",
+    "Mechanism",
+    "random_linear",
+    "random_mlp",
+]
 
 
 @runtime_checkable
 class Mechanism(Protocol):
-    """The deterministic part of every variable; a user's own class plugs in."""
+    """How every variable follows from its causes and its noise; a user's own class plugs in."""
 
-    def mean(self, j: int, x: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
-        """Compute variable j without its noise from the columns of its causes."""
+    def value(
+        self, j: int, x: Float[Tensor, "n d"], noise: Float[Tensor, " n"]
+    ) -> Float[Tensor, " n"]:
+        """Compute variable j from the columns of its causes and its noise."""
+        ...
+
+    def recover(self, j: int, x: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+        """Compute the noise of variable j from complete rows, or raise an InputError."""
         ...
 
 
+class AdditiveMechanism(ABC):
+    """x_j = f_j(causes) + noise_j."""
+
+    @abstractmethod
+    def mean(self, j: int, x: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+        """Compute variable j without its noise.
+
+        Args:
+            j: Index of the variable.
+            x: Values of all variables; only those of its causes count.
+
+        Returns:
+            Conditional means.
+        """
+
+    def value(
+        self, j: int, x: Float[Tensor, "n d"], noise: Float[Tensor, " n"]
+    ) -> Float[Tensor, " n"]:
+        """Add the noise to the mean.
+
+        Args:
+            j: Index of the variable.
+            x: Values of all variables; only those of its causes count.
+            noise: Of this variable.
+
+        Returns:
+            Its values.
+        """
+        return self.mean(j, x) + noise
+
+    def recover(self, j: int, x: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+        """Subtract the mean.
+
+        Args:
+            j: Index of the variable.
+            x: Complete rows.
+
+        Returns:
+            The noise.
+        """
+        return x[:, j] - self.mean(j, x)
+
+
 @dataclass(frozen=True, eq=False)
-class LinearMechanism:
+class LinearMechanism(AdditiveMechanism):
     """x_j = sum_i weights[i, j] x_i.
 
     Attributes:
@@ -46,7 +103,7 @@ class LinearMechanism:
 
 
 @dataclass(frozen=True, eq=False)
-class MLPMechanism:
+class MLPMechanism(AdditiveMechanism):
     """One random network with a hidden layer for each variable; roots are pure noise.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Structural causal models with additive noise: sample, intervene, counterfactuals."""
+"""Structural causal models: sample, intervene, counterfactuals."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ __all__ = ["SCM"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SCM:
-    """x_j = f_j(causes) + noise_j, with a known graph.
+    """x_j = f_j(causes, noise_j), with a known graph.
 
     Attributes:
         adjacency: The DAG.
-        mechanism: The deterministic parts.
+        mechanism: How each variable follows from its causes and its noise.
         noise_std: Standard deviation of each noise.
         noise: Its distribution.
         names: Variable names; by default x0, x1, ...
@@ -117,19 +117,22 @@ class SCM:
         x = torch.zeros_like(noise)
         fixed = {self._index(k): v for k, v in (self.interventions or {}).items()}
         for j in self._order:  # pyright: ignore[reportAttributeAccessIssue]
-            x[:, j] = fixed[j] if j in fixed else self.mechanism.mean(j, x) + noise[:, j]
+            x[:, j] = fixed[j] if j in fixed else self.mechanism.value(j, x, noise[:, j])
         return x
 
     def recover_noise(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-        """Abduct the noises of complete rows, x_j - f_j(x).
+        """Abduct the noises of complete rows.
 
         Args:
             x: Rows of this model.
 
         Returns:
             The noises; NaN for intervened variables, whose noise leaves no trace.
+
+        Raises:
+            InputError: If the noise of a variable is not additive (from the mechanism).
         """
-        noise = torch.stack([x[:, j] - self.mechanism.mean(j, x) for j in range(x.shape[1])], 1)
+        noise = torch.stack([self.mechanism.recover(j, x) for j in range(x.shape[1])], 1)
         for name in self.interventions or {}:
             noise[:, self._index(name)] = torch.nan
         return noise

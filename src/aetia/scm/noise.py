@@ -1,31 +1,39 @@
-"""Noise distributions, all with mean 0 and a given standard deviation."""
+"""Noise distributions, with mean 0 and variance 1 where they have one, scaled per variable."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from aetia.errors import InputError
 from aetia.options import check_literals, check_positive
+from aetia.scm.mixture import mixture_weights
 
-__all__ = ["Noise"]
+__all__ = ["Noise", "NoiseName", "NoiseMixture"]
+
+NoiseName: TypeAlias = Literal["gaussian", "laplace", "uniform", "student", "gumbel", "cauchy"]
+
+_EULER = 0.5772156649015329
 
 
 @dataclass(frozen=True)
 class Noise:
-    """A family of symmetric noise distributions with unit variance, scaled per variable.
+    """A family of noise distributions, so scaled that only the shape differs.
 
     Attributes:
-        family: ``"gaussian"``, ``"laplace"``, ``"uniform"`` or ``"student"``.
+        family: ``"gaussian"``, ``"laplace"``, ``"uniform"``, ``"student"``, ``"gumbel"``
+            (skewed), or ``"cauchy"``, which has neither mean nor variance: location 0, scale 1.
         freedom: Degrees of freedom of the Student distribution, more than 2.
     """
 
-    family: Literal["gaussian", "laplace", "uniform", "student"] = "gaussian"
+    family: NoiseName = "gaussian"
     freedom: float = 5.0
 
     def __post_init__(self) -> None:
@@ -36,6 +44,31 @@ class Noise:
                 f"Noise: Student noise has a variance only for freedom above 2, got "
                 f"{self.freedom:g}."
             )
+
+    def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        """Draw independent noise of scale 1.
+
+        Args:
+            shape: Of the result.
+            rng: Source of randomness.
+
+        Returns:
+            Noise in float32; Gaussian noise is drawn in that precision, the others are rounded.
+        """
+        if self.family == "gaussian":
+            return rng.standard_normal(shape, dtype=np.float32)
+        if self.family == "laplace":
+            unit = rng.laplace(scale=1 / math.sqrt(2.0), size=shape)
+        elif self.family == "uniform":
+            unit = rng.uniform(-math.sqrt(3.0), math.sqrt(3.0), shape)
+        elif self.family == "student":
+            unit = rng.standard_t(self.freedom, shape)
+            unit *= math.sqrt((self.freedom - 2) / self.freedom)
+        elif self.family == "gumbel":
+            unit = (rng.gumbel(size=shape) - _EULER) * (math.sqrt(6.0) / math.pi)
+        else:
+            unit = rng.standard_cauchy(shape)
+        return unit.astype(np.float32)
 
     def sample(
         self, n: int, std: Float[Tensor, " d"], generator: torch.Generator
@@ -59,11 +92,17 @@ class Noise:
             radius = (self.freedom * (u.clamp_min(1e-300) ** (-2 / self.freedom) - 1)).sqrt()
             unit = radius * (2 * math.pi * v).cos() * math.sqrt((self.freedom - 2) / self.freedom)
         else:
-            u = torch.rand(shape, generator=generator, dtype=torch.float64) - 0.5
+            u = torch.rand(shape, generator=generator, dtype=torch.float64)
             if self.family == "uniform":
-                unit = u * math.sqrt(12.0)
+                unit = (u - 0.5) * math.sqrt(12.0)
+            elif self.family == "laplace":
+                v = u - 0.5
+                unit = -v.sign() * (-2 * v.abs()).log1p() / math.sqrt(2.0)
+            elif self.family == "gumbel":
+                gumbel = -(-u.clamp_min(1e-300).log()).log()
+                unit = (gumbel - _EULER) * (math.sqrt(6.0) / math.pi)
             else:
-                unit = -u.sign() * (-2 * u.abs()).log1p() / math.sqrt(2.0)
+                unit = (math.pi * (u - 0.5)).tan()
         return unit * std
 
     def log_prob(
@@ -86,8 +125,31 @@ class Noise:
         elif self.family == "uniform":
             inside = unit.abs() <= math.sqrt(3.0)
             log_density = torch.where(inside, -0.5 * math.log(12.0), -torch.inf)
-        else:
+        elif self.family == "student":
             scale = math.sqrt((self.freedom - 2) / self.freedom)
             student = torch.distributions.StudentT(self.freedom, 0.0, scale, validate_args=False)
             log_density = student.log_prob(unit)
+        elif self.family == "gumbel":
+            scale = math.sqrt(6.0) / math.pi
+            z = unit / scale + _EULER
+            log_density = -(z + (-z).exp()) - math.log(scale)
+        else:
+            log_density = -unit.square().log1p() - math.log(math.pi)
         return log_density - std.log()
+
+
+@dataclass(frozen=True)
+class NoiseMixture:
+    """One family of noise for every task, drawn at random.
+
+    Attributes:
+        of: Names of families.
+        weights: Their probabilities, normalised; equal by default.
+    """
+
+    of: Sequence[NoiseName] = ("gaussian",)
+    weights: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "of", tuple(Noise(name).family for name in self.of))
+        object.__setattr__(self, "weights", mixture_weights(self.of, self.weights))

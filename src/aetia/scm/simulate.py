@@ -13,10 +13,10 @@ from aetia.errors import InputError
 from aetia.graphs import r2_sortability, varsortability
 from aetia.options import check_literals, check_positive
 from aetia.randomness import RandomState, seed_sequence
+from aetia.scm.graph_families import EdgeCoins, PreferentialAttachment
 from aetia.scm.mechanisms import random_linear, random_mlp
 from aetia.scm.model import SCM
-from aetia.scm.noise import Noise
-from aetia.scm.random_graphs import erdos_renyi, scale_free
+from aetia.scm.noise import Noise, NoiseName
 
 __all__ = ["Simulated", "Simulation", "simulate", "sortability_card"]
 
@@ -44,7 +44,7 @@ class Simulation:
     edges_per_node: float = 2.0
     direction: Literal["in-hub", "out-hub", "random-order"] = "in-hub"
     mechanism: Literal["linear", "mlp"] = "linear"
-    noise: Literal["gaussian", "laplace", "uniform", "student"] = "gaussian"
+    noise: NoiseName = "gaussian"
     noise_variance: float | tuple[float, float] = 0.1
     n_interventional: int = 0
 
@@ -82,14 +82,13 @@ def simulate(options: Simulation, random_state: RandomState = None) -> Simulated
     graph_seed, mechanism_seed, noise_seed, row_seed, do_seed = seed_sequence(random_state).spawn(5)
     rng = np.random.default_rng(graph_seed)
     if options.graph == "erdos-renyi":
-        graph = erdos_renyi(options.d, edges_per_node=options.edges_per_node, rng=rng)
+        family = EdgeCoins(edges_per_node=options.edges_per_node)
     else:
-        graph = scale_free(
-            options.d,
-            edges_per_node=options.edges_per_node,
+        family = PreferentialAttachment(
+            edges_per_node=options.edges_per_node,  # pyright: ignore[reportArgumentType]
             direction=options.direction,
-            rng=rng,
         )
+    graph = family.sample(options.d, rng)
     draw = random_linear if options.mechanism == "linear" else random_mlp
     mechanism = draw(graph, rng=np.random.default_rng(mechanism_seed))
     if isinstance(options.noise_variance, tuple):

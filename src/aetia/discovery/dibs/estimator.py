@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from aetia.data import Scaling
-from aetia.discovery.choices import choose
+from aetia.options import choose
 from aetia.discovery.dibs.badge import calibration_badge
 from aetia.discovery.dibs.config import DiBSConfig
 from aetia.discovery.dibs.particles import distinct_graphs, particle_log_weights

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from aetia.discovery.choices import choose
+from aetia.options import choose
 from aetia.discovery.dibs.config import DiBSConfig, as_schedule
 from aetia.discovery.dibs.latent import edge_scores, limit_graphs
 from aetia.discovery.dibs.posterior import LatentPosterior

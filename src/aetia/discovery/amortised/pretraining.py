@@ -1,0 +1,207 @@
+"""Pre-training of an amortised method on a stream of simulated tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from aetia.discovery.amortised.network import AmortisedNetwork
+from aetia.discovery.amortised.scores import validation_rows
+from aetia.errors import InputError
+from aetia.nets import seeded
+from aetia.options import check_positive
+from aetia.randomness import torch_generator
+from aetia.scm import FixedTasks, TaskFamily, Tasks, TaskStream
+from aetia.training import Phase, Tracker, Trained, TrainingConfig, make_fabric, train
+
+__all__ = ["PretrainingData", "build_network", "pretrain_network"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PretrainingData:
+    """What a network is trained and validated on.
+
+    Attributes:
+        family: Of the training tasks.
+        batch_size: Tasks of a batch, over all processes.
+        seed: Root of all task seeds.
+        replay: Each simulated task is used this often, with fresh row subsets.
+        validation: Families to validate on, by name; None takes the training family as ``id``.
+        validation_numbers: Which validation tasks of each family.
+        reserved: Hashes of further tasks that training must not meet, such as those of a test.
+        n_samples: Draws per validation task.
+        max_tasks: Validation tasks of each family at most; None for all.
+        normalise: Whether tables are standardised before the network sees them.
+        pin_memory: Whether batches from workers wait in pinned memory for a GPU.
+    """
+
+    family: TaskFamily
+    batch_size: int = 32
+    seed: int = 0
+    replay: int = 1
+    validation: Mapping[str, TaskFamily] | None = None
+    validation_numbers: Sequence[int] = tuple(range(1000, 1032))
+    reserved: frozenset[bytes] = field(default_factory=frozenset)
+    n_samples: int = 16
+    max_tasks: int | None = None
+    normalise: bool = True
+    pin_memory: bool = False
+
+    def __post_init__(self) -> None:
+        check_positive(self, "batch_size", "replay", "n_samples", "max_tasks")
+        if not isinstance(self.family, TaskFamily):
+            raise InputError(
+                "family must have `name`, `key`, `size`, `simulate` and `fingerprints`; "
+                f"aetia.Family has. Got {self.family!r}."
+            )
+
+    def validation_sets(self) -> dict[str, FixedTasks]:
+        """List the fixed sets.
+
+        Returns:
+            One for each family.
+        """
+        families = self.validation or {"id": self.family}
+        numbers = list(self.validation_numbers)[: self.max_tasks]
+        return {
+            name: FixedTasks(family=f, numbers=numbers, seed=self.seed, split="val")
+            for name, f in families.items()
+        }
+
+
+def build_network(
+    network: type[AmortisedNetwork], config: Any, seed: int
+) -> AmortisedNetwork:
+    """Build a network with weights from a seed.
+
+    Args:
+        network: Its class.
+        config: Its options.
+        seed: Of the initial weights.
+
+    Returns:
+        The network, on the CPU.
+    """
+    generator = torch_generator(np.random.SeedSequence([seed, _WEIGHTS_STREAM]))
+    with seeded(generator):
+        return network(config)  # pyright: ignore[reportCallIssue]
+
+
+def pretrain_network(
+    network: AmortisedNetwork,
+    data: PretrainingData,
+    training: TrainingConfig,
+    *,
+    seed: int = 0,
+    folder: Path | None = None,
+    fabric: Fabric | None = None,
+    trackers: Sequence[Tracker] = (),
+    identity: Mapping[str, Any] | None = None,
+    resume: bool = True,
+    force: bool = False,
+) -> Trained:
+    """Train a network on a stream of tasks.
+
+    Args:
+        network: Trained in place.
+        data: Streams and fixed sets.
+        training: Options of the loop.
+        seed: Of dropout and orders.
+        folder: For checkpoints and the health record.
+        fabric: Processes; None for this one.
+        trackers: Follow the run.
+        identity: Further values that a resumed run must share.
+        resume: Whether to go on from a checkpoint in the folder.
+        force: Resume even if options changed.
+
+    Returns:
+        The network with the best weights, and the record.
+    """
+    fabric = fabric or make_fabric(device="cpu", precision=training.precision)
+    sets = data.validation_sets()
+    reserved = data.reserved.union(*[s.fingerprints() for s in sets.values()])
+    stream = TaskStream(
+        family=data.family,
+        seed=data.seed,
+        batch_size=data.batch_size,
+        reserved=reserved,
+        replay=data.replay,
+        rank=fabric.global_rank,
+        world_size=fabric.world_size,
+    )
+    validated = {name: s.tasks() for name, s in sets.items()}
+    rejected = {"count": 0, "tasks": 0}
+
+    def batches(start: int) -> Iterator[Tasks]:
+        made = stream.batches(start, n_workers=training.n_workers, device=fabric.device)
+        for tasks in made:
+            if data.pin_memory and fabric.device.type == "cuda" and training.n_workers:
+                tasks = tasks.pinned()
+            rejected["count"] += tasks.n_rejected
+            rejected["tasks"] += len(tasks)
+            yield tasks.to(fabric.device)
+
+    def loss(
+        module: nn.Module, tasks: Tasks, step: int, generator: torch.Generator  # noqa: ARG001
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        values = tasks.standardised() if data.normalise else tasks.values
+        return network.loss(module(values, tasks.intervened), tasks.graphs, generator)
+
+    def validate(module: nn.Module, step: int) -> list[dict[str, Any]]:
+        rows = []
+        for k, (name, tasks) in enumerate(validated.items()):
+            share = tasks[fabric.global_rank :: fabric.world_size]
+            seeds = np.random.SeedSequence([seed, _VALIDATION_STREAM, step, k, fabric.global_rank])
+            scored = validation_rows(
+                module,  # pyright: ignore[reportArgumentType]
+                share,
+                family=name,
+                n_samples=data.n_samples,
+                generator=torch_generator(seeds),
+            )
+            rows += [_with_family(r, name) for r in scored] if len(validated) > 1 else scored
+        return rows
+
+    def on_step_end(step: int, info: Mapping[str, float]) -> dict[str, float]:
+        signals = network.after_step(step, training.n_steps, info)
+        if rejected["tasks"]:
+            signals["rejected_per_task"] = rejected["count"] / rejected["tasks"]
+        return signals
+
+    return train(
+        network,
+        [Phase(parameters=lambda m: list(m.parameters()), loss=loss)],
+        batches,
+        config=training,
+        seed=seed,
+        fabric=fabric,
+        folder=folder,
+        validate=validate,
+        on_step_end=on_step_end,
+        signals=network.signals,
+        trackers=trackers,
+        identity={
+            "family": data.family.key,
+            "batch_size": data.batch_size,
+            "data_seed": data.seed,
+            "replay": data.replay,
+            **(identity or {}),
+        },
+        resume=resume,
+        force=force,
+    )
+
+
+_WEIGHTS_STREAM, _VALIDATION_STREAM = 12, 13
+
+
+def _with_family(row: dict[str, Any], family: str) -> dict[str, Any]:
+    """Add the metrics under the family's name; missing ones of other families stay out of means."""
+    return row | {f"{family}/{k}": v for k, v in row.items() if k != "task"}

@@ -1,0 +1,26 @@
+"""The one training loop, by steps, for every neural method."""
+
+from aetia.training.checkpoints import load_checkpoint, save_checkpoint
+from aetia.training.config import TrainingConfig
+from aetia.training.gather import average_rows, gather_rows
+from aetia.training.health import Healthy, read_record, verdicts
+from aetia.training.loop import Phase, Trained, train
+from aetia.training.processes import make_fabric
+from aetia.training.trackers import TRACKERS, Tracker
+
+__all__ = [
+    "TRACKERS",
+    "Healthy",
+    "Phase",
+    "Tracker",
+    "Trained",
+    "TrainingConfig",
+    "average_rows",
+    "gather_rows",
+    "load_checkpoint",
+    "make_fabric",
+    "read_record",
+    "save_checkpoint",
+    "train",
+    "verdicts",
+]

@@ -1,0 +1,134 @@
+"""Options of the training loop."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from aetia.errors import InputError
+from aetia.options import check_literals, check_positive, options_dict
+
+__all__ = ["TrainingConfig"]
+
+_NO_EFFECT_ON_WEIGHTS = {
+    "n_workers",
+    "log_every",
+    "checkpoint_every",
+    "keep_last",
+    "gradient_shares",
+    "progress",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Options of the training loop; a step is one optimiser update."""
+
+    n_steps: int = 100_000
+    """Optimiser steps."""
+    accumulate: int = 1
+    """Batches whose gradients are averaged in one step."""
+    learning_rate: float = 1e-4
+    """Largest learning rate."""
+    weight_decay: float = 1e-4
+    """Decoupled decay of matrices; never of biases, normalisations and scalars."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """Memories of AdamW."""
+    eps: float = 1e-8
+    """Denominator of AdamW."""
+    schedule: Literal["cosine", "multistep", "plateau", "constant"] = "cosine"
+    """How the learning rate falls after the warm-up."""
+    warmup: float = 0.02
+    """Share of the steps over which the learning rate rises linearly."""
+    cosine_steps: int | None = None
+    """Steps after which the cosine ends; null for n_steps."""
+    min_learning_rate: float = 0.0
+    """Where the schedule ends."""
+    milestones: tuple[float, ...] = (0.667,)
+    """multistep: shares of the steps at which the rate is multiplied by `decay`."""
+    decay: float = 0.1
+    """multistep and plateau: factor."""
+    plateau_patience: int = 5
+    """plateau: validations without improvement before the rate falls."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
+    """Arithmetic; mixed precision needs a GPU to be worth while."""
+    clip_norm: float | None = 1.0
+    """Largest gradient norm; null or 0 switches clipping off."""
+    ema_decay: float | None = None
+    """Memory of the average of the weights that is validated and kept; null for none."""
+    log_every: int = 100
+    """Steps between rows of the health record."""
+    gradient_shares: bool = True
+    """Whether rows of the record say how much of the gradient comes from each part of the loss."""
+    validate_every: int = 1000
+    """Steps between validations; 0 for none."""
+    metric: str = "loss"
+    """Validation metric that chooses the best weights."""
+    mode: Literal["min", "max"] = "min"
+    """Whether the metric should be small or large."""
+    patience: int | None = None
+    """Validations without improvement before training stops early; null for never."""
+    checkpoint_every: int = 1000
+    """Steps between checkpoints."""
+    keep_last: int = 2
+    """Checkpoints that are kept, besides the best."""
+    n_workers: int = 0
+    """Processes that prepare batches."""
+    progress: bool | None = None
+    """Whether to show a progress bar; null shows it in terminals."""
+
+    def __post_init__(self) -> None:
+        check_literals(self)
+        object.__setattr__(self, "betas", tuple(self.betas))
+        object.__setattr__(self, "milestones", tuple(self.milestones))
+        check_positive(
+            self,
+            "n_steps",
+            "accumulate",
+            "learning_rate",
+            "eps",
+            "cosine_steps",
+            "decay",
+            "plateau_patience",
+            "log_every",
+            "checkpoint_every",
+            "keep_last",
+            "patience",
+        )
+        check_positive(
+            self,
+            "weight_decay",
+            "warmup",
+            "min_learning_rate",
+            "clip_norm",
+            "validate_every",
+            "n_workers",
+            "ema_decay",
+            zero=True,
+        )
+        for name in ("n_steps", "accumulate", "log_every", "checkpoint_every", "keep_last"):
+            if getattr(self, name) != int(getattr(self, name)):
+                raise InputError(
+                    f"TrainingConfig: {name} must be an integer, got {getattr(self, name)!r}."
+                )
+        if len(self.betas) != 2 or not all(0 <= b < 1 for b in self.betas):
+            raise InputError(
+                f"TrainingConfig: betas must be two numbers in [0, 1), got {self.betas!r}."
+            )
+        if not 0 <= self.warmup < 1:
+            raise InputError(f"TrainingConfig: warmup is a share of the steps, got {self.warmup!r}")
+        if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
+            raise InputError(
+                f"TrainingConfig: ema_decay must lie in [0, 1), got {self.ema_decay!r}."
+            )
+
+    def fingerprint(self) -> str:
+        """Hash the options that the weights depend on.
+
+        Returns:
+            A short key; a checkpoint with another one is not resumed by accident.
+        """
+        options = {k: v for k, v in options_dict(self).items() if k not in _NO_EFFECT_ON_WEIGHTS}
+        return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,127 @@
+"""The health record of a training run: one JSON line per logging step, with verdicts."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+__all__ = ["COMMON_SIGNALS", "HealthRecord", "Healthy", "read_record", "verdicts"]
+
+
+class Healthy(NamedTuple):
+    """The healthy range of a signal, and what to do outside of it."""
+
+    low: float
+    high: float
+    advice: str
+
+
+COMMON_SIGNALS: dict[str, Healthy] = {
+    "loss": Healthy(-math.inf, math.inf, "the loss is not finite: lower the learning rate"),
+    "gradient_norm": Healthy(
+        1e-8, 1e4, "gradients vanish or explode: change the learning rate or the initial weights"
+    ),
+    "clipped_share": Healthy(
+        0.0, 0.95, "nearly every gradient is clipped: raise clip_norm or lower the learning rate"
+    ),
+    "skipped_steps": Healthy(
+        0, 0, "steps with non-finite gradients were skipped: lower the learning rate, or use "
+        "bf16-mixed or 32-true precision"
+    ),
+    "data_wait_share": Healthy(
+        0.0, 0.3, "training waits for data: raise n_workers, or replay each task"
+    ),
+}
+"""Signals that every run has."""
+
+
+def verdicts(row: Mapping[str, Any], signals: Mapping[str, Healthy]) -> dict[str, str]:
+    """Judge the signals of one row.
+
+    Args:
+        row: Signals by name.
+        signals: Healthy ranges.
+
+    Returns:
+        ``"ok"`` or advice with the value found, for each signal that has a range.
+    """
+    out = {}
+    for name, healthy in signals.items():
+        if name in row:
+            value = float(row[name])
+            fine = math.isfinite(value) and healthy.low <= value <= healthy.high
+            out[name] = "ok" if fine else f"{healthy.advice} (found {value:.3g})"
+    return out
+
+
+class HealthRecord:
+    """Appends rows to a JSON-lines file, each flushed.
+
+    Args:
+        file: Where to; None keeps rows in memory only.
+        resume_at: Rows of later steps, which a resumed run makes again, are dropped.
+    """
+
+    def __init__(self, file: Path | None, resume_at: int = 0) -> None:
+        self.file = file
+        self.rows: list[dict[str, Any]] = []
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            kept = [r for r in read_record(file) if r["step"] <= resume_at] if resume_at else []
+            self.rows = kept
+            file.write_text("".join(_line(r) for r in kept), encoding="utf-8")
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Append one row.
+
+        Args:
+            row: Plain values.
+        """
+        self.rows.append(row)
+        if self.file is not None:
+            with self.file.open("a", encoding="utf-8") as handle:
+                handle.write(_line(row))
+
+
+def read_record(file: Path) -> list[dict[str, Any]]:
+    """Read a health record.
+
+    Args:
+        file: JSON lines.
+
+    Returns:
+        Its rows; a last line that was cut off is left out.
+    """
+    rows = []
+    if Path(file).is_file():
+        for line in Path(file).read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+    return rows
+
+
+def worst(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Collect the last verdict of every signal that was ever unhealthy.
+
+    Args:
+        rows: A health record.
+
+    Returns:
+        Signal to advice.
+    """
+    return {
+        name: text
+        for row in rows
+        for name, text in row.get("verdicts", {}).items()
+        if text != "ok"
+    }
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    plain = {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in row.items()}
+    return json.dumps(plain) + "\n"
