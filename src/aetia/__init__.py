@@ -12,23 +12,27 @@ from aetia.version import __version__
 
 if TYPE_CHECKING:
     from aetia.data import Dataset, Labelled, Truth, as_dataset, load_public
-    from aetia.discovery import DiBS, ExactPosterior, Schedule
+    from aetia.discovery import AVICI, BCNP, DiBS, ExactPosterior, Pretrained, Schedule
     from aetia.graphs import ErdosRenyi, Knowledge, ScaleFree, UniformDAGs
     from aetia.likelihoods import MLP, BGe, LinearGaussian
     from aetia.results import EffectPosterior, GraphPosterior
-    from aetia.scm import SCM, Simulation, simulate
+    from aetia.scm import SCM, Family, Simulation, simulate
+    from aetia.training import TrainingConfig
 
 _ROOMS = {
     "data": ("Dataset", "Labelled", "Truth", "as_dataset", "load_public"),
-    "discovery": ("DiBS", "ExactPosterior", "Schedule"),
+    "discovery": ("AVICI", "BCNP", "DiBS", "ExactPosterior", "Pretrained", "Schedule"),
     "graphs": ("ErdosRenyi", "Knowledge", "ScaleFree", "UniformDAGs"),
     "likelihoods": ("BGe", "LinearGaussian", "MLP"),
     "results": ("EffectPosterior", "GraphPosterior"),
-    "scm": ("SCM", "Simulation", "simulate"),
+    "scm": ("SCM", "Family", "Simulation", "simulate"),
+    "training": ("TrainingConfig",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
+    "AVICI",
+    "BCNP",
     "MLP",
     "SCM",
     "BGe",
@@ -37,13 +41,16 @@ __all__ = [
     "EffectPosterior",
     "ErdosRenyi",
     "ExactPosterior",
+    "Family",
     "GraphPosterior",
     "Knowledge",
     "Labelled",
     "LinearGaussian",
+    "Pretrained",
     "ScaleFree",
     "Schedule",
     "Simulation",
+    "TrainingConfig",
     "Truth",
     "UniformDAGs",
     "__version__",

@@ -9,6 +9,7 @@ __all__ = [
     "ConvergenceError",
     "ConvergenceWarning",
     "DataWarning",
+    "FamiliarityWarning",
     "InputError",
     "MissingDependencyError",
     "NumericalError",
@@ -55,6 +56,10 @@ class DataWarning(UserWarning):
 
 class SortabilityWarning(DataWarning):
     """Column scales alone sort the variables: simulated data, or a scaling artefact."""
+
+
+class FamiliarityWarning(DataWarning):
+    """The table does not look like what a pre-trained network has seen."""
 
 
 class ConvergenceWarning(UserWarning):

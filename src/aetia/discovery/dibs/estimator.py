@@ -14,11 +14,12 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from aetia.data import Scaling
+from aetia.devices import pick_device
 from aetia.options import choose
 from aetia.discovery.dibs.badge import calibration_badge
 from aetia.discovery.dibs.config import DiBSConfig
 from aetia.discovery.dibs.particles import distinct_graphs, particle_log_weights
-from aetia.discovery.dibs.run import Run, pick_device
+from aetia.discovery.dibs.run import Run
 from aetia.discovery.dibs.trace import Trace
 from aetia.discovery.table import Accepts, DiscoveryTable, read_table
 from aetia.errors import (

@@ -22,7 +22,7 @@ from aetia.likelihoods import JointScore
 from aetia.randomness import torch_generator
 from aetia.samplers import KERNELS, OPTIMISERS, SVGD, FixedBandwidth
 
-__all__ = ["Run", "pick_device"]
+__all__ = ["Run"]
 
 _FINAL_ALPHA = {"bge": 200.0, "linear": 100.0, "mlp": 60.0}
 _FINAL_BETA = 2000.0
@@ -165,15 +165,3 @@ class Run:
 
     def _optimiser(self) -> Any:
         return choose("optimiser", self.config.optimiser, OPTIMISERS, needs="update")
-
-
-def pick_device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise InputError(f"device must be 'auto', 'cpu' or 'cuda', got {name!r}.") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise InputError("device='cuda', but torch sees no CUDA device. Use device='auto'.")
-    return device

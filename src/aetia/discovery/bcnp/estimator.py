@@ -1,0 +1,63 @@
+"""BCNP: the Bayesian causal neural process (Dhir et al., ICLR 2025)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aetia.discovery.amortised.estimator import AmortisedEstimator
+from aetia.discovery.bcnp.config import BCNPConfig
+from aetia.discovery.bcnp.network import BCNPNetwork
+from aetia.options import check_positive
+from aetia.randomness import RandomState
+
+__all__ = ["BCNP", "BCNPOptions"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BCNPOptions:
+    """Options of one prediction."""
+
+    weights: Any = "bcnp-base"
+    """Name of weights in the package, or a folder that pre-training wrote."""
+    n_draws: int = 1000
+    """Graphs that are drawn, each along an order of its own."""
+
+    def __post_init__(self) -> None:
+        check_positive(self, "n_draws")
+
+
+class BCNP(AmortisedEstimator):
+    """Predict a law over orders and edges along them with a pre-trained network.
+
+    Training needs tables with known graphs, which are simulated; prediction needs only the table.
+    Every draw is acyclic by construction.
+
+    Args:
+        weights: Name of weights in the package, a folder, or a ``Pretrained``.
+        n_draws: Graphs that are drawn from the prediction.
+        random_state: None, an integer or a NumPy generator; for the draws.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+
+    Attributes:
+        posterior_: The :class:`~aetia.results.GraphPosterior`.
+        n_features_in_: Number of columns.
+        feature_names_in_: Their names; x0, x1, ... for arrays.
+    """
+
+    method = "bcnp"
+    options = BCNPOptions
+    network_config = BCNPConfig
+    network_class = BCNPNetwork
+
+    def __init__(
+        self,
+        weights: Any = "bcnp-base",
+        n_draws: int = 1000,
+        random_state: RandomState = None,
+        device: str = "auto",
+    ) -> None:
+        self.weights = weights
+        self.n_draws = n_draws
+        self.random_state = random_state
+        self.device = device
