@@ -123,7 +123,9 @@ def simulate(
         str, typer.Option(help="Scale-free graphs: in-hub, out-hub or random-order.")
     ] = "in-hub",
     mechanism: Annotated[str, typer.Option(help="linear or mlp.")] = "linear",
-    noise: Annotated[str, typer.Option(help="gaussian, laplace, uniform, student, gumbel, cauchy.")] = "gaussian",
+    noise: Annotated[
+        str, typer.Option(help="gaussian, laplace, uniform, student, gumbel, cauchy.")
+    ] = "gaussian",
     noise_variance: Annotated[
         str, typer.Option(help="One variance, or low,high for unequal ones.")
     ] = "0.1",

@@ -2,7 +2,13 @@
 
 from aetia.data.dataset import Dataset, Kind
 from aetia.data.public import PUBLIC_DATA, PublicData, cache_folder, load_public
-from aetia.data.scaling import LARGEST_STANDARDISED, Scaled, Scaling, scale_columns, standardise_rows
+from aetia.data.scaling import (
+    LARGEST_STANDARDISED,
+    Scaled,
+    Scaling,
+    scale_columns,
+    standardise_rows,
+)
 from aetia.data.tables import as_dataset
 from aetia.data.truth import Labelled, Truth
 

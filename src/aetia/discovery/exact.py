@@ -12,12 +12,11 @@ import torch
 from sklearn.base import BaseEstimator
 
 from aetia.data import Scaling
-from aetia.options import choose
 from aetia.discovery.table import Accepts, read_table
 from aetia.errors import InputError
 from aetia.graphs import GRAPH_LAWS, MAX_ENUMERATED, Knowledge, all_dags, n_dags
 from aetia.likelihoods import LIKELIHOODS
-from aetia.options import check_literals, options_dict
+from aetia.options import check_literals, choose, options_dict
 from aetia.results import GraphPosterior, LinearModel
 from aetia.version import __version__
 

@@ -10,6 +10,7 @@ from aetia.graphs.acyclicity import (
 )
 from aetia.graphs.distances import (
     adjustment_distance,
+    area_under_precision_recall,
     auroc,
     average_precision,
     edge_scores,
@@ -39,6 +40,7 @@ __all__ = [
     "UniformDAGs",
     "adjustment_distance",
     "all_dags",
+    "area_under_precision_recall",
     "auroc",
     "average_precision",
     "cpdag",
@@ -49,10 +51,10 @@ __all__ = [
     "exponential_trace",
     "is_acyclic",
     "log_determinant",
-    "perron_radius",
     "markov_equivalent",
     "n_dags",
     "on_cycle",
+    "perron_radius",
     "power_trace",
     "r2_sortability",
     "shd",

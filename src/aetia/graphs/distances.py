@@ -12,6 +12,7 @@ from aetia.graphs.equivalence import cpdag, skeleton
 
 __all__ = [
     "adjustment_distance",
+    "area_under_precision_recall",
     "auroc",
     "average_precision",
     "edge_scores",
@@ -185,6 +186,30 @@ def average_precision(
 
     labels, scores = _flat(truth, probabilities, include_diagonal)
     return float(average_precision_score(labels, scores)) if labels.any() else float("nan")
+
+
+def area_under_precision_recall(
+    truth: Bool[Tensor, "d d"], probabilities: Float[Tensor, "d d"]
+) -> float:
+    """Compute the area under the precision-recall curve by the trapezoidal rule.
+
+    Optimistic between thresholds, and here for comparison with published tables; prefer
+    :func:`average_precision`.
+
+    Args:
+        truth: The true adjacency.
+        probabilities: Scores of the directed edges.
+
+    Returns:
+        The area over off-diagonal pairs, NaN when the truth has no edge.
+    """
+    from sklearn.metrics import auc, precision_recall_curve
+
+    labels, scores = _flat(truth, probabilities, include_diagonal=False)
+    if not labels.any():
+        return float("nan")
+    precision, recall, _ = precision_recall_curve(labels, scores)
+    return float(auc(recall, precision))
 
 
 def _flat(truth: Tensor, scores: Tensor, include_diagonal: bool) -> tuple[np.ndarray, np.ndarray]:

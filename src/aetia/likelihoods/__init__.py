@@ -1,6 +1,7 @@
 """How well a graph explains data, and the parameters' posterior given a graph."""
 
 from aetia.likelihoods.bge import BGe
+from aetia.likelihoods.interventional import interventional_nll
 from aetia.likelihoods.linear import LinearGaussian
 from aetia.likelihoods.mlp import MLP
 from aetia.likelihoods.moments import Moments
@@ -17,6 +18,7 @@ __all__ = [
     "MarginalScore",
     "Moments",
     "WeightPosterior",
+    "interventional_nll",
 ]
 
 LIKELIHOODS: dict[str, type[BGe] | type[LinearGaussian] | type[MLP]] = {

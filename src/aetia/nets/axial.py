@@ -73,7 +73,7 @@ class AxialBlock(nn.Module):
         Returns:
             Tokens.
         """
-        b, a, l, _ = x.shape  # noqa: E741
+        b, a, l, _ = x.shape
         qkv = self.qkv(self.norm_attention(x)).view(b * a, l, 3, self.n_heads, self.head_dim)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         mask = None

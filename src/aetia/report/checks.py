@@ -29,7 +29,17 @@ def check_posterior(posterior: GraphPosterior) -> list[Check]:
     facts = posterior.diagnostics
     checks = []
     share = float(facts.get("share_cyclic", 0.0))
-    if share == 0:
+    if "edges_dropped_per_draw" in facts:
+        checks.append(
+            Check(
+                "AE001",
+                "good" if share < 0.3 else "look",
+                f"{share:.0%} of the raw draws had cycles, because the network's edges are "
+                "independent; their weakest edges were dropped "
+                f"({facts['edges_dropped_per_draw']:.2g} per draw), so every draw is acyclic.",
+            )
+        )
+    elif share == 0:
         checks.append(Check("AE001", "good", "Every draw is acyclic."))
     else:
         checks.append(
@@ -50,6 +60,29 @@ def check_posterior(posterior: GraphPosterior) -> list[Check]:
                 "posterior is exact for this likelihood and prior.",
             )
         )
+    elif "familiarity" in facts:
+        ratio = float(facts["familiarity"])
+        unknown = ratio != ratio
+        checks.append(
+            Check(
+                "AE007",
+                "good" if ratio <= 1 else "look" if unknown or ratio < 3 else "bad",
+                "It is not known which tasks the network was trained on."
+                if unknown
+                else f"The table's distance from the training tasks is {ratio:.2g} times what 99 % "
+                "of them stay below"
+                + ("." if ratio <= 1 else ": the probabilities may be far off."),
+            )
+        )
+        if posterior.ess < 10:
+            checks.append(
+                Check(
+                    "AE002",
+                    "look",
+                    f"The knowledge agrees with few draws of the network: their effective size is "
+                    f"{posterior.ess:.1f}.",
+                )
+            )
     else:
         n, ess = len(posterior.graphs), posterior.ess
         verdict = "good" if ess >= 10 else "look" if ess >= 3 else "bad"

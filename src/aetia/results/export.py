@@ -178,7 +178,9 @@ def describe(posterior: GraphPosterior, n_edges: int = 10) -> str:
     """
     lines = [_headline(posterior)]
     share = posterior.diagnostics.get("share_cyclic")
-    if share:
+    if share and "edges_dropped_per_draw" in posterior.diagnostics:
+        lines.append(f"  {share:.0%} of the raw draws had cycles; their weakest edges were dropped")
+    elif share:
         lines.append(f"  {share:.0%} of the draws were cyclic and are not in it")
     table = posterior.edge_table()
     for row in table.head(n_edges).to_dict("records"):

@@ -230,6 +230,7 @@ class GraphPosterior:
             torch.from_numpy(np.log(mass[keep])),
             torch.from_numpy(self.edge_probabilities()),
             torch.from_numpy(self.consensus_dag()),
+            n_draws=len(self.graphs) if self.edge_marginals is None else None,
         )
 
     def effect(

@@ -168,7 +168,7 @@ class Family:
         """
         if len(self.sizes) == 1 and self.rows[0] == self.rows[1]:
             return TaskSize(self.sizes[0], self.rows[0])
-        rng = np.random.default_rng([*np.atleast_1d(seeds.entropy).tolist(), 7])
+        rng = np.random.default_rng(_attempt(seeds, _SIZE_STREAM))
         d = self.sizes[int(rng.integers(len(self.sizes)))]
         return TaskSize(d, int(rng.integers(self.rows[0], self.rows[1] + 1)))
 
@@ -342,9 +342,7 @@ class Family:
             )
         return recipes
 
-    def _usable(
-        self, seeds: np.random.SeedSequence, size: TaskSize
-    ) -> tuple[Recipe, Propagated]:
+    def _usable(self, seeds: np.random.SeedSequence, size: TaskSize) -> tuple[Recipe, Propagated]:
         for attempt in range(_MAX_ATTEMPTS):
             (recipe,) = self._recipes([_attempt(seeds, attempt)], size)
             out = propagate([recipe], standardise_inputs=self.standardise_inputs, device="cpu")
@@ -368,6 +366,7 @@ class Family:
 
 
 _MAX_ATTEMPTS = 100
+_SIZE_STREAM = 2**31
 _FEW_VARIABLES = 4
 
 
@@ -424,4 +423,3 @@ def _sortabilities(tasks: Tasks) -> tuple[float, float, float]:
         varsortability(graph, scaled),
         r2_sortability(graph, raw),
     )
-

@@ -329,7 +329,7 @@ class Blocks:
         if self.within is None:
             return self._wanted(d)
         same = _same_block(self._sizes(d, None))
-        p = np.where(same, self.within, self.between)
+        p = np.where(same, self.within, self.between or 0.0)
         return float(np.triu(p, 1).sum())
 
     def sample(self, d: int, rng: np.random.Generator) -> Bool[np.ndarray, "d d"]:
@@ -347,7 +347,7 @@ class Blocks:
         """
         same = _same_block(self._sizes(d, rng))
         if self.within is not None:
-            p = np.where(same, self.within, self.between)
+            p = np.where(same, self.within, self.between or 0.0)
         else:
             ratio = np.where(same, 1.0, self.damp)
             p = _capped(ratio, self._wanted(d))

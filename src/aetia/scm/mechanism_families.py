@@ -160,7 +160,7 @@ class Linear:
     def evaluate(
         self,
         inputs: Float[Tensor, "b n k"],
-        causes: Bool[Tensor, "b k"],  # noqa: ARG002
+        causes: Bool[Tensor, "b k"],
         noise: Float[Tensor, "b n"],
         drawn: Drawn,
     ) -> Float[Tensor, "b n"]:
@@ -234,7 +234,7 @@ class NeuralNetwork:
     def evaluate(
         self,
         inputs: Float[Tensor, "b n k"],
-        causes: Bool[Tensor, "b k"],  # noqa: ARG002
+        causes: Bool[Tensor, "b k"],
         noise: Float[Tensor, "b n"],
         drawn: Drawn,
     ) -> Float[Tensor, "b n"]:
@@ -328,7 +328,7 @@ class GaussianProcess:
     def evaluate(
         self,
         inputs: Float[Tensor, "b n k"],
-        causes: Bool[Tensor, "b k"],  # noqa: ARG002
+        causes: Bool[Tensor, "b k"],
         noise: Float[Tensor, "b n"],
         drawn: Drawn,
     ) -> Float[Tensor, "b n"]:
@@ -474,7 +474,7 @@ class Square(_Projected):
     def evaluate(
         self,
         inputs: Float[Tensor, "b n k"],
-        causes: Bool[Tensor, "b k"],  # noqa: ARG002
+        causes: Bool[Tensor, "b k"],
         noise: Float[Tensor, "b n"],
         drawn: Drawn,
     ) -> Float[Tensor, "b n"]:
@@ -503,7 +503,7 @@ class Periodic(_Projected):
     def evaluate(
         self,
         inputs: Float[Tensor, "b n k"],
-        causes: Bool[Tensor, "b k"],  # noqa: ARG002
+        causes: Bool[Tensor, "b k"],
         noise: Float[Tensor, "b n"],
         drawn: Drawn,
     ) -> Float[Tensor, "b n"]:
@@ -530,8 +530,8 @@ class LogisticMap(_Projected):
     def evaluate(
         self,
         inputs: Float[Tensor, "b n k"],
-        causes: Bool[Tensor, "b k"],  # noqa: ARG002
-        noise: Float[Tensor, "b n"],  # noqa: ARG002
+        causes: Bool[Tensor, "b k"],
+        noise: Float[Tensor, "b n"],
         drawn: Drawn,
     ) -> Float[Tensor, "b n"]:
         """Compute the logistic map; arguments as for the Protocol.
@@ -739,9 +739,7 @@ class MechanismMixture:
         for q, part in enumerate(self.of):
             at = (drawn["which"] == q).nonzero()[:, 0]
             if len(at):
-                own = {
-                    k[len(f"{q}.") :]: v[at] for k, v in drawn.items() if k.startswith(f"{q}.")
-                }
+                own = {k[len(f"{q}.") :]: v[at] for k, v in drawn.items() if k.startswith(f"{q}.")}
                 value[at] = part.evaluate(inputs[at], causes[at], noise[at], own)
         return value
 

@@ -16,7 +16,7 @@ from aetia.errors import InputError
 from aetia.options import check_literals, check_positive
 from aetia.scm.mixture import mixture_weights
 
-__all__ = ["Noise", "NoiseName", "NoiseMixture"]
+__all__ = ["Noise", "NoiseMixture", "NoiseName"]
 
 NoiseName: TypeAlias = Literal["gaussian", "laplace", "uniform", "student", "gumbel", "cauchy"]
 

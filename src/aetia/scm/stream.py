@@ -19,7 +19,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from aetia.errors import InputError
-from aetia.scm.family import Family, TaskSize
+from aetia.scm.family import TaskSize
 from aetia.scm.tasks import Tasks
 
 __all__ = ["FixedTasks", "Split", "TaskFamily", "TaskStream", "overlap"]
@@ -214,7 +214,7 @@ def _count(first: int) -> Iterator[int]:
     yield from range(first, _FOREVER)
 
 
-def _one_thread(worker: int) -> None:  # noqa: ARG001
+def _one_thread(worker: int) -> None:
     torch.set_num_threads(1)
 
 

@@ -28,8 +28,10 @@ COMMON_SIGNALS: dict[str, Healthy] = {
         0.0, 0.95, "nearly every gradient is clipped: raise clip_norm or lower the learning rate"
     ),
     "skipped_steps": Healthy(
-        0, 0, "steps with non-finite gradients were skipped: lower the learning rate, or use "
-        "bf16-mixed or 32-true precision"
+        0,
+        0,
+        "steps with non-finite gradients were skipped: lower the learning rate, or use "
+        "bf16-mixed or 32-true precision",
     ),
     "data_wait_share": Healthy(
         0.0, 0.3, "training waits for data: raise n_workers, or replay each task"
@@ -115,13 +117,12 @@ def worst(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         Signal to advice.
     """
     return {
-        name: text
-        for row in rows
-        for name, text in row.get("verdicts", {}).items()
-        if text != "ok"
+        name: text for row in rows for name, text in row.get("verdicts", {}).items() if text != "ok"
     }
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    plain = {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in row.items()}
+    plain = {
+        k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in row.items()
+    }
     return json.dumps(plain) + "\n"

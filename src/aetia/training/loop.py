@@ -187,8 +187,10 @@ def train(
             bar.set_postfix(loss=f"{row['loss']:.4g}")
             _track(trackers, row, step, "train/")
             window = _Window()
-        if validate is not None and config.validate_every and (
-            step % config.validate_every == 0 or step == config.n_steps
+        if (
+            validate is not None
+            and config.validate_every
+            and (step % config.validate_every == 0 or step == config.n_steps)
         ):
             metrics = run.validate(validate)
             record.add({"step": step, "validation": metrics})
@@ -273,7 +275,9 @@ class _Run:
                     info[prefix + name] = old + float(value.detach()) / len(micros)
             norm = self._clip(phase, optimiser)
             info[f"{prefix}gradient_norm"] = norm
-            info[f"{prefix}clipped_share"] = float(bool(config.clip_norm) and norm > config.clip_norm)  # pyright: ignore[reportOptionalOperand]
+            info[f"{prefix}clipped_share"] = float(
+                bool(config.clip_norm) and norm > config.clip_norm
+            )  # pyright: ignore[reportOptionalOperand]
             finite = math.isfinite(norm)
             if finite or config.precision == "16-mixed":  # there the scaler skips, and adapts
                 optimiser.step()
@@ -395,9 +399,7 @@ class _Run:
             raise damaged
 
     def _restore(self, content: dict[str, Any], file: Path, force: bool) -> None:
-        changed = [
-            k for k, v in self.identity.items() if content["identity"].get(k) != v
-        ]
+        changed = [k for k, v in self.identity.items() if content["identity"].get(k) != v]
         if changed and not force:
             raise InputError(
                 f"{str(file)!r} belongs to a run with another {', '.join(changed)}. Choose "

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 from aetia.errors import InputError
 

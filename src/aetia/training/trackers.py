@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from aetia.errors import MissingDependencyError
 
 __all__ = ["TRACKERS", "TensorBoardTracker", "Tracker", "WandbTracker"]
 
 
+@runtime_checkable
 class Tracker(Protocol):
     """Follows the numbers of a run."""
 

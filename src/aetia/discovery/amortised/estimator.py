@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -30,13 +30,15 @@ from aetia.errors import CheckpointError, DataWarning, FamiliarityWarning, Input
 from aetia.graphs import Knowledge
 from aetia.likelihoods import BGe
 from aetia.options import build, options_dict
-from aetia.randomness import RandomState, seed_sequence, torch_generator
+from aetia.randomness import seed_sequence, torch_generator
 from aetia.results import GraphPosterior, LinearModel
 from aetia.scm import TaskFamily
 from aetia.training import Tracker, TrainingConfig, make_fabric
 from aetia.version import __version__
 
 __all__ = ["AmortisedEstimator"]
+
+E = TypeVar("E", bound="AmortisedEstimator")
 
 
 class AmortisedEstimator(BaseEstimator, ABC):
@@ -50,12 +52,14 @@ class AmortisedEstimator(BaseEstimator, ABC):
     network_config: ClassVar[type]
     """Frozen dataclass of the network's options."""
     network_class: ClassVar[type[AmortisedNetwork]]
+    random_state: RandomState
+    device: str
 
     @abstractmethod
     def __init__(self) -> None: ...
 
     @classmethod
-    def from_pretrained(cls, weights: str | Path | Pretrained | None = None) -> Self:
+    def from_pretrained(cls: type[E], weights: str | Path | Pretrained | None = None) -> E:
         """Make an estimator with pre-trained weights.
 
         Args:
@@ -68,7 +72,7 @@ class AmortisedEstimator(BaseEstimator, ABC):
 
     @classmethod
     def pretrain(
-        cls,
+        cls: type[E],
         family: TaskFamily,
         *,
         network: Any = None,
@@ -83,7 +87,7 @@ class AmortisedEstimator(BaseEstimator, ABC):
         trackers: Sequence[Tracker] = (),
         resume: bool = True,
         force: bool = False,
-    ) -> Self:
+    ) -> E:
         """Train a network on simulated tasks of a family.
 
         Args:
@@ -137,14 +141,14 @@ class AmortisedEstimator(BaseEstimator, ABC):
         return cls(weights=weights)  # pyright: ignore[reportCallIssue]
 
     def fit(
-        self,
+        self: E,
         X: Any,
         y: Any = None,
         *,
         intervened: Any = None,
         regime: Any = None,
         knowledge: Knowledge | Mapping[str, Any] | None = None,
-    ) -> Self:
+    ) -> E:
         """Predict the posterior over graphs of a table.
 
         Args:
@@ -283,7 +287,9 @@ def pretrained_of(
         weights={k: v.detach().cpu() for k, v in network.state_dict().items()},
         name=f"{cls.method}, trained on {getattr(data.family, 'name', 'a family')}",
         card={
-            "family": options_dict(data.family) if hasattr(data.family, "graphs") else data.family.key,
+            "family": options_dict(data.family)
+            if hasattr(data.family, "graphs")
+            else data.family.key,
             "family_key": data.family.key,
             "training": options_dict(training),
             "batch_size": data.batch_size,

@@ -160,9 +160,7 @@ class Familiarity:
             return ratio, None
         outside = [
             f"{name} is {value:.3g} (training: {low:.3g} to {high:.3g})"
-            for name, value, low, high in zip(
-                FEATURES, features, self.low, self.high, strict=True
-            )
+            for name, value, low, high in zip(FEATURES, features, self.low, self.high, strict=True)
             if not low - 1e-6 <= value <= high + 1e-6
         ]
         reason = "; ".join(outside) or "its summaries are unusual together, none alone"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -27,6 +27,7 @@ class DAGDraws(NamedTuple):
     """For the diagnostics."""
 
 
+@runtime_checkable
 class PredictedLaw(Protocol):
     """A predicted law over the graphs of B tables."""
 
@@ -42,9 +43,7 @@ class PredictedLaw(Protocol):
         """Draw graphs, cyclic or not."""
         ...
 
-    def draw_dags(
-        self, constraints: Constraints, n: int, generator: torch.Generator
-    ) -> DAGDraws:
+    def draw_dags(self, constraints: Constraints, n: int, generator: torch.Generator) -> DAGDraws:
         """Draw acyclic graphs of the first table that obey all hard statements."""
         ...
 
@@ -77,9 +76,9 @@ class AmortisedNetwork(nn.Module, ABC):
 
     def after_step(
         self,
-        step: int,  # noqa: ARG002
-        n_steps: int,  # noqa: ARG002
-        info: Mapping[str, float],  # noqa: ARG002
+        step: int,
+        n_steps: int,
+        info: Mapping[str, float],
     ) -> dict[str, float]:
         """Update duals after an optimiser step; return signals."""
         return {}

@@ -76,9 +76,7 @@ class PretrainingData:
         }
 
 
-def build_network(
-    network: type[AmortisedNetwork], config: Any, seed: int
-) -> AmortisedNetwork:
+def build_network(network: type[AmortisedNetwork], config: Any, seed: int) -> AmortisedNetwork:
     """Build a network with weights from a seed.
 
     Args:
@@ -149,7 +147,10 @@ def pretrain_network(
             yield tasks.to(fabric.device)
 
     def loss(
-        module: nn.Module, tasks: Tasks, step: int, generator: torch.Generator  # noqa: ARG001
+        module: nn.Module,
+        tasks: Tasks,
+        step: int,
+        generator: torch.Generator,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         values = tasks.standardised() if data.normalise else tasks.values
         return network.loss(module(values, tasks.intervened), tasks.graphs, generator)

@@ -85,9 +85,7 @@ class IndependentEdges:
         p = self.marginals().cpu()
         return torch.rand((n, *p.shape), generator=generator, dtype=p.dtype) < p
 
-    def draw_dags(
-        self, constraints: Constraints, n: int, generator: torch.Generator
-    ) -> DAGDraws:
+    def draw_dags(self, constraints: Constraints, n: int, generator: torch.Generator) -> DAGDraws:
         """Draw acyclic graphs of the first table.
 
         Raw draws without cycles are exact draws from the law restricted to DAGs; in the others,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -33,7 +32,7 @@ class AVICINetwork(AmortisedNetwork):
         config: Sizes.
     """
 
-    signals: ClassVar = {
+    signals: Mapping[str, Healthy] = {
         "spectral_radius": Healthy(
             0.0, 3.0, "predicted graphs are far from acyclic: train longer, or raise dual_step"
         ),
@@ -94,7 +93,7 @@ class AVICINetwork(AmortisedNetwork):
         self,
         prediction: Float[Tensor, "b d d"],
         graphs: Bool[Tensor, "b d d"],
-        generator: torch.Generator,  # noqa: ARG002
+        generator: torch.Generator,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute the Lagrangian: cross-entropy plus the multiplier times the spectral radius.
 

@@ -59,9 +59,7 @@ def precedence(permutations: Float[Tensor, "*batch d d"]) -> Float[Tensor, "*bat
     return before @ permutations.mT
 
 
-def marginal_loss(
-    p: Float[Tensor, "b d d"], graphs: Bool[Tensor, "b d d"]
-) -> Float[Tensor, " b"]:
+def marginal_loss(p: Float[Tensor, "b d d"], graphs: Bool[Tensor, "b d d"]) -> Float[Tensor, " b"]:
     """Compute the cross-entropy of edge marginals, which is what BCNP's published loss is.
 
     Args:
@@ -179,9 +177,7 @@ class OrderedEdges:
         phi = self.edge_logits.double().cpu().sigmoid()
         return before & (torch.rand(before.shape, generator=generator, dtype=phi.dtype) < phi)
 
-    def draw_dags(
-        self, constraints: Constraints, n: int, generator: torch.Generator
-    ) -> DAGDraws:
+    def draw_dags(self, constraints: Constraints, n: int, generator: torch.Generator) -> DAGDraws:
         """Draw graphs of the first table under the user's knowledge.
 
         Orders against a required edge are thrown away (up to twenty draws for each one that is

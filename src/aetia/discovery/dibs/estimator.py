@@ -15,7 +15,6 @@ from torch import Tensor
 
 from aetia.data import Scaling
 from aetia.devices import pick_device
-from aetia.options import choose
 from aetia.discovery.dibs.badge import calibration_badge
 from aetia.discovery.dibs.config import DiBSConfig
 from aetia.discovery.dibs.particles import distinct_graphs, particle_log_weights
@@ -31,7 +30,7 @@ from aetia.errors import (
 )
 from aetia.graphs import Knowledge, is_acyclic, varsortability
 from aetia.likelihoods import LIKELIHOODS, LinearGaussian
-from aetia.options import options_dict
+from aetia.options import choose, options_dict
 from aetia.randomness import RandomState, seed_sequence
 from aetia.results import GraphPosterior, LinearModel
 from aetia.version import __version__

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from aetia.options import choose
 from aetia.discovery.dibs.config import DiBSConfig, as_schedule
 from aetia.discovery.dibs.latent import edge_scores, limit_graphs
 from aetia.discovery.dibs.posterior import LatentPosterior
@@ -19,6 +18,7 @@ from aetia.discovery.table import DiscoveryTable
 from aetia.errors import InputError, NumericalError
 from aetia.graphs import ACYCLICITY, GRAPH_LAWS, Constraints, is_acyclic
 from aetia.likelihoods import JointScore
+from aetia.options import choose
 from aetia.randomness import torch_generator
 from aetia.samplers import KERNELS, OPTIMISERS, SVGD, FixedBandwidth
 
