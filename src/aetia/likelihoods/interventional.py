@@ -44,7 +44,7 @@ def interventional_nll(
     mean = x.mean(0)
     x, z = x - mean, z - mean
     g = graphs.double()
-    s, d, _ = g.shape
+    d = g.shape[-1]
     scatter = x.T @ x
     # Regression of each j on its causes: others are cut out by a unit diagonal.
     mask = g.mT.unsqueeze(-1) * g.mT.unsqueeze(-2)  # [s, j, a, b]

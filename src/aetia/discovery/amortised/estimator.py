@@ -52,7 +52,7 @@ class AmortisedEstimator(BaseEstimator, ABC):
     network_config: ClassVar[type]
     """Frozen dataclass of the network's options."""
     network_class: ClassVar[type[AmortisedNetwork]]
-    random_state: RandomState
+    random_state: Any
     device: str
 
     @abstractmethod
