@@ -11,13 +11,13 @@ from aetia.errors import InputError
 from aetia.graphs import is_acyclic
 from aetia.scm import (
     SCM,
+    EdgeCoins,
     LinearMechanism,
     Noise,
+    PreferentialAttachment,
     Simulation,
-    erdos_renyi,
     random_linear,
     random_mlp,
-    scale_free,
     simulate,
     sortability_card,
 )
@@ -50,7 +50,7 @@ def linear_model(noise="gaussian"):
 
 def mlp_model(seed=0, d=5):
     rng = np.random.default_rng(seed)
-    graph = erdos_renyi(d, edges_per_node=1.2, rng=rng)
+    graph = EdgeCoins(edges_per_node=1.2).sample(d, rng)
     return SCM(
         adjacency=graph, mechanism=random_mlp(graph, rng=rng), noise_std=rng.uniform(0.2, 1, d)
     )
@@ -200,7 +200,7 @@ def test_the_noise_of_a_set_variable_cannot_be_abducted():
 def test_total_effects_are_the_contrasts_of_simulated_interventions(seed):
     """The same noise on both sides cancels, so the contrast is exact."""
     rng = np.random.default_rng(seed)
-    graph = erdos_renyi(5, edges_per_node=1.5, rng=rng)
+    graph = EdgeCoins(edges_per_node=1.5).sample(5, rng)
     model = SCM(
         adjacency=graph, mechanism=random_linear(graph, rng=rng), noise_std=rng.uniform(0.5, 2, 5)
     )
@@ -263,7 +263,7 @@ def test_wrong_models_and_names_are_refused():
 @given(st.integers(1, 12), st.floats(0.0, 1.0), st.integers(0, 2**31))
 def test_erdos_renyi_graphs_are_acyclic(d, share, seed):
     edges = share * (d - 1) / 2
-    graph = erdos_renyi(d, edges_per_node=edges, rng=np.random.default_rng(seed))
+    graph = EdgeCoins(edges_per_node=edges).sample(d, np.random.default_rng(seed))
     assert graph.shape == (d, d)
     assert acyclic(graph)
 
@@ -277,20 +277,21 @@ def test_erdos_renyi_graphs_are_acyclic(d, share, seed):
 def test_scale_free_graphs_are_acyclic_with_a_fixed_number_of_edges(d, m, direction, seed):
     m = min(m, d - 1)
     rng = np.random.default_rng(seed)
-    graph = scale_free(d, edges_per_node=m, direction=direction, rng=rng)
+    graph = PreferentialAttachment(edges_per_node=m, direction=direction).sample(d, rng)
     assert acyclic(graph)
     assert graph.sum() == sum(min(m, k) for k in range(1, d))
 
 
 def test_twenty_variables_with_two_edges_each_have_37_edges():
-    graph = scale_free(20, edges_per_node=2, rng=np.random.default_rng(0))
+    graph = PreferentialAttachment(edges_per_node=2).sample(20, np.random.default_rng(0))
     assert graph.sum() == 37
 
 
 def test_erdos_renyi_graphs_have_the_expected_number_of_edges():
     """Binomial(45, 4/9) mean 20; 400 graphs, z < 4.5: one alarm in 150,000 seeds."""
     rng = np.random.default_rng(5)
-    counts = np.array([erdos_renyi(10, edges_per_node=2.0, rng=rng).sum() for _ in range(400)])
+    coins = EdgeCoins(edges_per_node=2.0)
+    counts = np.array([coins.sample(10, rng).sum() for _ in range(400)])
     q = 2 * 2.0 / 9
     z = (counts.mean() - 20) / np.sqrt(45 * q * (1 - q) / 400)
     assert abs(z) < 4.5
@@ -299,7 +300,8 @@ def test_erdos_renyi_graphs_have_the_expected_number_of_edges():
 def test_every_direction_of_an_edge_is_equally_likely():
     """400 graphs on 3 variables, 6 ordered pairs with probability 1/4: |z| < 4.5 each."""
     rng = np.random.default_rng(6)
-    counts = sum(erdos_renyi(3, edges_per_node=0.5, rng=rng).astype(int) for _ in range(400))
+    coins = EdgeCoins(edges_per_node=0.5)
+    counts = sum(coins.sample(3, rng).astype(int) for _ in range(400))
     z = (counts[~np.eye(3, dtype=bool)] - 100) / np.sqrt(400 * 0.25 * 0.75)
     assert np.abs(z).max() < 4.5
 
@@ -307,7 +309,8 @@ def test_every_direction_of_an_edge_is_equally_likely():
 def test_hubs_have_many_causes_or_many_effects_as_asked():
     def largest(direction, axis):
         rng = np.random.default_rng(0)
-        graphs = [scale_free(30, edges_per_node=1, direction=direction, rng=rng) for _ in range(20)]
+        family = PreferentialAttachment(edges_per_node=1, direction=direction)
+        graphs = [family.sample(30, rng) for _ in range(20)]
         return np.mean([g.sum(axis).max() for g in graphs])
 
     # Every node but the first brings one edge, so the other degree is exactly 1.
@@ -320,21 +323,21 @@ def test_hubs_have_many_causes_or_many_effects_as_asked():
 
 
 @pytest.mark.parametrize(
-    "call",
+    ("call", "message"),
     [
-        lambda rng: erdos_renyi(4, edges_per_node=2.0, rng=rng),
-        lambda rng: scale_free(4, edges_per_node=4, rng=rng),
-        lambda rng: scale_free(4, edges_per_node=0, rng=rng),
+        (lambda rng: EdgeCoins(edges_per_node=2.0).sample(4, rng), "8 edges.*at most 6"),
+        (lambda rng: PreferentialAttachment(edges_per_node=4).sample(4, rng), "edges per node"),
+        (lambda rng: PreferentialAttachment(edges_per_node=0).sample(4, rng), "edges_per_node"),
     ],
 )
-def test_graphs_that_do_not_exist_are_refused(call):
-    with pytest.raises(InputError, match="edges per node"):
+def test_graphs_that_do_not_exist_are_refused(call, message):
+    with pytest.raises(InputError, match=message):
         call(np.random.default_rng(0))
 
 
 def test_random_weights_keep_away_from_zero_and_stay_on_the_graph():
     rng = np.random.default_rng(0)
-    graph = erdos_renyi(9, edges_per_node=3.0, rng=rng)
+    graph = EdgeCoins(edges_per_node=3.0).sample(9, rng)
     weights = random_linear(graph, rng=rng, scale=0.7, min_weight=0.25).weights.numpy()
     assert (np.abs(weights[graph]) >= 0.25).all()
     assert not weights[~graph].any()

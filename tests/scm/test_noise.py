@@ -8,7 +8,7 @@ import torch
 from scipy import integrate, stats
 
 from aetia.errors import InputError
-from aetia.scm import EdgeCoins, Family, Linear, Noise, NoiseMixture, NoiseScale
+from aetia.scm import EdgeCoins, Family, Linear, Noise, NoiseMixture, NoiseScale, TaskSize
 
 GUMBEL_SCALE = np.sqrt(6) / np.pi
 LAWS = {
@@ -103,7 +103,7 @@ def test_the_same_stream_gives_the_same_noise_and_cells_are_independent(family):
 
 def test_heavy_tails_are_clipped_when_standardised():
     tasks = Family(d=3, n=2000, noise="cauchy", graphs=EdgeCoins(edges=1)).simulate(
-        np.random.SeedSequence(0).spawn(4), (3, 2000)
+        np.random.SeedSequence(0).spawn(4), TaskSize(3, 2000)
     )
     x = tasks.standardised()
     assert float(x.abs().max()) == 10.0
@@ -125,7 +125,7 @@ def test_every_task_of_a_mixture_has_one_family_of_noise(noise):
     """Uniform noise stays within sqrt(3); 200 Cauchy draws never do. 100 tasks, 4.5 se."""
     unit = Linear(noise_scale=NoiseScale(law="constant", low=1.0))
     family = Family(d=2, n=200, graphs=EdgeCoins(edges=0), mechanisms=unit, noise=noise)
-    tasks = family.simulate(np.random.SeedSequence(0).spawn(100), (2, 200))
+    tasks = family.simulate(np.random.SeedSequence(0).spawn(100), TaskSize(2, 200))
     bounded = tasks.values.abs().amax(1) <= np.sqrt(3) + 1e-6
     assert (bounded[:, 0] == bounded[:, 1]).all()
     assert abs(bounded[:, 0].double().mean() - 0.5) < 4.5 * 0.05
@@ -155,13 +155,10 @@ def test_the_model_of_a_task_has_the_noise_of_the_draw_that_was_kept():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Noise("gausian"), "Did you mean 'gaussian'"),
         (lambda: Noise("student", freedom=2.0), "above 2"),
         (lambda: Noise("student", freedom=-1.0), "freedom"),
         (lambda: NoiseMixture(()), "at least one"),
-        (lambda: NoiseMixture(("laplace", "lapalce")), "Did you mean 'laplace'"),
         (lambda: NoiseMixture(("laplace",), weights=[-1.0]), "non-negative"),
-        (lambda: Family(noise="pink"), "pink"),
         (lambda: Family(noise=3), "noise must be a name.*got 3"),
         (lambda: Family(noise={"famly": "laplace"}), "Did you mean 'family'"),
     ],

@@ -35,7 +35,7 @@ def sample_orders(
 
 def log_prob_of_orders(
     scores: Float[Tensor, "*batch d"], orders: Int64[Tensor, "n *batch d"]
-) -> Float[Tensor, n * batch]:
+) -> Float[Tensor, "*n_and_batch"]:
     """Compute the log-probability of orders.
 
     Args:
