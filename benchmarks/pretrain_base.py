@@ -66,7 +66,7 @@ NETWORKS = {
     ),
 }
 TRAINING = TrainingConfig(
-    n_steps=16_000,
+    n_steps=9_000,
     learning_rate=1e-3,
     weight_decay=1e-4,
     ema_decay=0.999,
@@ -82,6 +82,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("method", choices=NETWORKS)
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--force", action="store_true", help="resume although options changed")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cls, config = NETWORKS[arguments.method]
@@ -93,7 +94,7 @@ def main() -> None:
         validation={"base": FAMILY, "d10": AT_TEN},
         validation_numbers=range(1000, 1064),
     )
-    trained = pretrain_network(network, data, TRAINING, seed=0, folder=arguments.folder)
+    trained = pretrain_network(network, data, TRAINING, seed=0, folder=arguments.folder, force=arguments.force)
     print(trained.step, trained.best_step, trained.best_metrics)
 
 

@@ -39,7 +39,9 @@ def test_the_last_rows_set_one_variable_each_and_targets_take_turns(share):
     assert sorted(first) == list(range(8))  # interleaved, not block after block
 
 
-@pytest.mark.parametrize(("targets", "expected"), [("all", 8), (0.5, 4), (3, 3), (0.01, 1), (99, 8)])
+@pytest.mark.parametrize(
+    ("targets", "expected"), [("all", 8), (0.5, 4), (3, 3), (0.01, 1), (99, 8)]
+)
 def test_the_number_of_targets_is_as_asked(targets, expected):
     options = Interventions(share=0.5, p_observational=0.0, targets=targets)
     assert drawn(options)[0].any(0).sum() == expected
@@ -139,9 +141,11 @@ def test_edges_into_a_target_are_cut():
     """x0 -> x1 -> x2: with x1 set, x0 says nothing (|r| < 4.5 se) and x1 still moves x2."""
     mechanism = Linear(weights="uniform", low=1.0, high=2.0)
     interventions = Interventions(share=0.9, p_observational=0.0)
-    data = Family(
-        d=3, n=4000, graphs=Chain(), mechanisms=mechanism, interventions=interventions
-    ).task(0).data
+    data = (
+        Family(d=3, n=4000, graphs=Chain(), mechanisms=mechanism, interventions=interventions)
+        .task(0)
+        .data
+    )
     x = data.values[data.intervened[:, 1]]
     root = np.sqrt(len(x))
     assert abs(np.corrcoef(x[:, 0], x[:, 1])[0, 1]) < 4.5 / root

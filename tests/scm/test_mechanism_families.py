@@ -335,9 +335,7 @@ class PlainSummed(Summed):
 def test_a_family_of_the_users_own_plugs_in(mechanism):
     assert isinstance(mechanism, MechanismFamily)
     raw = tasks_of(Linear(noise_scale=NoiseScale(law="constant", low=1.0)), 2, 3, 50, Edges(()))
-    tasks = tasks_of(
-        mechanism, 2, 3, 50, Edges(((0, 1), (2, 1))), standardise_inputs=False, seed=0
-    )
+    tasks = tasks_of(mechanism, 2, 3, 50, Edges(((0, 1), (2, 1))), standardise_inputs=False, seed=0)
     expected = raw.values / 2
     expected[:, :, 1] += expected[:, :, 0] + expected[:, :, 2]
     torch.testing.assert_close(tasks.values, expected)

@@ -49,7 +49,7 @@ def discover(
         str, typer.Argument(help="CSV or Parquet file, or a name from `aetia datasets`.")
     ],
     method: Annotated[
-        str, typer.Option("--method", help="dibs or exact (up to 5 columns).")
+        str, typer.Option("--method", help="dibs, exact (up to 5 columns), avici or bcnp.")
     ] = "dibs",
     likelihood: Annotated[
         str | None, typer.Option("--likelihood", help="bge, linear or mlp (dibs only).")
@@ -165,9 +165,28 @@ def report(
     typer.echo(str(rebuild_report(run)))
 
 
+@app.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],
+    },
+    add_help_option=False,
+)
+def experiment(context: typer.Context) -> None:
+    """Pre-train, infer and evaluate from a configuration (Hydra); --help lists the options.
+
+    Examples: aetia experiment --config-name smoke; aetia experiment --config-name
+    train_competence trainer.max_steps=1000 --devices 2; add --print-config to see it first.
+    """
+    from aetia.cli.experimenting import run_experiments
+
+    run_experiments(context.args)
+
+
 @app.command()
 def config(
-    method: Annotated[str, typer.Argument(help="dibs or exact.")],
+    method: Annotated[str, typer.Argument(help="dibs, exact, avici or bcnp.")],
 ) -> None:
     """Print the options of a method with their defaults and meaning, as YAML."""
     from aetia.cli.options_file import describe_options

@@ -93,11 +93,9 @@ def _discover(request: Request, knowledge: Knowledge | None, *, title: str) -> N
         data = _read(request)
         _check_pairs(pairs, data)
         truth = None if request.truth is None else _read_truth(request.truth, data)
-        if request.method == "dibs":
-            options |= {
-                "random_state": request.seed,
-                "progress": False if request.quiet else None,
-            }
+        known = cls().get_params()
+        ours = {"random_state": request.seed, "progress": False if request.quiet else None}
+        options |= {k: v for k, v in ours.items() if k in known}
         if request.dry_run:
             _dry_run(request, cls, options, data, knowledge)
             return

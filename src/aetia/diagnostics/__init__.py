@@ -7,13 +7,17 @@ from aetia.diagnostics.calibration import (
     rank_p_value,
     reliability,
 )
+from aetia.diagnostics.selective import SelectiveRisk, detection_auroc, selective_risk
 from aetia.diagnostics.weights import effective_sample_size
 
 __all__ = [
     "Reliability",
+    "SelectiveRisk",
     "brier_score",
+    "detection_auroc",
     "effective_sample_size",
     "expected_calibration_error",
     "rank_p_value",
     "reliability",
+    "selective_risk",
 ]

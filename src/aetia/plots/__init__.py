@@ -5,5 +5,14 @@ from aetia.plots.convergence import plot_trace
 from aetia.plots.effect import plot_effect
 from aetia.plots.graph import plot_graph
 from aetia.plots.matrix import plot_edge_matrix
+from aetia.plots.shift import plot_families, plot_shift
 
-__all__ = ["plot_edge_matrix", "plot_effect", "plot_graph", "plot_reliability", "plot_trace"]
+__all__ = [
+    "plot_edge_matrix",
+    "plot_effect",
+    "plot_families",
+    "plot_graph",
+    "plot_reliability",
+    "plot_shift",
+    "plot_trace",
+]

@@ -1,5 +1,6 @@
 """Causal models with known truth: random graphs, mechanisms, noise, interventions, streams."""
 
+from aetia.scm.distance import family_distance
 from aetia.scm.family import Family, TaskSize
 from aetia.scm.graph_families import (
     GRAPH_FAMILIES,
@@ -12,6 +13,7 @@ from aetia.scm.graph_families import (
     SmallWorld,
 )
 from aetia.scm.interventions import Interventions
+from aetia.scm.known_linear import KnownLinear
 from aetia.scm.mechanism_families import (
     MECHANISM_FAMILIES,
     GaussianProcess,
@@ -57,6 +59,7 @@ __all__ = [
     "Heteroscedastic",
     "Interventions",
     "JointGaussianProcess",
+    "KnownLinear",
     "Linear",
     "LinearMechanism",
     "LogisticMap",
@@ -80,6 +83,7 @@ __all__ = [
     "TaskSize",
     "TaskStream",
     "Tasks",
+    "family_distance",
     "overlap",
     "random_linear",
     "random_mlp",

@@ -185,13 +185,15 @@ class AmortisedEstimator(BaseEstimator, ABC):
         _check_memory(table, network, device)
         self.n_features_in_ = table.data.d
         self.feature_names_in_ = np.array(table.data.names, dtype=object)
-        values = standardise_rows(torch.from_numpy(table.data.values).double()).float()[None]
+        raw = torch.from_numpy(table.data.values).double()[None]
+        values = standardise_rows(raw).float()
         _report_clipping(name, values)
         marks = table.intervened
         marks = torch.zeros_like(values, dtype=torch.bool) if marks is None else marks[None]
         familiarity = _familiarity(name, weights, values, marks)
         with torch.inference_mode():
-            prediction = network.to(device)(values.to(device), marks.to(device))
+            read = values if weights.card.get("normalise", True) else raw.float()
+            prediction = network.to(device)(read.to(device), marks.to(device))
             seeds = seed_sequence(self.random_state)
             draws = network.law(prediction).draw_dags(
                 table.constraints, config.n_draws, torch_generator(seeds)
@@ -293,6 +295,7 @@ def pretrained_of(
             "family_key": data.family.key,
             "training": options_dict(training),
             "batch_size": data.batch_size,
+            "normalise": data.normalise,
             "n_tasks": trained.step * training.accumulate * data.batch_size,
             "step": trained.step,
             "best_step": trained.best_step,

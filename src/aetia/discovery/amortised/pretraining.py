@@ -166,6 +166,7 @@ def pretrain_network(
                 family=name,
                 n_samples=data.n_samples,
                 generator=torch_generator(seeds),
+                normalise=data.normalise,
             )
             rows += [_with_family(r, name) for r in scored] if len(validated) > 1 else scored
         return rows
@@ -193,6 +194,7 @@ def pretrain_network(
             "batch_size": data.batch_size,
             "data_seed": data.seed,
             "replay": data.replay,
+            "normalise": data.normalise,
             **(identity or {}),
         },
         resume=resume,

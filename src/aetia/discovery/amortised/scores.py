@@ -18,19 +18,20 @@ from aetia.scm import Tasks
 __all__ = ["predict", "validation_rows"]
 
 
-def predict(network: AmortisedNetwork, tasks: Tasks) -> Any:
+def predict(network: AmortisedNetwork, tasks: Tasks, *, normalise: bool = True) -> Any:
     """Run a network on simulated tasks.
 
     Args:
         network: In evaluation mode, or not.
         tasks: Of one size.
+        normalise: Whether tables are standardised, as in the network's training.
 
     Returns:
         Its prediction.
     """
     device = next(network.parameters()).device
     tasks = tasks.to(device)
-    return network(tasks.standardised(), tasks.intervened)
+    return network(tasks.standardised() if normalise else tasks.values, tasks.intervened)
 
 
 def validation_rows(
@@ -40,6 +41,7 @@ def validation_rows(
     family: str,
     n_samples: int,
     generator: torch.Generator,
+    normalise: bool = True,
 ) -> list[dict[str, Any]]:
     """Score a network on single tasks, cheaply: marginals are analytic, few draws are made.
 
@@ -49,6 +51,7 @@ def validation_rows(
         family: Name, part of the row's ``"task"``.
         n_samples: Draws behind ``expected_f1`` and ``share_cyclic``.
         generator: Source of the draws.
+        normalise: As for :func:`predict`.
 
     Returns:
         One row for each task: ``loss`` (negative log marginal probability per pair), ``joint_nll``
@@ -59,7 +62,7 @@ def validation_rows(
 
     rows = []
     for task in tasks:
-        law = network.law(predict(network, task))
+        law = network.law(predict(network, task, normalise=normalise))
         graph, p = task.graphs[0].cpu(), law.marginals()[0].cpu()
         off = ~torch.eye(len(graph), dtype=torch.bool)
         stated, true = p[off].numpy(), graph[off].numpy()

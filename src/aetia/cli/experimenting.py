@@ -1,0 +1,142 @@
+"""The verb ``experiment``: Hydra composes the configuration, the library runs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from aetia.errors import AetiaError, InputError
+
+__all__ = ["run_experiments"]
+
+_PROGRAM = "aetia experiment"
+
+
+def run_experiments(words: Sequence[str]) -> None:
+    """Run one experiment, or several with ``--multirun``.
+
+    Args:
+        words: Hydra's command line; ``--devices``, ``--nodes`` and ``--print-config`` are ours.
+
+    Raises:
+        AetiaError: What an experiment raised on purpose.
+    """
+    import hydra
+
+    arguments = _hydra_words(list(words))
+    if _n_processes(arguments) > 1 and "LOCAL_RANK" not in os.environ and _is_run(arguments):
+        _start_processes(arguments)
+    raised: list[AetiaError] = []
+
+    def job(cfg: Any) -> float:
+        from hydra.core.hydra_config import HydraConfig
+        from omegaconf import OmegaConf
+
+        from aetia.benchmark import read_experiment, run_experiment
+
+        values: Any = OmegaConf.to_container(cfg, resolve=True)
+        folder = HydraConfig.get().runtime.output_dir
+        try:
+            config = read_experiment(values)
+            results = run_experiment(config, folder)
+        except AetiaError as error:
+            raised.append(error)
+            raise
+        _print(config.name, folder, results)
+        return 0.0
+
+    before, sys.argv = sys.argv, [_PROGRAM, *arguments]
+    full = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come to us, which prints deliberate ones
+    try:
+        hydra.main(version_base="1.3", config_path="pkg://aetia.configs", config_name="default")(
+            job
+        )()
+    except Exception as error:
+        if raised:
+            raise raised[0] from None
+        if type(error).__module__.startswith(("hydra.", "omegaconf.")):
+            raise InputError(str(error)) from error
+        raise
+    finally:
+        sys.argv = before
+        if full is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+
+
+def _hydra_words(words: list[str]) -> list[str]:
+    """Translate our options into Hydra's, and paths into absolute ones."""
+    out: list[str] = []
+    waiting = iter(words)
+    for word in waiting:
+        name, separator, value = word.partition("=")
+        if name in ("--devices", "--nodes", "--config-path", "--config-dir", "-cp", "-cd"):
+            value = value if separator else next(waiting, "")
+            if not value:
+                raise InputError(f"{name} needs a value.")
+            if name in ("--devices", "--nodes"):
+                out.append(f"trainer.{name[2:]}={value}")
+            else:
+                folder = Path(value).resolve()
+                if not folder.is_dir():
+                    raise InputError(f"no such configuration folder: {value!r}.")
+                # A folder of the user's is searched first, the packaged groups after it.
+                out += ["--config-dir", str(folder)]
+        elif word == "--print-config":
+            out += ["--cfg", "job", "--resolve"]
+        else:
+            out.append(word)
+    return out
+
+
+def _is_run(arguments: Sequence[str]) -> bool:
+    return not {"--cfg", "-c", "--help", "-h", "--hydra-help", "--info", "-i"} & set(arguments)
+
+
+def _n_processes(arguments: Sequence[str]) -> int:
+    count = 1
+    for name in ("devices", "nodes"):
+        for word in arguments:
+            if word.startswith(f"trainer.{name}="):
+                text = word.partition("=")[2]
+                if not text.isdigit() or int(text) < 1:
+                    raise InputError(f"--{name} must be a positive integer, got {text!r}.")
+                count *= int(text)
+    return count
+
+
+def _start_processes(arguments: Sequence[str]) -> None:
+    """Start this command once for each device, on this machine."""
+    if "SLURM_JOB_ID" in os.environ:
+        return  # the cluster has started them
+    if any(w.startswith("trainer.nodes=") and w != "trainer.nodes=1" for w in arguments):
+        raise InputError(
+            "several nodes are started by a cluster's launcher (hydra/launcher=submitit_slurm) or "
+            "by torchrun with `-m aetia experiment ...` on each node."
+        )
+    import subprocess
+
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    count = ["--nproc-per-node", str(_n_processes(arguments))]
+    done = subprocess.run(
+        [*launcher, *count, "-m", "aetia", "experiment", *arguments], check=False
+    )
+    raise SystemExit(min(done.returncode, 1) if done.returncode >= 0 else 1)
+
+
+def _print(name: str, folder: str, results: dict[str, Any]) -> None:
+    import typer
+
+    if not results:  # another rank prints
+        return
+    for family, values in results["families"].items():
+        shown = ", ".join(
+            f"{metric} {values[metric]:.3f}"
+            for metric in ("auroc", "average_precision", "expected_f1", "ece")
+            if metric in values
+        )
+        typer.echo(f"{name} on {family} ({values['n_tasks']} tasks): {shown}")
+    typer.echo(f"report: {Path(folder) / 'report.html'}")
