@@ -177,19 +177,19 @@ class SometimesBroken:
         return noise
 
 
-@pytest.mark.parametrize("scale", [np.inf, np.nan, 1e-8, 0.0])
+@pytest.mark.parametrize("scale", [np.inf, np.nan, 1e-8])
 def test_useless_draws_are_counted_and_drawn_again_in_place(scale):
     """The tasks that needed no second draw are those of the family that never fails."""
-    size, seeds = TaskSize(4, 30), children(40)
+    size, seeds = TaskSize(4, 30), children(24)
     sound = Family(d=4, n=30, mechanisms=SometimesBroken(0.0)).simulate(seeds, size)
     family = Family(d=4, n=30, mechanisms=SometimesBroken(0.5, scale))
     tasks = family.simulate(seeds, size)
     assert sound.n_rejected == 0
-    assert 15 <= tasks.n_rejected <= 90  # 40 in the mean, standard deviation 9
+    assert 5 <= tasks.n_rejected <= 60  # 24 in the mean, standard deviation 7
     assert tasks.values.isfinite().all()
     assert (tasks.values.std(1) > 1e-6).all()
     same = [torch.equal(a, b) for a, b in zip(sound.values, tasks.values, strict=True)]
-    assert 5 <= sum(same) <= 35
+    assert 2 <= sum(same) <= 22
     alone = [family.simulate([s], size) for s in seeds]
     assert sum(t.n_rejected for t in alone) == tasks.n_rejected
     for i, t in enumerate(alone):
@@ -223,7 +223,7 @@ def test_the_model_sends_the_noise_of_the_task_to_its_values(name, standardise):
         noise = torch.from_numpy(unit_noise(6, 60, seed) * model.noise_std)
         spread = table.data.values.std(0)
         np.testing.assert_allclose(
-            model.propagate(noise) / spread, table.data.values / spread, atol=5e-3
+            model.propagate(noise).numpy() / spread, table.data.values / spread, atol=5e-3
         )
 
 
@@ -353,9 +353,9 @@ def test_the_card_counts_edges_and_standardising_hides_the_order_of_variances():
 
 
 def test_the_card_reports_a_share_of_the_draws_that_were_rejected():
-    """Three of four draws fail: 120 rejections for 40 tasks."""
-    share = Family(d=4, n=20, mechanisms=SometimesBroken(0.75)).card(40)["rejected_share"]
-    assert share == pytest.approx(0.75, abs=0.15)
+    """Three of four draws fail: 75 rejections or so for 25 tasks, standard error 0.04."""
+    share = Family(d=4, n=20, mechanisms=SometimesBroken(0.75)).card(25)["rejected_share"]
+    assert share == pytest.approx(0.75, abs=0.18)
 
 
 def test_the_card_of_several_sizes_covers_them():

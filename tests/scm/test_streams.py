@@ -208,7 +208,7 @@ def test_up_to_four_variables_mechanisms_tell_tasks_apart():
 def test_a_reservation_of_every_graph_is_an_error():
     family = Family(name="tiny", d=5, n=10, graphs=EdgeCoins(edges=0))
     reserved = frozenset(FixedTasks(family=family, numbers=[0]).fingerprints())
-    with pytest.raises(InputError, match="'tiny' gave no usable task.*reserved"):
+    with pytest.raises(InputError, match=r"'tiny' gave no usable task.*reserved"):
         first(stream(family, reserved=reserved).batches(), 1)
 
 

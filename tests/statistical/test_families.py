@@ -70,7 +70,8 @@ def test_the_law_of_non_descendants_does_not_change_under_do(mechanisms):
                 n_pairs += 1
                 assert p > 1e-5, f"do(x{target}) moved x{j}"
     assert n_pairs >= 15
-    assert n_moved >= 3  # and some descendants do move
+    if mechanisms != "periodic":  # a sine of high frequency has the same law anywhere
+        assert n_moved >= 3
 
 
 @pytest.mark.parametrize("mechanisms", [name for name in NAMES if name != "joint-gp"])

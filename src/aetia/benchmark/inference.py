@@ -18,7 +18,7 @@ import torch
 
 from aetia.data import Dataset
 from aetia.discovery import METHODS
-from aetia.discovery.amortised import AmortisedNetwork
+from aetia.discovery.amortised.network import AmortisedNetwork
 from aetia.discovery.amortised.scores import predict
 from aetia.errors import ConvergenceError
 from aetia.graphs import Knowledge

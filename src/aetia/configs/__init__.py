@@ -1,0 +1,1 @@
+"""Experiment files: Hydra groups data, model, trainer, inference, logger."""
