@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from aetia.errors import AetiaError, InputError
 __all__ = ["run_experiments"]
 
 _PROGRAM = "aetia experiment"
+_SECTIONS = ("data", "model", "trainer", "inference", "logger")
 
 
 def run_experiments(words: Sequence[str]) -> None:
@@ -78,7 +80,7 @@ def _hydra_words(words: list[str]) -> list[str]:
             if not value:
                 raise InputError(f"{name} needs a value.")
             if name in ("--devices", "--nodes"):
-                out.append(f"trainer.{name[2:]}={value}")
+                out.append(f"++trainer.{name[2:]}={value}")
             else:
                 folder = Path(value).resolve()
                 if not folder.is_dir():
@@ -87,6 +89,8 @@ def _hydra_words(words: list[str]) -> list[str]:
                 out += ["--config-dir", str(folder)]
         elif word == "--print-config":
             out += ["--cfg", "job", "--resolve"]
+        elif re.match(rf"({'|'.join(_SECTIONS)})\.", name) and separator:
+            out.append(f"++{word}")  # whether or not the file states it; our own check knows all
         else:
             out.append(word)
     return out
@@ -100,7 +104,7 @@ def _n_processes(arguments: Sequence[str]) -> int:
     count = 1
     for name in ("devices", "nodes"):
         for word in arguments:
-            if word.startswith(f"trainer.{name}="):
+            if word.startswith(f"++trainer.{name}="):
                 text = word.partition("=")[2]
                 if not text.isdigit() or int(text) < 1:
                     raise InputError(f"--{name} must be a positive integer, got {text!r}.")
@@ -112,7 +116,7 @@ def _start_processes(arguments: Sequence[str]) -> None:
     """Start this command once for each device, on this machine."""
     if "SLURM_JOB_ID" in os.environ:
         return  # the cluster has started them
-    if any(w.startswith("trainer.nodes=") and w != "trainer.nodes=1" for w in arguments):
+    if any(w.startswith("++trainer.nodes=") and w != "++trainer.nodes=1" for w in arguments):
         raise InputError(
             "several nodes are started by a cluster's launcher (hydra/launcher=submitit_slurm) or "
             "by torchrun with `-m aetia experiment ...` on each node."
@@ -122,7 +126,7 @@ def _start_processes(arguments: Sequence[str]) -> None:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     count = ["--nproc-per-node", str(_n_processes(arguments))]
     done = subprocess.run(
-        [*launcher, *count, "-m", "aetia", "experiment", *arguments], check=False
+        [*launcher, *count, "-m", "aetia", "experiment", *(w.removeprefix("++") for w in arguments)], check=False
     )
     raise SystemExit(min(done.returncode, 1) if done.returncode >= 0 else 1)
 
