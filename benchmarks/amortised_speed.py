@@ -4,7 +4,9 @@
 
 PATH is the Python of an environment with the original AVICI; ``original_avici.py`` says how to
 make one. Both run on the same cores with the same number of threads, and take turns, so that
-whatever else the machine does meets both. Ratios are the original's median time over aetia's.
+whatever else the machine does meets both. Ratios above 1 mean that aetia is faster. Threads of
+torch wait for each other by spinning: on a machine that other work shares, set
+``OMP_WAIT_POLICY=passive``, or the two-thread figures measure that.
 """
 
 from __future__ import annotations
@@ -23,24 +25,25 @@ from original_avici import serve, table, timed
 HERE = Path(__file__).parent
 INTERVENED = {"share": 0.25, "p_observational": 0.0}
 LINEAR = {"name": "linear", "weights": "uniform", "bias": 3.0}
+KERNELS = {"name": "gp", "n_kernels": 4, "noise_input": True}
 DATA = [
-    # Name, mechanism, interventions, quoted tasks per second, and whose figure that is.
-    ("linear", LINEAR, None, 534, "avici linear"),
-    ("linear, normal weights", "linear", None, 76, "causal_meta linear"),
-    ("linear, 25 % intervened", LINEAR, INTERVENED, 125, "avici linear, 64 of 256"),
-    ("mlp", "mlp", None, 57, "causal_meta MLP"),
-    ("gp, 100 features", "gp", None, 77, "avici RFF(100)"),
-    ("gp, 25 % intervened", "gp", INTERVENED, 35, "avici RFF, 64 of 256"),
-    ("gp, 256 features", {"name": "gp", "n_features": 256}, None, None, ""),
-    ("gp, 4 x 256", {"name": "gp", "n_features": 256, "n_kernels": 4}, None, 44, "causal_meta GP"),
-    ("gp, 4 x 512", {"name": "gp", "n_features": 512, "n_kernels": 4}, None, 24, "causal_meta GP"),
-    ("periodic", "periodic", None, 254, "causal_meta periodic"),
-    ("square", "square", None, 254, "causal_meta square"),
-    ("logistic-map", "logistic-map", None, 254, "causal_meta logistic"),
-    ("joint-gp", "joint-gp", None, 9, "causal_meta 'exact' GP"),
+    # Name, mechanism, interventions, avici's mechanism, quoted tasks per second and whose.
+    ("linear", LINEAR, None, "linear", 534, "avici linear"),
+    ("linear, 25 % set", LINEAR, INTERVENED, "linear", 125, "avici linear, 64 rows set"),
+    ("linear, normal weights", "linear", None, None, 76, "causal_meta linear"),
+    ("mlp", "mlp", None, None, 57, "causal_meta MLP"),
+    ("gp, 100 features", "gp", None, "gp", 77, "avici RFF(100)"),
+    ("gp, 100, 25 % set", "gp", INTERVENED, "gp", 35, "avici RFF(100), 64 rows set"),
+    ("gp, 256 features", {"name": "gp", "n_features": 256}, None, None, None, ""),
+    ("gp, 4 x 256", KERNELS | {"n_features": 256}, None, None, 44, "causal_meta GP-RFF 4 x 256"),
+    ("gp, 4 x 512", KERNELS | {"n_features": 512}, None, None, 24, "causal_meta GP-RFF 4 x 512"),
+    ("periodic", "periodic", None, None, 277, "causal_meta, 254 to 277"),
+    ("square", "square", None, None, 277, "causal_meta, 254 to 277"),
+    ("logistic-map", "logistic-map", None, None, 277, "causal_meta, 254 to 277"),
+    ("joint-gp", "joint-gp", None, None, 9, "causal_meta 'exact' GP"),
 ]
-"""Figures of the public generators are quoted: one process, one of two shared cores, d = 20,
-256 rows, 38 to 40 edges; periodic, square and logistic were 254 to 277 together."""
+"""Quoted: measured before, on two cores that other work shared, one process, d = 20, 256 rows, 38
+to 40 edges. The columns of avici are measured in the same run."""
 
 
 class Process:
@@ -78,10 +81,7 @@ class Process:
             self.errors.seek(0)
             raise SystemExit(f"a worker failed: {self.errors.read()[-2000:]}") from None
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
+    def close(self):
         self.process.stdin.close()
         self.process.wait()
 
@@ -104,82 +104,72 @@ def compare_forward(python, threads, rounds):
     cores = cores_of(threads)
     print(f"AVICI forward pass, one table of 200 rows, {len(cores)} threads, {rounds} rounds")
     print(
-        f"{'d':>4} {'aetia s':>8} {'original s':>10} {'ratio':>6} {'of rounds':>11} "
-        f"{'first s':>13} {'peak MB':>11}"
+        f"{'d':>4} {'aetia s':>8} {'original s':>13} {'ratio':>6} {'of rounds':>11} "
+        f"{'first call s':>13} {'peak MB':>11}"
     )
     for d in (10, 30, 100):
-        ours, theirs = start(python, cores)
-        with ours:
-            both = [ours] + ([theirs] if theirs else [])
-            size = {"n": 200, "d": d}
-            first = [p.ask("forward", **size, seconds=0)["times"][0] for p in both]
-            turns = [[] for _ in both]
-            for _ in range(rounds):
-                for p, done in zip(both, turns, strict=True):
-                    reply = p.ask("forward", **size, seconds=0.5)
-                    done.append(reply["times"])
-                    p.mb = reply["mb"]
-            times = [median([t for turn in done for t in turn]) for done in turns]
-            if theirs:
-                each = [median(b) / median(a) for a, b in zip(*turns, strict=True)]
-                columns = f"{times[1]:10.3f} {times[1] / times[0]:6.2f} "
-                columns += f"{f'{min(each):.2f}-{max(each):.2f}':>11} "
-            else:
-                columns = f"{'not installed':>17} {'':>11} "
-            print(
-                f"{d:>4} {times[0]:8.3f} {columns}"
-                f"{' / '.join(f'{t:.2f}' for t in first):>13} "
-                f"{' / '.join(f'{p.mb:.0f}' for p in both):>11}",
-                flush=True,
-            )
-            if theirs:
-                theirs.__exit__()
+        both = [p for p in start(python, cores) if p]
+        size = {"n": 200, "d": d}
+        first = [p.ask("forward", **size, seconds=0)["times"][0] for p in both]
+        replies = [[p.ask("forward", **size, seconds=0.5) for p in both] for _ in range(rounds)]
+        for p in both:
+            p.close()
+        turns = [[r["times"] for r in column] for column in zip(*replies, strict=True)]
+        mine, *theirs = [median(t for turn in column for t in turn) for column in turns]
+        peak = [r["mb"] for r in replies[-1]]
+        columns = f"{'not installed':>13} {'':>6} {'':>11}"
+        if theirs:
+            each = [median(b) / median(a) for a, b in zip(*turns, strict=True)]
+            spread = f"{min(each):.2f}-{max(each):.2f}"
+            columns = f"{theirs[0]:13.3f} {theirs[0] / mine:6.2f} {spread:>11}"
+        print(
+            f"{d:>4} {mine:8.3f} {columns} {' / '.join(f'{t:.2f}' for t in first):>13} "
+            f"{' / '.join(f'{m:.0f}' for m in peak):>11}",
+            flush=True,
+        )
     if python:
         check(python, cores)
 
 
 def check(python, cores):
     """Give aetia the original's weights: the same logits?"""
-    with tempfile.TemporaryDirectory() as folder, start(python, cores)[1] as theirs:
+    ours, theirs = start(python, cores)
+    with tempfile.TemporaryDirectory() as folder:
         file = f"{folder}/weights.npz"
         count = theirs.ask("forward", n=200, d=10, check=file)["parameters"]
-        with start(None, cores)[0] as ours:
-            reply = ours.ask("forward", check=file)
+        reply = ours.ask("forward", check=file)
+    ours.close()
+    theirs.close()
     print(
-        f"the original's {count:,} weights in aetia's {reply['parameters']:,}: logits with standard "
-        f"deviation {reply['spread']:.3f} differ by at most {reply['gap']:.1e}"
+        f"the original's {count:,} weights in aetia's {reply['parameters']:,}: logits with "
+        f"standard deviation {reply['spread']:.3f} differ by at most {reply['gap']:.1e}"
     )
 
 
 def compare_data(python, seconds):
     print("tasks per second, d = 20, 256 rows, 40 expected edges, one thread for each process")
     print(
-        f"{'tasks':>24} {'1 process':>9} {'2 workers':>9} {'avici now':>9} {'ratio':>6} "
+        f"{'tasks':>22} {'1 process':>9} {'2 workers':>9} {'avici':>9} {'ratio':>6} "
         f"{'quoted':>6} {'ratio':>6}  quoted of"
     )
     many = Process([sys.executable, __file__, "--worker"], cores_of(2))
     ours, theirs = start(python, cores_of(1))
-    for name, mechanism, interventions, quoted, whose in DATA:
+    for name, mechanism, interventions, original, quoted, whose in DATA:
         options = {"mechanism": mechanism, "interventions": interventions, "seconds": seconds}
         alone = ours.ask("tasks", **options, n_workers=0)["rate"]
         workers = many.ask("tasks", **options, n_workers=2)["rate"]
-        now = ratio = ""
-        if "avici" in whose:
-            now, ratio = "-", "-"
-            if theirs:
-                kind = {"linear": "linear", "gp": "gp"}[name[: 2 if name[0] == "g" else 6]]
-                size = {"n": 256, "d": 20, "edges": 40, "seconds": seconds}
-                size["interventional"] = 64 if interventions else 0
-                rate = theirs.ask("tasks", mechanism=kind, **size)["rate"]
-                now, ratio = f"{rate:.0f}", f"{alone / rate:.1f}"
-        print(
-            f"{name:>24} {alone:9.0f} {workers:9.0f} {now:>9} {ratio:>6} {quoted or '':>6} "
-            f"{f'{alone / quoted:.1f}' if quoted else '':>6}  {whose}",
-            flush=True,
-        )
+        columns = f"{'':>9} {'':>6}"
+        if original and theirs:
+            size = {"n": 256, "d": 20, "edges": 40, "interventional": 64 if interventions else 0}
+            rate = theirs.ask("tasks", mechanism=original, seconds=seconds, **size)["rate"]
+            columns = f"{rate:9.0f} {alone / rate:6.1f}"
+        elif original:
+            columns = f"{'not there':>9} {'':>6}"
+        quotes = f"{quoted:6.0f} {alone / quoted:6.1f}  {whose}" if quoted else ""
+        print(f"{name:>22} {alone:9.0f} {workers:9.0f} {columns} {quotes}", flush=True)
     for p in (many, ours, theirs):
         if p:
-            p.__exit__()
+            p.close()
 
 
 # -- in the worker ------------------------------------------------------------------------------

@@ -94,7 +94,9 @@ def main() -> None:
         validation={"base": FAMILY, "d10": AT_TEN},
         validation_numbers=range(1000, 1064),
     )
-    trained = pretrain_network(network, data, TRAINING, seed=0, folder=arguments.folder, force=arguments.force)
+    trained = pretrain_network(
+        network, data, TRAINING, seed=0, folder=arguments.folder, force=arguments.force
+    )
     print(trained.step, trained.best_step, trained.best_metrics)
 
 

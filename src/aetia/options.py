@@ -158,4 +158,8 @@ def _plain(value: Any) -> Any:
         return value.item()  # pyright: ignore[reportAttributeAccessIssue]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if type(value).__repr__ is object.__repr__:  # which would show where it lies in memory
+        cls = type(value)
+        name = f"{cls.__module__}.{cls.__qualname__}"
+        return {"name": name} | {k: _plain(v) for k, v in vars(value).items()}
     return repr(value)

@@ -217,7 +217,7 @@ def test_a_family_that_never_gives_a_table_says_so():
 def test_the_model_sends_the_noise_of_the_task_to_its_values(name, standardise):
     mechanisms = (ADDITIVE | NOT_ADDITIVE)[name]
     family = Family(d=6, n=60, mechanisms=mechanisms, standardise_inputs=standardise)
-    for seed in range(3):
+    for seed in range(2 if standardise else 1):
         table, model = family.task(seed), family.scm(seed)
         np.testing.assert_array_equal(model.adjacency, table.truth.graph)
         noise = torch.from_numpy(unit_noise(6, 60, seed) * model.noise_std)

@@ -98,7 +98,10 @@ def summarise(
         "reliability": {f: _reliability(members) for f, members in by_family.items()},
         "distance": {f: family_distance(trained_on, family) for f, family in families.items()},
         "detection": {"auroc": auroc, "average_precision": precision, "by": "edge_entropy"},
-        "selective": {"coverage": curve.coverage.tolist(), "edge_nll_per_pair": curve.risk.tolist()},
+        "selective": {
+            "coverage": curve.coverage.tolist(),
+            "edge_nll_per_pair": curve.risk.tolist(),
+        },
     }
 
 

@@ -238,7 +238,7 @@ class BCNPModel:
     permutation: str = "gumbel-sinkhorn"
     objective: str = "marginal"
 
-    def network(self, interval: int | str) -> BCNPConfig:  # noqa: ARG002
+    def network(self, interval: int | str) -> BCNPConfig:
         """Build the options of the network.
 
         Args:

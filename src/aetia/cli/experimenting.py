@@ -126,7 +126,15 @@ def _start_processes(arguments: Sequence[str]) -> None:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     count = ["--nproc-per-node", str(_n_processes(arguments))]
     done = subprocess.run(
-        [*launcher, *count, "-m", "aetia", "experiment", *(w.removeprefix("++") for w in arguments)], check=False
+        [
+            *launcher,
+            *count,
+            "-m",
+            "aetia",
+            "experiment",
+            *(w.removeprefix("++") for w in arguments),
+        ],
+        check=False,
     )
     raise SystemExit(min(done.returncode, 1) if done.returncode >= 0 else 1)
 

@@ -73,5 +73,6 @@ def standardise_rows(
     mean = values.mean(-2, keepdim=True)
     gaps = values - mean
     std = gaps.square().mean(-2, keepdim=True).sqrt()
-    varies = std > 1e-6 * mean.abs()  # the rounding of a large constant is no variation
+    # The rounding of a large constant is no variation.
+    varies = std > 8 * torch.finfo(values.dtype).eps * mean.abs()
     return torch.where(varies, gaps / std, 0.0).clamp(-largest, largest)

@@ -88,10 +88,10 @@ def plot_shift(
     ax = new_axes(ax, (5.4, 3.8))
     ax.axhline(0, color=GREY, lw=1, ls=":")
     ax.scatter(frame["distance"], frame["change"], color=BLUE, s=34)
-    for row in frame.itertuples():
+    for name, x, y in zip(names, distance, change, strict=True):
         ax.annotate(
-            str(row.family),
-            (row.distance, row.change),  # pyright: ignore[reportArgumentType]
+            name,
+            (float(x), float(y)),
             xytext=(4, 4),
             textcoords="offset points",
             fontsize=7.5,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -76,11 +78,14 @@ class Family:
         put("d", _sizes("d", self.d))
         put("n", _row_range(self.n))
         put("graphs", choose("graphs", self.graphs, GRAPH_FAMILIES, needs="sample"))
-        put("mechanisms", choose("mechanisms", self.mechanisms, MECHANISM_FAMILIES, needs="draw"))
+        mechanisms = choose("mechanisms", self.mechanisms, MECHANISM_FAMILIES, needs="evaluate")
+        put("mechanisms", mechanisms)
+        if not hasattr(mechanisms, "draw"):
+            raise InputError(f"Family: mechanisms {mechanisms!r} has no `draw`.")
         put("noise", _noise(self.noise))
         if isinstance(self.interventions, Mapping):
             put("interventions", build(Interventions, self.interventions))
-        if self.interventions is not None and not hasattr(self.interventions, "draw"):
+        if self.interventions is not None and not isinstance(self.interventions, Interventions):
             raise InputError(
                 "Family: interventions must be None, a mapping of options or an Interventions, "
                 f"got {self.interventions!r}."
@@ -152,7 +157,7 @@ class Family:
                 standardise_inputs=self.standardise_inputs,
             ),
             noise_std=scale.astype(float),
-            noise=self._pick_noise(_attempt(seeds, 0).spawn(4)[2]),
+            noise=recipe.noise_law,
         )
 
     # -- many tasks -----------------------------------------------------------------------
@@ -268,7 +273,7 @@ class Family:
     @cached_property
     def key(self) -> str:
         """Name the content of this family: equal options give equal keys."""
-        text = json.dumps([GENERATOR_VERSION, options_dict(self)], sort_keys=True)
+        text = json.dumps([GENERATOR_VERSION, _canonical(options_dict(self))], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
@@ -295,9 +300,13 @@ class Family:
         """
         children = np.random.SeedSequence(seed).spawn(n_tasks)
         tasks = [self.simulate([s], self.size(s)) for s in children]
+        n_rejected = sum(t.n_rejected for t in tasks)
         edges = np.array([float(t.graphs.sum()) for t in tasks])
         scores = np.array([_sortabilities(t) for t in tasks])
-        expected = np.mean([self.graphs.expected_edges(d) for d in self.sizes])
+        try:
+            expected = np.mean([self.graphs.expected_edges(d) for d in self.sizes])
+        except InputError:  # a family whose expectation has no closed form
+            expected = math.nan
         means = np.nanmean(scores, 0) if np.isfinite(scores).any() else np.full(3, np.nan)
         return {
             "edges_mean": float(edges.mean()),
@@ -306,7 +315,7 @@ class Family:
             "varsortability": float(means[0]),
             "varsortability_standardised": float(means[1]),
             "r2_sortability": float(means[2]),
-            "rejected_share": sum(t.n_rejected for t in tasks) / n_tasks,
+            "rejected_share": n_rejected / (n_tasks + n_rejected),
         }
 
     # -- inside ---------------------------------------------------------------------------
@@ -336,6 +345,7 @@ class Family:
                     mechanism=family,
                     parameters=family.draw(graph[np.ix_(order, order)], rng),
                     noise=noise.draw((n, d), noise_rng),
+                    noise_law=noise,
                     intervened=intervened,
                     set_to=set_to,
                 )
@@ -355,9 +365,6 @@ class Family:
 
     def _draw_graph(self, seeds: np.random.SeedSequence, d: int) -> np.ndarray:
         return self.graphs.sample(d, np.random.default_rng(seeds))
-
-    def _pick_noise(self, seeds: np.random.SeedSequence) -> Noise:
-        return self._noise_of(np.random.default_rng(seeds))
 
     def _noise_of(self, rng: np.random.Generator) -> Noise:
         if isinstance(self.noise, NoiseMixture):
@@ -380,9 +387,9 @@ def _attempt(seeds: np.random.SeedSequence, attempt: int) -> np.random.SeedSeque
     return np.random.SeedSequence(entropy=seeds.entropy, spawn_key=key)
 
 
-def _sizes(name: str, value: int | Sequence[int]) -> tuple[int, ...]:
-    many = (value,) if isinstance(value, (int, np.integer)) else tuple(value)
-    if not many or any(isinstance(v, bool) or int(v) != v or v < 1 for v in many):
+def _sizes(name: str, value: Any) -> tuple[int, ...]:
+    many = tuple(value) if isinstance(value, (list, tuple, range, np.ndarray)) else (value,)
+    if not many or not all(_is_count(v) for v in many):
         raise InputError(f"Family: {name} must be a positive integer or several, got {value!r}.")
     return tuple(int(v) for v in many)
 
@@ -407,6 +414,21 @@ def _noise(value: Any) -> Noise | NoiseMixture:
     if isinstance(value, (Noise, NoiseMixture)):
         return value
     raise InputError(f"Family: noise must be a name, several names or a Noise, got {value!r}.")
+
+
+def _is_count(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return False
+    return float(value) >= 1 and float(value).is_integer()
+
+
+def _canonical(value: Any) -> Any:
+    """Write 20.0 as 20, so that equal options give equal keys."""
+    if isinstance(value, dict):
+        return {k: _canonical(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_canonical(v) for v in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _names(d: int) -> tuple[str, ...]:

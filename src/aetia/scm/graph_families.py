@@ -80,20 +80,24 @@ class EdgeCoins:
         pairs = d * (d - 1) / 2
         if self.probability is not None:
             p = self.probability
-        elif pairs == 0:
-            p = 0.0
-        elif self.edges is not None:
-            p = self.edges / pairs
         else:
-            p = (2.0 if self.edges_per_node is None else self.edges_per_node) * d / pairs
-            if self.edges_per_node is None:  # the default: what a small graph can hold
-                p = min(p, 0.5)
+            wanted = self._wanted(d, pairs)
+            p = wanted / pairs if pairs else (math.inf if wanted else 0.0)
         if p > 1:
             raise InputError(
-                f"{self} asks for {p * pairs:g} edges, but a DAG of {d} variables holds at most "
-                f"{pairs:g}."
+                f"{self} asks for {self._wanted(d, pairs):g} edges, but a DAG of {d} variables "
+                f"holds at most {pairs:g}."
             )
         return p
+
+    def _wanted(self, d: int, pairs: float) -> float:
+        if self.probability is not None:
+            return self.probability * pairs
+        if self.edges is not None:
+            return self.edges
+        if self.edges_per_node is not None:
+            return self.edges_per_node * d
+        return min(2.0 * d, 0.5 * pairs)  # the default: what a small graph can hold
 
     def expected_edges(self, d: int) -> float:
         """Compute the expected number of edges.
@@ -140,7 +144,7 @@ class PreferentialAttachment:
     """
 
     name: ClassVar[str] = "scale-free"
-    edges_per_node: int | None = None
+    edges_per_node: float | None = None
     edges: float | None = None
     power: float = 1.0
     direction: Literal["in-hub", "out-hub", "random-order"] = "in-hub"
@@ -354,7 +358,11 @@ class Blocks:
         return _relabelled(np.triu(rng.random((d, d)) < p, 1)[:, :], rng, shuffle_order=True)
 
     def _wanted(self, d: int) -> float:
-        return self.edges if self.edges is not None else (self.edges_per_node or 2.0) * d
+        if self.edges is not None:
+            return self.edges
+        if self.edges_per_node is not None:
+            return self.edges_per_node * d
+        return min(2.0 * d, 0.25 * d * (d - 1))  # the default: what a small graph can hold
 
     def _sizes(self, d: int, rng: np.random.Generator | None) -> np.ndarray:
         k = min(self.n_blocks, d)
@@ -420,15 +428,16 @@ class Geometric:
     def _radius(self, d: int) -> float:
         if self.edges is None:
             return 0.3 if self.radius is None else self.radius
-        wanted = self.edges / (d * (d - 1) / 2)
-        if wanted > _close_pairs(1.0):
+        pairs = d * (d - 1) / 2
+        if self.edges > pairs:
             raise InputError(
-                f"geometric graphs of {d} variables with a radius of at most 1 have up to "
-                f"{_close_pairs(1.0) * d * (d - 1) / 2:.0f} edges, {self.edges:g} were asked for."
+                f"{self} asks for {self.edges:g} edges, but a DAG of {d} variables holds at most "
+                f"{pairs:g}."
             )
         from scipy.optimize import brentq
 
-        return float(brentq(lambda r: _close_pairs(r) - wanted, 0.0, 1.0))  # pyright: ignore
+        wanted = self.edges / pairs
+        return float(brentq(lambda r: _close_pairs(r) - wanted, 0.0, math.sqrt(2)))  # pyright: ignore
 
 
 @dataclass(frozen=True)
@@ -510,7 +519,7 @@ def _capped(ratio: np.ndarray, wanted: float) -> np.ndarray:
     if wanted > room:
         raise InputError(f"a block graph of {len(ratio)} variables cannot hold {wanted:g} edges.")
     p = np.zeros_like(ratio)
-    scale = 1.0
+    scale = wanted / float(ratio[upper].sum()) if wanted else 0.0
     for _ in range(100):
         p = np.minimum(scale * ratio, 1.0)
         total = float(p[upper].sum())
@@ -523,9 +532,19 @@ def _capped(ratio: np.ndarray, wanted: float) -> np.ndarray:
 
 
 def _close_pairs(r: float) -> float:
-    """Probability that two uniform points of the unit square are closer than r <= 1."""
-    r = min(r, 1.0)
-    return math.pi * r**2 - 8 / 3 * r**3 + r**4 / 2
+    """Probability that two uniform points of the unit square are closer than r."""
+    if r <= 1:
+        return math.pi * r**2 - 8 / 3 * r**3 + r**4 / 2
+    if r >= math.sqrt(2):
+        return 1.0
+    root = math.sqrt(r**2 - 1)
+    return (
+        1 / 3
+        - 2 * r**2
+        - r**4 / 2
+        + 4 / 3 * (2 * r**2 + 1) * root
+        + 2 * r**2 * (math.asin(1 / r) - math.acos(1 / r))
+    )
 
 
 def _directed(both: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -46,6 +46,10 @@ class Interventions:
                 f"Interventions: p_observational must lie in [0, 1], got {self.p_observational!r}."
             )
         check_positive(self, "high")
+        if self.values == "signed-uniform" and not 0 <= self.low <= self.high:
+            raise InputError(
+                f"Interventions: low={self.low:g} and high={self.high:g} are no range from 0."
+            )
         if self.targets != "all":
             check_positive(self, "targets")
 
@@ -65,7 +69,8 @@ class Interventions:
         mask = np.zeros((n, d), dtype=bool)
         values = np.zeros((n, d), dtype=np.float32)
         observational = rng.random() < self.p_observational
-        n_set = 0 if observational else max(1, round(n * self.share))
+        # Two observational rows at least, or there would be no mean and scale.
+        n_set = 0 if observational else min(max(1, round(n * self.share)), max(n - 2, 0))
         if self.targets == "all":
             n_targets = d
         elif self.targets < 1:

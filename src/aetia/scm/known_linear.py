@@ -69,7 +69,7 @@ class KnownLinear:
             noise=Noise(self.noise),
         )
 
-    def size(self, seeds: np.random.SeedSequence) -> TaskSize:  # noqa: ARG002
+    def size(self, seeds: np.random.SeedSequence) -> TaskSize:
         """Give the size of every task.
 
         Args:
@@ -85,7 +85,7 @@ class KnownLinear:
         seeds: Sequence[np.random.SeedSequence],
         size: TaskSize,
         *,
-        reserved: frozenset[bytes] = frozenset(),  # noqa: ARG002
+        reserved: frozenset[bytes] = frozenset(),
         device: torch.device | str = "cpu",
     ) -> Tasks:
         """Simulate tables; the graph is the same in all, so nothing can be reserved.

@@ -23,7 +23,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aetia.errors import InputError
-from aetia.options import check_literals, check_positive, choose
+from aetia.options import build, check_literals, check_positive, choose
 from aetia.scm.mixture import mixture_weights, pick
 
 __all__ = [
@@ -89,6 +89,8 @@ class NoiseScale:
     def __post_init__(self) -> None:
         check_literals(self)
         check_positive(self, "low", "high", "shape", "rate")
+        if self.law == "uniform":
+            _check_order(self)
 
     def draw(self, d: int, rng: np.random.Generator) -> np.ndarray:
         """Draw standard deviations.
@@ -127,12 +129,14 @@ class Linear:
     low: float = 1.0
     high: float = 3.0
     bias: float = 0.0
-    noise_scale: NoiseScale = NoiseScale()
+    noise_scale: Any = NoiseScale()
 
     def __post_init__(self) -> None:
         check_literals(self)
         check_positive(self, "scale", "low", "high")
         check_positive(self, "bias", zero=True)
+        if self.weights == "uniform":
+            _check_order(self)
         object.__setattr__(self, "noise_scale", _noise_scale(self.noise_scale))
 
     def draw(self, graph: Bool[np.ndarray, "d d"], rng: np.random.Generator) -> Parameters:
@@ -196,7 +200,7 @@ class NeuralNetwork:
     hidden: int = 32
     n_layers: int = 2
     noise_input: bool = True
-    noise_scale: NoiseScale = field(default_factory=lambda: NoiseScale(law="constant", low=1.0))
+    noise_scale: Any = field(default_factory=lambda: NoiseScale(law="constant", low=1.0))
 
     def __post_init__(self) -> None:
         check_positive(self, "hidden", "n_layers")
@@ -287,9 +291,7 @@ class GaussianProcess:
     n_kernels: int = 1
     noise_input: bool = False
     bias: float = 0.0
-    noise_scale: NoiseScale = field(
-        default_factory=lambda: NoiseScale(law="uniform", low=0.1, high=0.5)
-    )
+    noise_scale: Any = field(default_factory=lambda: NoiseScale(law="uniform", low=0.1, high=0.5))
 
     def __post_init__(self) -> None:
         check_positive(self, "n_features", "n_kernels")
@@ -368,7 +370,7 @@ class JointGaussianProcess:
     name: ClassVar[str] = "joint-gp"
     exponent: tuple[float, float] = (0.1, 1.0)
     noise_rate: float = 10.0
-    noise_scale: NoiseScale = field(default_factory=lambda: NoiseScale(law="constant", low=1.0))
+    noise_scale: Any = field(default_factory=lambda: NoiseScale(law="constant", low=1.0))
 
     def __post_init__(self) -> None:
         check_positive(self, "noise_rate")
@@ -444,7 +446,7 @@ class _Projected:
 
     scale: float = 1.0
     """Standard deviation of the weights w."""
-    noise_scale: NoiseScale = field(default_factory=lambda: NoiseScale(law="constant", low=0.1))
+    noise_scale: Any = field(default_factory=lambda: NoiseScale(law="constant", low=0.1))
     """Law of the additive noise."""
 
     def __post_init__(self) -> None:
@@ -564,8 +566,7 @@ class PostNonlinear:
 
     def __post_init__(self) -> None:
         check_literals(self)
-        inner = choose("inner", self.inner, MECHANISM_FAMILIES, needs="evaluate")
-        object.__setattr__(self, "inner", inner)
+        object.__setattr__(self, "inner", _single("inner", self.inner))
 
     def draw(self, graph: Bool[np.ndarray, "d d"], rng: np.random.Generator) -> Parameters:
         """Draw the inner mechanism.
@@ -620,8 +621,7 @@ class Heteroscedastic:
 
     def __post_init__(self) -> None:
         check_positive(self, "lengthscale", "amplitude", "n_features")
-        inner = choose("inner", self.inner, MECHANISM_FAMILIES, needs="evaluate")
-        object.__setattr__(self, "inner", inner)
+        object.__setattr__(self, "inner", _single("inner", self.inner))
 
     def draw(self, graph: Bool[np.ndarray, "d d"], rng: np.random.Generator) -> Parameters:
         """Draw the inner mechanism and h.
@@ -631,11 +631,12 @@ class Heteroscedastic:
             rng: Source of randomness.
 
         Returns:
-            Parameters by name, those of h with the prefix ``scale_``.
+            Parameters by name, those of h with the prefix ``h.``, the others ``inner.``.
         """
-        inner = self.inner.draw(graph, rng)
+        inner = {f"inner.{k}": v for k, v in self.inner.draw(graph, rng).items()}
+        inner["noise_scale"] = inner["inner.noise_scale"]
         process = self._process().draw(graph, rng)
-        return inner | {f"scale_{k}": v for k, v in process.items() if k != "noise_scale"}
+        return inner | {f"h.{k}": v for k, v in process.items() if k != "noise_scale"}
 
     def evaluate(
         self,
@@ -655,9 +656,10 @@ class Heteroscedastic:
         Returns:
             Its values.
         """
-        own = {k[6:]: v for k, v in drawn.items() if k.startswith("scale_")}
+        own = {k.removeprefix("h."): v for k, v in drawn.items() if k.startswith("h.")}
         h = self._process().evaluate(inputs, causes, torch.zeros_like(noise), own)
-        return self.inner.evaluate(inputs, causes, noise * F.softplus(h).sqrt(), drawn)
+        rest = {k.removeprefix("inner."): v for k, v in drawn.items() if k.startswith("inner.")}
+        return self.inner.evaluate(inputs, causes, noise * F.softplus(h).sqrt(), rest)
 
     def _process(self) -> GaussianProcess:
         return GaussianProcess(
@@ -684,9 +686,12 @@ class MechanismMixture:
 
     def __post_init__(self) -> None:
         check_literals(self)
-        parts = tuple(
-            choose("mechanism", part, MECHANISM_FAMILIES, needs="evaluate") for part in self.of
-        )
+        if self.each == "variable":
+            parts = tuple(_single("mechanism", part) for part in self.of)
+        else:
+            parts = tuple(
+                choose("mechanism", part, MECHANISM_FAMILIES, needs="evaluate") for part in self.of
+            )
         object.__setattr__(self, "of", parts)
         object.__setattr__(self, "weights", mixture_weights(parts, self.weights))
 
@@ -699,7 +704,10 @@ class MechanismMixture:
         Returns:
             A member, or this object itself if every variable chooses for itself.
         """
-        return self if self.each == "variable" else self.of[pick(self.weights or (), rng)]
+        if self.each == "variable":
+            return self
+        chosen = self.of[pick(self.weights or (), rng)]
+        return chosen.pick(rng) if isinstance(chosen, MechanismMixture) else chosen
 
     def draw(self, graph: Bool[np.ndarray, "d d"], rng: np.random.Generator) -> Parameters:
         """Draw the parameters of all members, and which of them each variable uses.
@@ -762,6 +770,24 @@ MECHANISM_FAMILIES: dict[str, type] = {
 """Name, as in configurations, to family."""
 
 
+def _check_order(config: Any) -> None:
+    if config.low > config.high:
+        raise InputError(
+            f"{type(config).__name__}: low={config.low:g} is larger than high={config.high:g}."
+        )
+
+
+def _single(option: str, value: Any) -> Any:
+    """Build a family that is not a mixture over tasks, which would have no single draw here."""
+    family = choose(option, value, MECHANISM_FAMILIES, needs="evaluate")
+    if isinstance(family, MechanismMixture) and family.each == "task":
+        raise InputError(
+            f"{option}: a mixture that is drawn for every task cannot be inside another family; "
+            "mix whole families instead, or draw for every variable (each='variable')."
+        )
+    return family
+
+
 def _project(inputs: Tensor, weights: Tensor) -> Tensor:
     return (inputs @ weights[:, : inputs.shape[-1], None])[..., 0]
 
@@ -770,7 +796,7 @@ def _noise_scale(value: Any) -> NoiseScale:
     if isinstance(value, NoiseScale):
         return value
     if isinstance(value, Mapping):
-        return NoiseScale(**value)
+        return build(NoiseScale, value)
     raise InputError(f"noise_scale must be a NoiseScale or a mapping of its options, got {value!r}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -37,6 +37,8 @@ class Noise:
     freedom: float = 5.0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.family, str):
+            raise InputError(f"Noise: family must be a name, got {self.family!r}.")
         check_literals(self)
         check_positive(self, "freedom")
         if self.family == "student" and self.freedom <= 2:
@@ -124,11 +126,14 @@ class Noise:
             log_density = -math.sqrt(2.0) * unit.abs() - 0.5 * math.log(2.0)
         elif self.family == "uniform":
             inside = unit.abs() <= math.sqrt(3.0)
-            log_density = torch.where(inside, -0.5 * math.log(12.0), -torch.inf)
+            flat = torch.full_like(unit, -0.5 * math.log(12.0))
+            log_density = flat.masked_fill(~inside & ~unit.isnan(), -torch.inf)
         elif self.family == "student":
-            scale = math.sqrt((self.freedom - 2) / self.freedom)
-            student = torch.distributions.StudentT(self.freedom, 0.0, scale, validate_args=False)
-            log_density = student.log_prob(unit)
+            nu = self.freedom
+            scale = math.sqrt((nu - 2) / nu)
+            constant = math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2)
+            constant -= 0.5 * math.log(nu * math.pi) + math.log(scale)
+            log_density = constant - (nu + 1) / 2 * ((unit / scale).square() / nu).log1p()
         elif self.family == "gumbel":
             scale = math.sqrt(6.0) / math.pi
             z = unit / scale + _EULER
@@ -147,7 +152,7 @@ class NoiseMixture:
         weights: Their probabilities, normalised; equal by default.
     """
 
-    of: Sequence[NoiseName] = ("gaussian",)
+    of: Sequence[Any] = ("gaussian",)
     weights: Sequence[float] | None = None
 
     def __post_init__(self) -> None:

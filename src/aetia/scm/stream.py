@@ -19,6 +19,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from aetia.errors import InputError
+from aetia.options import check_positive, nearest
 from aetia.scm.family import TaskSize
 from aetia.scm.tasks import Tasks
 
@@ -32,9 +33,15 @@ _SPLITS: dict[Split, int] = {"train": 0, "val": 1, "test": 2}
 class TaskFamily(Protocol):
     """What a stream needs of a family; a user's own simulator plugs in."""
 
-    name: str
-    key: str
-    """Names the content: equal keys must mean equal tasks."""
+    @property
+    def name(self) -> str:
+        """In reports."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """Name of the content: equal keys must mean equal tasks."""
+        ...
 
     def size(self, seeds: np.random.SeedSequence) -> TaskSize:
         """Choose variables and rows of a batch."""
@@ -85,6 +92,14 @@ class TaskStream:
     world_size: int = 1
 
     def __post_init__(self) -> None:
+        _check_split(self.split)
+        check_positive(self, "batch_size", "world_size", "n_pool")
+        check_positive(self, "seed", zero=True)
+        if not 0 <= self.rank < self.world_size:
+            raise InputError(
+                f"TaskStream: rank {self.rank} is not one of {self.world_size} processes, 0 to "
+                f"{self.world_size - 1}."
+            )
         if self.batch_size % self.world_size:
             raise InputError(
                 f"{self.batch_size} tasks per batch cannot be shared equally by {self.world_size} "
@@ -136,6 +151,10 @@ class TaskStream:
             tasks = simulate(seeds, size, reserved=self.reserved, device=device)
             return [replace(tasks, index=index.to(device))]
         n_pool = self.n_pool or min(self.replay, 4) * size.n
+        if n_pool < size.n:
+            raise InputError(
+                f"TaskStream: n_pool={n_pool} rows are simulated, but a task has {size.n}."
+            )
         pool = simulate(seeds, TaskSize(size.d, n_pool), reserved=self.reserved, device=device)
         pool = replace(pool, index=index.to(device))
         out = []
@@ -183,6 +202,12 @@ class TaskStream:
     @property
     def _family_id(self) -> int:
         return int.from_bytes(hashlib.sha256(self.family.key.encode()).digest()[:4], "little")
+
+
+def _check_split(split: Any) -> None:
+    if split not in _SPLITS:
+        known = list(_SPLITS)
+        raise InputError(f"split={split!r} is not one of {known}.{nearest(str(split), known)}")
 
 
 _BATCH_STREAM = 1
@@ -235,6 +260,10 @@ class FixedTasks:
     seed: int = 0
     split: Split = "test"
     cache: Path | None = None
+
+    def __post_init__(self) -> None:
+        _check_split(self.split)
+        check_positive(self, "seed", zero=True)
 
     def seeds(self) -> list[np.random.SeedSequence]:
         """Make the seeds of the tasks.
@@ -291,22 +320,26 @@ def _write(file: Path, tasks: Sequence[Tasks]) -> None:
     }
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=".writing-") as folder:
         part = Path(folder) / "tasks"
-        save_file(arrays, part)
+        counts = {str(i): str(t.n_rejected) for i, t in enumerate(tasks)}
+        save_file(arrays, part, metadata=counts)
         with part.open("rb+") as handle:
             os.fsync(handle.fileno())
         os.replace(part, file)
 
 
 def _read(file: Path, numbers: Sequence[int]) -> list[Tasks]:
-    from safetensors.torch import load_file
+    from safetensors import safe_open
 
-    arrays: dict[str, Any] = load_file(file)
+    with safe_open(file, framework="pt") as handle:
+        arrays: dict[str, Any] = {k: handle.get_tensor(k) for k in handle.keys()}  # noqa: SIM118
+        counts = handle.metadata()
     return [
         Tasks(
             values=arrays[f"{i}.values"],
             intervened=arrays[f"{i}.intervened"],
             graphs=arrays[f"{i}.graphs"],
             index=torch.tensor([number]),
+            n_rejected=int(counts[str(i)]),
         )
         for i, number in enumerate(numbers)
     ]

@@ -62,7 +62,7 @@ class TaskMechanism:
         Raises:
             InputError: If the family knows its functions only at the rows of its task.
         """
-        if isinstance(self.family, JointGaussianProcess):
+        if _is_joint(self.family):
             raise InputError(
                 "a joint Gaussian process is drawn at the rows of its task only; use the family "
                 "'gp' (random features) for models that can be sampled again."
@@ -102,7 +102,15 @@ class TaskMechanism:
         return x[:, j] - self.value(j, x, torch.zeros_like(x[:, j]))
 
 
+def _is_joint(family: MechanismFamily) -> bool:
+    """Tell whether a family, or one inside it, draws functions at the rows of a task only."""
+    inner = [*getattr(family, "of", ()), *([family.inner] if hasattr(family, "inner") else [])]  # pyright: ignore[reportAttributeAccessIssue]
+    return isinstance(family, JointGaussianProcess) or any(map(_is_joint, inner))
+
+
 def _is_additive(family: MechanismFamily) -> bool:
+    if hasattr(family, "noise_is_additive"):  # a user's own family may say so
+        return bool(family.noise_is_additive)  # pyright: ignore[reportAttributeAccessIssue]
     if isinstance(family, (GaussianProcess, NeuralNetwork)):
         return not family.noise_input
     return isinstance(family, (Linear, Square, Periodic))

@@ -14,6 +14,7 @@ from torch import Tensor
 from aetia.data import standardise_rows
 from aetia.graphs import topological_order
 from aetia.scm.mechanism_families import MechanismFamily
+from aetia.scm.noise import Noise
 
 __all__ = ["Recipe", "Tasks", "propagate"]
 
@@ -111,6 +112,7 @@ class Recipe(NamedTuple):
     """Of the variables in topological order."""
     noise: Float[np.ndarray, "n d"]
     """Of scale 1."""
+    noise_law: Noise
     intervened: Bool[np.ndarray, "n d"]
     set_to: Float[np.ndarray, "n d"]
     """In observational standard deviations from the mean."""
