@@ -8,7 +8,6 @@ import math
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -270,7 +269,7 @@ class Family:
             found.append(self.fingerprint(recipe))
         return found
 
-    @cached_property
+    @property
     def key(self) -> str:
         """Name the content of this family: equal options give equal keys."""
         text = json.dumps([GENERATOR_VERSION, _canonical(options_dict(self))], sort_keys=True)

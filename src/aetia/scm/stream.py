@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -199,14 +200,14 @@ class TaskStream:
             yield from parts[skip:]
             skip = 0
 
-    @property
+    @cached_property
     def _family_id(self) -> int:
         return int.from_bytes(hashlib.sha256(self.family.key.encode()).digest()[:4], "little")
 
 
 def _check_split(split: Any) -> None:
     if split not in _SPLITS:
-        known = list(_SPLITS)
+        known: list[str] = list(_SPLITS)
         raise InputError(f"split={split!r} is not one of {known}.{nearest(str(split), known)}")
 
 
