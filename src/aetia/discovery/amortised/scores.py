@@ -34,6 +34,7 @@ def predict(network: AmortisedNetwork, tasks: Tasks, *, normalise: bool = True) 
     return network(tasks.standardised() if normalise else tasks.values, tasks.intervened)
 
 
+@torch.no_grad()
 def validation_rows(
     network: AmortisedNetwork,
     tasks: Sequence[Tasks],

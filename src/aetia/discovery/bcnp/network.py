@@ -64,6 +64,9 @@ class BCNPNetwork(AmortisedNetwork):
         self.summary = CrossAttentionSummary(dim, h)
         self.decode_order = self._decoder()
         self.decode_edges = self._decoder()
+        # Pre-norm stacks end with a norm, or the heads would see whatever scale the sum has.
+        self.norm_order = nn.LayerNorm(dim, bias=False)
+        self.norm_edges = nn.LayerNorm(dim, bias=False)
         self.score = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, 1))
         self.edge_query = nn.Linear(dim, dim, bias=False)
         self.edge_key = nn.Linear(dim, dim, bias=False)
@@ -114,6 +117,7 @@ class BCNPNetwork(AmortisedNetwork):
         one = _decoded(first, summary, variables)
         two = _decoded(second, one, variables)
         for_order, for_edges = (one, two) if self.config.q_before_l else (two, one)
+        for_order, for_edges = self.norm_order(for_order), self.norm_edges(for_edges)
         scores = self.score(for_order)[..., 0]
         b, d, dim = for_edges.shape
         width = dim // self.config.n_heads
