@@ -464,7 +464,7 @@ def behaviour(**options):
     loss, _ = some.loss(logits, torch.ones(2, 4, 4).triu(1).bool(), gen())
     seen = [some.after_step(k, 1200, {"spectral_radius": k / 5})["multiplier"] for k in range(10)]
     count = sum(p.numel() for p in some.parameters())
-    return [count, float(loss), *logits.detach().flatten().tolist(), *seen]
+    return [count, loss.item(), *logits.detach().flatten().tolist(), *seen]
 
 
 @pytest.mark.parametrize("name", [f.name for f in fields(AVICIConfig)])
@@ -484,7 +484,6 @@ def test_every_option_changes_something(name):
         ({"dual_step": -1e-4}, "dual_step"),
         ({"dual_every": 0}, "dual_every"),
         ({"largest_multiplier": 0.0}, "largest_multiplier"),
-        ({"n_layers": "auto"}, "n_layers"),
     ],
 )
 def test_options_out_of_range_are_named(change, message):

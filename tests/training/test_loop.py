@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from training import runs
-from training.runs import everything, options, phase, regression, table, tables
 
 from aetia.errors import CheckpointError, ConvergenceWarning, DataWarning, InputError
 from aetia.nets import seeded
 from aetia.training import Phase, TrainingConfig, load_checkpoint, make_fabric, train
+from training import runs
+from training.runs import everything, options, phase, regression, table, tables
 
 TIMINGS = {"tasks_per_second", "data_wait_share", "verdicts"}
 
@@ -667,13 +667,20 @@ def test_a_read_only_folder_is_a_clear_error(tmp_path):
 # -- precisions and options -----------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("gradient_shares", [True, False])
 @pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
-def test_other_precisions_train_and_validate(precision):
+def test_other_precisions_train_and_validate(precision, gradient_shares):
     def validate(module, step):
         return [{"task": "t", "loss": float((module(table(-1)) - 1).square().mean())}]
 
     fabric = make_fabric(device="cpu", precision=precision)
-    trained = fit(fabric=fabric, precision=precision, validate=validate, validate_every=4)
+    trained = fit(
+        fabric=fabric,
+        precision=precision,
+        validate=validate,
+        validate_every=4,
+        gradient_shares=gradient_shares,
+    )
     expected = {"bf16-mixed": torch.float32, "64-true": torch.float64}[precision]
     assert trained.module.last.weight.dtype == expected
     assert math.isfinite(trained.best_metrics["loss"])
@@ -683,26 +690,18 @@ def test_other_precisions_train_and_validate(precision):
     "bad",
     [
         {"n_steps": 0},
-        {"n_steps": 1.5},
         {"accumulate": 0},
-        {"accumulate": 1.5},
         {"learning_rate": math.nan},
         {"learning_rate": 0},
         {"warmup": 1.0},
         {"warmup": -0.1},
         {"betas": (0.9, 1.0)},
-        {"betas": (0.9,)},
         {"ema_decay": 1.0},
         {"clip_norm": -1.0},
-        {"mode": "best"},
-        {"schedule": "step"},
-        {"precision": "8"},
         {"patience": 0},
         {"keep_last": 0},
         {"log_every": 0},
         {"validate_every": -1},
-        {"validate_every": 2.5},
-        {"n_workers": 0.5},
         {"cosine_steps": 0},
     ],
     ids=str,

@@ -17,7 +17,7 @@ from aetia.discovery import METHODS, AVICIConfig, BCNPConfig
 from aetia.errors import InputError
 from aetia.options import build, check_literals, check_positive, nearest
 from aetia.scm import Family, KnownLinear, TaskFamily
-from aetia.training import TrainingConfig
+from aetia.training import TRACKERS, TrainingConfig
 
 __all__ = [
     "DataConfig",
@@ -428,12 +428,15 @@ class InferenceConfig:
 class LoggerConfig:
     """Where training is followed, besides the health record."""
 
-    type: Literal["none", "tensorboard", "wandb"] = "none"
+    type: str = "none"
+    """none, tensorboard or wandb."""
     options: Any = field(default_factory=dict)
     """Of the tracker, such as the project of wandb."""
 
     def __post_init__(self) -> None:
-        check_literals(self)
+        known = ["none", *TRACKERS]
+        if self.type not in known:
+            raise InputError(f"type={self.type!r} is not one of {known}.")
 
 
 @dataclass(frozen=True, kw_only=True)

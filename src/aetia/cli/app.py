@@ -173,7 +173,9 @@ def report(
     },
     add_help_option=False,
 )
-def experiment(context: typer.Context) -> None:
+def experiment(
+    words: Annotated[list[str] | None, typer.Argument(help="Hydra's command line.")] = None,
+) -> None:
     """Pre-train, infer and evaluate from a configuration (Hydra); --help lists the options.
 
     Examples: aetia experiment --config-name smoke; aetia experiment --config-name
@@ -181,7 +183,7 @@ def experiment(context: typer.Context) -> None:
     """
     from aetia.cli.experimenting import run_experiments
 
-    run_experiments(context.args)
+    run_experiments(words or [])
 
 
 @app.command()

@@ -286,8 +286,8 @@ class GaussianProcess:
 
     name: ClassVar[str] = "gp"
     n_features: int = 100
-    lengthscale: tuple[float, float] = (0.5, 2.0)
-    amplitude: tuple[float, float] = (1.0, 1.0)
+    lengthscale: Sequence[float] = (0.5, 2.0)
+    amplitude: Sequence[float] = (1.0, 1.0)
     n_kernels: int = 1
     noise_input: bool = False
     bias: float = 0.0
@@ -311,8 +311,8 @@ class GaussianProcess:
             Parameters by name.
         """
         d, m = len(graph), self.n_features * self.n_kernels
-        lengthscale = rng.uniform(*self.lengthscale, (d, self.n_kernels))
-        amplitude = rng.uniform(*self.amplitude, (d, self.n_kernels))
+        lengthscale = rng.uniform(self.lengthscale[0], self.lengthscale[1], (d, self.n_kernels))
+        amplitude = rng.uniform(self.amplitude[0], self.amplitude[1], (d, self.n_kernels))
         inverse = np.repeat(1 / lengthscale, self.n_features, axis=1).astype(np.float32)
         child, cause = np.nonzero(graph.T)
         omega = np.zeros((d, d, m), np.float32)
@@ -368,7 +368,7 @@ class JointGaussianProcess:
     """
 
     name: ClassVar[str] = "joint-gp"
-    exponent: tuple[float, float] = (0.1, 1.0)
+    exponent: Sequence[float] = (0.1, 1.0)
     noise_rate: float = 10.0
     noise_scale: Any = field(default_factory=lambda: NoiseScale(law="constant", low=1.0))
 
@@ -391,7 +391,7 @@ class JointGaussianProcess:
         lengthscale = np.clip(rng.lognormal(-1.0, 1.0, (d, 2, d + 1)), 0.1, 5.0)
         return {
             "inverse_lengthscale": (1 / lengthscale).astype(np.float32),
-            "exponent": rng.uniform(*self.exponent, (d, 2)).astype(np.float32),
+            "exponent": rng.uniform(self.exponent[0], self.exponent[1], (d, 2)).astype(np.float32),
             "row_seed": rng.integers(2**31, size=d),
             "noise_scale": self.noise_scale.draw(d, rng),
         }
