@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from aetia.discovery import AVICI, BCNP, Pretrained
-from aetia.discovery.amortised import Familiarity, PretrainingData
+from aetia.discovery.amortised import Familiarity, build_network
 from aetia.discovery.amortised.familiarity import FEATURES, table_features
 from aetia.errors import CheckpointError, DataWarning, FamiliarityWarning, InputError
 from aetia.graphs import Knowledge, is_acyclic
@@ -217,7 +217,7 @@ def test_units_and_the_order_of_rows_change_nothing(estimator):
 
 
 @given(order=st.permutations(list("abcd")))
-@settings(max_examples=8)
+@settings(max_examples=4)
 def test_the_order_of_the_columns_changes_nothing(both, order):
     for some in both:
         p = some.fit(chain()).posterior_.to_frame()
@@ -231,9 +231,6 @@ def both():
     out = []
     for name, cls in CLASSES.items():
         config = cls.network_config(**NETWORKS[name])
-        torch.Generator()
-        from aetia.discovery.amortised import build_network
-
         network = build_network(cls.network_class, config, 1)
         card = Pretrained(
             method=name,
@@ -372,6 +369,7 @@ def told(estimator, *args, **options):
 def test_fresh_tasks_of_the_training_family_look_familiar(estimator):
     """The 99 % quantile of the distance: 4 or more of 40 have probability 7e-4."""
     tables = [FAMILY.task(70_000 + k).data for k in range(40)]
+    estimator.set_params(n_draws=1)
     assert sum(bool(told(estimator, t)) for t in tables) <= 3
 
 
@@ -595,16 +593,14 @@ def test_a_simulator_of_the_users_own_can_be_trained_on(method, family, tmp_path
     assert back.fit(x.numpy()).posterior_.graphs.shape[1:] == (2, 2)
 
 
-def test_what_is_no_family_is_refused_before_anything_is_computed(method):
-    with pytest.raises(InputError, match="family must have"):
-        PretrainingData(family=object())
+def test_unknown_options_of_the_network_are_refused(method):
     with pytest.raises(InputError, match="no option 'dims'"):
         pretrain(method, network={"dims": 16})
 
 
 def test_pre_training_is_reproducible_and_follows_its_seed(method):
     def key(**options):
-        return pretrain(method, training=QUICK, **options).weights.key
+        return pretrain(method, family=Switch(), training=QUICK, **options).weights.key
 
     assert key(seed=1) == key(seed=1)
     assert key(seed=1) != key(seed=2)
@@ -612,15 +608,16 @@ def test_pre_training_is_reproducible_and_follows_its_seed(method):
 
 def test_an_interrupted_run_goes_on_with_its_multiplier(tmp_path):
     """Six steps, or three and three more from the checkpoint: the same weights and dual."""
-    options = {
+    constant = {
         "schedule": "constant", "warmup": 0.0, "validate_every": 0, "checkpoint_every": 1,
         "log_every": 3, "progress": False,
     }  # fmt: skip
     network = NETWORKS["avici"] | {"dual_step": 0.5, "dual_every": 2, "dual_warmup": 0}
 
     def run(n_steps, folder, **more):
-        training = TrainingConfig(n_steps=n_steps, **options)
-        return pretrain("avici", network=network, training=training, folder=folder, **more).weights
+        training = TrainingConfig(n_steps=n_steps, **constant)
+        options = {"family": Switch(), "network": network, "training": training}
+        return pretrain("avici", **options, folder=folder, **more).weights
 
     whole = run(6, tmp_path / "whole")
     run(3, tmp_path / "parts")

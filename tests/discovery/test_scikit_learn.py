@@ -12,14 +12,14 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from aetia.discovery import METHODS, DiBS, ExactPosterior
+from aetia.discovery import AVICI, BCNP, METHODS, DiBS, ExactPosterior
 
 SCRIPT = """
 import json, warnings
 import numpy as np
 warnings.simplefilter("ignore")
 from sklearn.utils.estimator_checks import check_estimator
-from aetia import DiBS, ExactPosterior
+from aetia import AVICI, BCNP, DiBS, ExactPosterior
 small = dict(n_particles=3, n_steps=40, n_likelihood_graphs=4, n_acyclicity_graphs=4, beta=1e5,
              optimiser={"name": "rmsprop", "step_size": 0.1}, random_state=0, progress=False)
 cannot = {"check_dtype_object": "fits 10 columns; graphs of at most 5 are enumerated"}
@@ -28,6 +28,8 @@ for name, estimator, expected in [
     ("dibs", DiBS(**small), {}),
     ("dibs-linear", DiBS(likelihood="linear", **small), {}),
     ("exact", ExactPosterior(), cannot),
+    ("avici", AVICI(n_draws=20, random_state=0), {}),
+    ("bcnp", BCNP(n_draws=20, random_state=0), {}),
 ]:
     results = check_estimator(
         estimator, on_fail=None, on_skip=None, expected_failed_checks=expected
@@ -56,7 +58,7 @@ def checks():
     return json.loads(run.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("name", ["dibs", "dibs-linear", "exact"])
+@pytest.mark.parametrize("name", ["dibs", "dibs-linear", "exact", "avici", "bcnp"])
 def test_no_check_of_scikit_learn_fails(checks, name):
     failed = [c for c in checks[name] if c[1] == "failed"]
     assert not failed, failed
@@ -67,7 +69,13 @@ def test_no_check_of_scikit_learn_fails(checks, name):
 
 
 SMALL = {"n_particles": 3, "n_steps": 30, "n_likelihood_graphs": 4, "n_acyclicity_graphs": 4}
-ESTIMATORS = [DiBS(**SMALL, random_state=0, progress=False), ExactPosterior()]
+ESTIMATORS = [
+    DiBS(**SMALL, random_state=0, progress=False),
+    ExactPosterior(),
+    AVICI(n_draws=20, random_state=0),
+    BCNP(n_draws=20, random_state=0),
+]
+NAMES = ["dibs", "exact", "avici", "bcnp"]
 
 
 @pytest.fixture
@@ -75,14 +83,14 @@ def x():
     return np.random.default_rng(0).normal(size=(30, 2)) @ [[1.0, 0.8], [0.0, 0.6]]
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=["dibs", "exact"])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=NAMES)
 def test_a_target_is_ignored(estimator, x):
     plain = clone(estimator).fit(x).posterior_.edge_probabilities()
     with_y = clone(estimator).fit(x, np.arange(30)).posterior_.edge_probabilities()
     np.testing.assert_array_equal(plain, with_y)
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=["dibs", "exact"])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=NAMES)
 def test_fitted_estimators_survive_pickle_and_clones_are_unfitted(estimator, x):
     unfitted = pickle.loads(pickle.dumps(estimator))
     assert unfitted.get_params() == estimator.get_params()
@@ -96,7 +104,7 @@ def test_fitted_estimators_survive_pickle_and_clones_are_unfitted(estimator, x):
     assert not hasattr(clone(fitted), "posterior_")
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=["dibs", "exact"])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=NAMES)
 def test_fitting_changes_no_option_and_starts_again(estimator, x):
     fitted = clone(estimator)
     before = fitted.get_params()
@@ -108,7 +116,7 @@ def test_fitting_changes_no_option_and_starts_again(estimator, x):
     assert fitted.n_features_in_ == 2
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=["dibs", "exact"])
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=NAMES)
 def test_an_estimator_works_at_the_end_of_a_pipeline(estimator, x):
     pipeline = make_pipeline(StandardScaler(), clone(estimator)).fit(x)
     assert pipeline[-1].posterior_.graphs.shape[1:] == (2, 2)

@@ -78,10 +78,10 @@ def best_permutation(x):
     return torch.eye(d, dtype=x.dtype)[list(chosen)]
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_limits_of_the_temperature(seed):
     x = scores(4, 4, seed=seed)
-    cold = log_sinkhorn(x / 0.01, n_iterations=20_000, tolerance=1e-9).exp()
+    cold = log_sinkhorn(x / 0.01, n_iterations=10_000, tolerance=1e-9).exp()
     torch.testing.assert_close(cold, best_permutation(x), rtol=0, atol=1e-3)
     hot = log_sinkhorn(x / 1e6, n_iterations=100).exp()
     torch.testing.assert_close(hot, torch.full((4, 4), 0.25, dtype=DOUBLE), rtol=0, atol=1e-5)

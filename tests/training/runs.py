@@ -22,6 +22,12 @@ from aetia.training import Phase, TrainingConfig, make_fabric, train
 N_COLUMNS = 3
 
 
+def environment():
+    """Of the processes that tests start."""
+    path = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, path))}
+
+
 def generator(seed):
     return torch.Generator().manual_seed(seed)
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import warnings
 from itertools import islice
-from pathlib import Path
 
 import pytest
 import torch
@@ -76,11 +75,10 @@ def scores(values):
 def graveyard(tmp_path_factory):
     """Folders of runs that were killed by SIGKILL, in processes of their own."""
     root = tmp_path_factory.mktemp("killed runs")
-    tests = Path(runs.__file__).parents[1]
     with (root / "log").open("w") as log:
         subprocess.run(
             [sys.executable, runs.__file__, "killed", str(root)],
-            env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(tests)},
+            env=runs.environment(),
             stdout=log,
             stderr=log,
             timeout=300,

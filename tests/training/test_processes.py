@@ -1,9 +1,7 @@
 """Two processes give the weights and metrics of one, over gloo."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -21,11 +19,10 @@ CLOSE = {"rtol": 1e-9, "atol": 1e-11}
 def two(tmp_path_factory):
     """What every rank of two processes got."""
     root = tmp_path_factory.mktemp("two processes")
-    tests = Path(runs.__file__).parents[1]
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     done = subprocess.run(
         [*launch, "--nproc-per-node", "2", runs.__file__, "distributed", str(root)],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(tests)},
+        env=runs.environment(),
         capture_output=True,
         text=True,
         timeout=300,

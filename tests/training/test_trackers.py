@@ -3,7 +3,6 @@
 from itertools import islice
 
 import pytest
-import torch
 
 from aetia.errors import InputError
 from aetia.training import TRACKERS, Tracker, train
@@ -90,9 +89,7 @@ def test_wandb_is_used_by_its_documented_calls(tmp_path, monkeypatch):
 
     class Run:
         def log(self, row, step):
-            assert all(
-                isinstance(v, float) and not isinstance(v, torch.Tensor) for v in row.values()
-            )
+            assert all(isinstance(v, (int, float)) for v in row.values())
             calls.append(("log", step))
 
         def finish(self):

@@ -42,6 +42,8 @@ __all__ = [
     "Square",
 ]
 
+_MOST_ANGLES = 2**20
+
 Parameters = dict[str, np.ndarray]
 Drawn = Mapping[str, Tensor]
 
@@ -346,10 +348,17 @@ class GaussianProcess:
             Its values.
         """
         k = inputs.shape[-1]
-        angle = torch.baddbmm(drawn["phase"][:, None], inputs, drawn["omega"][:, :k])
-        if self.noise_input:
-            angle = torch.baddbmm(angle, noise[:, :, None], drawn["omega_noise"][:, None])
-        value = (angle.cos_() @ drawn["loading"][:, :, None])[..., 0] + drawn["bias"][:, None]
+        value = torch.empty_like(noise)
+        # A few tasks at a time: the angles of all of them would not stay in memory's fast part.
+        floats = inputs.shape[1] * drawn["phase"].shape[1]
+        size = max(1, _MOST_ANGLES // floats) if inputs.device.type == "cpu" else len(inputs)
+        for start in range(0, len(inputs), size):
+            s = slice(start, start + size)
+            angle = torch.baddbmm(drawn["phase"][s, None], inputs[s], drawn["omega"][s, :k])
+            if self.noise_input:
+                angle.baddbmm_(noise[s, :, None], drawn["omega_noise"][s, None])
+            value[s] = (angle.cos_() @ drawn["loading"][s, :, None])[..., 0]
+        value += drawn["bias"][:, None]
         return value if self.noise_input else value + noise
 
 
@@ -425,7 +434,7 @@ class JointGaussianProcess:
             scaled = points * scale[:, None]
             # Distances by matrix products lose the small ones, and with them definiteness.
             distance = torch.cdist(scaled, scaled, compute_mode="donot_use_mm_for_euclid_dist")
-            kernel += (-(distance ** drawn["exponent"][:, q, None, None])).exp()
+            kernel += distance.pow_(drawn["exponent"][:, q, None, None]).neg_().exp_()
         kernel.diagonal(dim1=-2, dim2=-1).add_(1e-4)
         rows = torch.stack([self._rows(int(seed), n) for seed in drawn["row_seed"]])
         rows = rows.to(inputs.device)
