@@ -141,7 +141,7 @@ def test_chunks_change_nothing(rows_first, tokens, monkeypatch):
     rows, variables = torch.ones(3, 9, dtype=torch.bool), torch.ones(3, 5, dtype=torch.bool)
     rows[0, 7:], variables[1, 3:] = False, False
     whole = network(x, rows, variables)  # with gradients, nothing is chunked
-    monkeypatch.setattr(axial, "_CHUNK_TOKENS", tokens)
+    monkeypatch.setattr(axial, "_CHUNK_TOKENS", {"cpu": tokens})
     with torch.no_grad():
         torch.testing.assert_close(network(x, rows, variables), whole, rtol=0, atol=1e-6)
 

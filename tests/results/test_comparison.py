@@ -206,6 +206,7 @@ def random_posterior(which, seed, cyclic, s=5):
     return all_dags(4)[which], list(draws), rng.dirichlet(np.ones(s)).tolist()
 
 
+@settings(max_examples=20)
 @given(**posteriors)
 def test_shd_with_double_reversals_is_extra_plus_missing_plus_twice_reversed(which, seed, cyclic):
     truth, draws, weights = random_posterior(which, seed, cyclic)
@@ -222,7 +223,7 @@ def test_shd_with_double_reversals_is_extra_plus_missing_plus_twice_reversed(whi
     assert m["share_cyclic"] == pytest.approx(share, abs=1e-12)
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(**posteriors, rnd=st.randoms(use_true_random=False))
 def test_relabelling_the_variables_changes_no_metric(which, seed, cyclic, rnd):
     truth, draws, weights = random_posterior(which, seed, cyclic)
@@ -233,6 +234,7 @@ def test_relabelling_the_variables_changes_no_metric(which, seed, cyclic, rnd):
         assert two[name] == pytest.approx(value, nan_ok=True, abs=1e-9), name
 
 
+@settings(max_examples=10)
 @given(**posteriors)
 def test_a_draw_that_is_split_in_two_changes_no_metric(which, seed, cyclic):
     truth, draws, weights = random_posterior(which, seed, cyclic)

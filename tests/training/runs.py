@@ -434,7 +434,7 @@ DISTRIBUTED = {
 def distributed(root):
     """Run every scenario on this process's share and save what came out."""
     torch.set_num_threads(1)
-    fabric = make_fabric(device="cpu", devices=2)
+    fabric = make_fabric(device="cpu", devices=2, alternating=True)
     fabric.launch()
     out = {"world_size": fabric.world_size}
     tracker = Recording()

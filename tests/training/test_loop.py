@@ -666,7 +666,7 @@ def test_a_read_only_folder_is_a_clear_error(tmp_path):
 
 
 @pytest.mark.parametrize("gradient_shares", [True, False])
-@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+@pytest.mark.parametrize("precision", ["bf16-mixed"])
 def test_other_precisions_train_and_validate(precision, gradient_shares):
     def validate(module, step):
         return [{"task": "t", "loss": float((module(table(-1)) - 1).square().mean())}]
@@ -679,7 +679,7 @@ def test_other_precisions_train_and_validate(precision, gradient_shares):
         validate_every=4,
         gradient_shares=gradient_shares,
     )
-    expected = {"bf16-mixed": torch.float32, "64-true": torch.float64}[precision]
+    expected = torch.float32
     assert trained.module.last.weight.dtype == expected
     assert math.isfinite(trained.best_metrics["loss"])
 

@@ -137,26 +137,36 @@ def perron_radius(
 
     with the left and right vectors u, v iterated from ones, and held constant in the gradient.
     The start is positive, so for non-negative W both stay so and :math:`u^\top v > 0` where there
-    is a cycle; from signed vectors the ratio explodes for half of all matrices. Cheaper than
+    is a cycle; from signed vectors the ratio explodes for half of all matrices. At least d steps
+    are made, after which powers of an acyclic W are zero, and the last two iterates are averaged,
+    because those of a periodic W (any two variables) alternate. Cheaper than
     :func:`spectral_radius`, and without eigenvalues, which are slow on a GPU.
 
     Args:
         weights: Non-negative matrices, such as edge probabilities; zero diagonal.
-        n_iterations: Of the power method.
+        n_iterations: Of the power method; d if that is more.
 
     Returns:
         The spectral radius, up to the convergence of the iteration; 0 for acyclic graphs.
     """
     fixed = weights.detach()
-    tiny = torch.finfo(fixed.dtype).tiny
-    u = v = torch.ones_like(fixed[..., 0])
-    for _ in range(n_iterations):
-        u = (fixed.mT @ u.unsqueeze(-1)).squeeze(-1)
-        v = (fixed @ v.unsqueeze(-1)).squeeze(-1)
-        u = u / u.norm(dim=-1, keepdim=True).clamp_min(tiny)
-        v = v / v.norm(dim=-1, keepdim=True).clamp_min(tiny)
+    n_steps = max(n_iterations, weights.shape[-1])
+    u, v = _perron_vector(fixed.mT, n_steps), _perron_vector(fixed, n_steps)
     numerator = torch.einsum("...i,...ij,...j->...", u, weights, v)
     return numerator / (u * v).sum(-1).clamp_min(1e-12)
+
+
+def _perron_vector(weights: Tensor, n_steps: int) -> Tensor:
+    tiny = torch.finfo(weights.dtype).tiny
+    v = torch.ones_like(weights[..., :1])
+    for _ in range(n_steps):
+        v = weights @ v
+        v = v / v.norm(dim=-2, keepdim=True).clamp_min(tiny)
+    once = weights @ v
+    first = once.norm(dim=-2, keepdim=True)
+    second = (weights @ (once / first.clamp_min(tiny))).norm(dim=-2, keepdim=True)
+    # v + W v / rho: a step of period two cancels in the sum; rho is the growth over two steps.
+    return (v + once / (first * second).sqrt().clamp_min(tiny)).squeeze(-1)
 
 
 ACYCLICITY: dict[AcyclicityName, Callable[[Tensor], Tensor]] = {

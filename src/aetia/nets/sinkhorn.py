@@ -56,6 +56,8 @@ def gumbel_sinkhorn(
     Returns:
         Permutation matrices ``[i, m]``.
     """
+    if log_scores.dtype != torch.float64:
+        log_scores = log_scores.float()
     noisy = log_scores + standard_gumbel(log_scores.shape, generator).to(log_scores)
     hard = _assignments(noisy.detach())
     if not log_scores.requires_grad:

@@ -99,4 +99,6 @@ def plot_shift(
     ax.set_xlabel(distance_label)
     ax.set_ylabel(f"change of {metric}")
     ax.margins(x=0.18, y=0.15)
+    ax.set_xlim(left=0)
+    ax.locator_params(axis="x", nbins=5)
     return ax, frame

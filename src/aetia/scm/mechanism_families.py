@@ -42,7 +42,7 @@ __all__ = [
     "Square",
 ]
 
-_MOST_ANGLES = 2**20
+_MOST_ANGLES = 2**18
 
 Parameters = dict[str, np.ndarray]
 Drawn = Mapping[str, Tensor]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import pickle
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,7 +74,13 @@ def load_checkpoint(file: Path, device: torch.device | str = "cpu") -> dict[str,
             f"{str(file)!r} is truncated, was changed after it was written, or is no checkpoint "
             "of aetia. Delete it to go on from an older one."
         )
-    return torch.load(io.BytesIO(payload), map_location=device, weights_only=True)
+    try:
+        return torch.load(io.BytesIO(payload), map_location=device, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise CheckpointError(
+            f"{str(file)!r} holds something else than tensors and plain containers; it was not "
+            "loaded."
+        ) from error
 
 
 def list_checkpoints(folder: Path) -> list[Path]:

@@ -52,7 +52,7 @@ class TrainingConfig:
     """multistep and plateau: factor."""
     plateau_patience: int = 5
     """plateau: validations without improvement before the rate falls."""
-    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Arithmetic; mixed precision needs a GPU to be worth while."""
     clip_norm: float | None = 1.0
     """Largest gradient norm; null or 0 switches clipping off."""

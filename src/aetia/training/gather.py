@@ -44,7 +44,8 @@ def average_rows(rows: Sequence[Row]) -> dict[str, float]:
         entries are left out.
     """
     out: dict[str, float] = {}
-    for name in dict.fromkeys(k for r in rows for k, v in r.items() if isinstance(v, (int, float))):
+    numeric = (k for r in rows for k, v in r.items() if isinstance(v, (int, float)))
+    for name in dict.fromkeys(k for k in numeric if k != "task"):
         values = [float(r[name]) for r in rows if name in r and not math.isnan(float(r[name]))]
         mean = sum(values) / len(values) if values else math.nan
         out[name] = mean

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from aetia.errors import InputError
+
 __all__ = ["COMMON_SIGNALS", "HealthRecord", "Healthy", "read_record", "verdicts"]
 
 
@@ -65,13 +67,20 @@ class HealthRecord:
     Args:
         file: Where to; None keeps rows in memory only.
         resume_at: Rows of later steps, which a resumed run makes again, are dropped.
+
+    Raises:
+        InputError: If the folder cannot be written.
     """
 
     def __init__(self, file: Path | None, resume_at: int = 0) -> None:
         self.file = file
         self.rows: list[dict[str, Any]] = []
         if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.touch()
+            except OSError as error:
+                raise InputError(f"cannot write to {str(file.parent)!r}: {error}") from error
             kept = [r for r in read_record(file) if r["step"] <= resume_at] if resume_at else []
             self.rows = kept
             file.write_text("".join(_line(r) for r in kept), encoding="utf-8")
@@ -122,7 +131,11 @@ def worst(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    plain = {
-        k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in row.items()
-    }
-    return json.dumps(plain) + "\n"
+    return json.dumps(_strict(row), allow_nan=False) + "\n"
+
+
+def _strict(value: Any) -> Any:
+    """Write what is not a number as null, which every JSON reader takes."""
+    if isinstance(value, Mapping):
+        return {k: _strict(v) for k, v in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

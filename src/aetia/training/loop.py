@@ -152,56 +152,75 @@ def train(
     run = _Run(module, phases, config, seed, fabric, folder, dict(identity or {}))
     if folder is not None and resume:
         run.resume(force)
+    elif run.folder is not None and fabric.is_global_zero:
+        thin_checkpoints(run.folder, 0)  # or a later resumption would take the old run
+    is_first = fabric.is_global_zero
     record = HealthRecord(
-        None if folder is None or fabric.global_rank else Path(folder) / "health.jsonl",
+        Path(folder) / "health.jsonl" if folder is not None and is_first else None,
         run.progress.step,
     )
+    followers = trackers if is_first else ()
+    try:
+        _steps(run, batches, record, followers, validate, on_step_end, signals or {})
+    finally:
+        for tracker in trackers:
+            tracker.close()
+    return run.finish(record.rows)
+
+
+def _steps(
+    run: _Run,
+    batches: Callable[[int], Iterator[Any]],
+    record: HealthRecord,
+    trackers: Sequence[Tracker],
+    validate: Callable[[nn.Module, int], Sequence[Mapping[str, Any]]] | None,
+    on_step_end: Callable[[int, Mapping[str, float]], Mapping[str, float]] | None,
+    signals: Mapping[str, Healthy],
+) -> None:
+    """Make the steps that are left, with everything that is due between them."""
+    config, progress = run.config, run.progress
     window = _Window()
-    ranges = {**COMMON_SIGNALS, **(signals or {})}
-    stream = batches(run.progress.step * config.accumulate)
-    bar = tqdm(
+    ranges = {**COMMON_SIGNALS, **signals}
+    stream = batches(progress.step * config.accumulate)
+    with tqdm(
         total=config.n_steps,
-        initial=run.progress.step,
-        disable=fabric.global_rank > 0 or not _shows_progress(config),
+        initial=progress.step,
+        disable=not run.fabric.is_global_zero or not _shows_progress(config),
         desc="training",
         file=sys.stderr,
-    )
-    while run.progress.step < config.n_steps and not run.is_over():
-        waited = time.perf_counter()
-        micros = list(islice(stream, config.accumulate))
-        if len(micros) < config.accumulate:
-            raise InputError(f"the batches ran out after {run.progress.step} steps.")
-        window.waited += time.perf_counter() - waited
-        step = run.progress.step
-        is_logged = (step + 1) % config.log_every == 0 or step + 1 == config.n_steps
-        info = run.step(micros, shares=is_logged and config.gradient_shares)
-        if on_step_end is not None:
-            info = {**info, **on_step_end(step, info)}
-        run.progress.step = step = step + 1
-        window.add(info, sum(_size(b) for b in micros) * fabric.world_size)
-        bar.update()
-        if is_logged:
-            row = run.average(window.row(step, run.progress.n_skipped))
-            row["verdicts"] = verdicts(row, ranges)
-            record.add(row)
-            bar.set_postfix(loss=f"{row['loss']:.4g}")
-            _track(trackers, row, step, "train/")
-            window = _Window()
-        if (
-            validate is not None
-            and config.validate_every
-            and (step % config.validate_every == 0 or step == config.n_steps)
-        ):
-            metrics = run.validate(validate)
-            record.add({"step": step, "validation": metrics})
-            _track(trackers, metrics, step, "val/")
-            window.started = time.perf_counter()
-        if folder is not None and (step % config.checkpoint_every == 0 or step == config.n_steps):
-            run.save()
-    bar.close()
-    for tracker in trackers:
-        tracker.close()
-    return run.finish(record.rows)
+    ) as bar:
+        while progress.step < config.n_steps and not run.is_over():
+            waited = time.perf_counter()
+            micros = list(islice(stream, config.accumulate))
+            if len(micros) < config.accumulate:
+                raise InputError(f"the batches ran out after {progress.step} steps.")
+            window.waited += time.perf_counter() - waited
+            step = progress.step
+            is_logged = (step + 1) % config.log_every == 0 or step + 1 == config.n_steps
+            # Duals must follow the same numbers on every process.
+            info = run.average(run.step(micros, shares=is_logged and config.gradient_shares))
+            if on_step_end is not None:
+                info = {**info, **on_step_end(step, info)}
+            progress.step = step = step + 1
+            window.add(info, sum(_size(b) for b in micros) * run.fabric.world_size)
+            bar.update()
+            if is_logged:
+                row = window.row(step, progress.n_skipped)
+                row["verdicts"] = verdicts(row, ranges)
+                record.add(row)
+                bar.set_postfix(loss=f"{row['loss']:.4g}")
+                _track(trackers, row, step, "train/")
+                window = _Window()
+            is_last = step == config.n_steps
+            every = config.validate_every
+            if validate is not None and every and (step % every == 0 or is_last):
+                started = time.perf_counter()
+                metrics = run.validate(validate)
+                record.add({"step": step, "validation": metrics})
+                _track(trackers, metrics, step, "val/")
+                window.started += time.perf_counter() - started
+            if run.folder is not None and (step % config.checkpoint_every == 0 or is_last):
+                run.save()
 
 
 class _Run:
@@ -260,6 +279,8 @@ class _Run:
             if phase.optimiser is None:
                 for group in optimiser.param_groups:
                     group["lr"] = rate
+            if shares:
+                info |= self._gradient_shares(phase, k, micros[0], prefix)
             optimiser.zero_grad()
             for m, batch in enumerate(micros):
                 generator = self.generator(step, k, m)
@@ -267,8 +288,6 @@ class _Run:
                 with self.fabric.no_backward_sync(self.module, enabled=not last):
                     with seeded(generator):
                         loss, parts = phase.loss(self.module, batch, step, generator)
-                    if shares and m == 0:
-                        info |= _gradient_shares(parts, phase.parameters(self.plain), prefix)
                     self.fabric.backward(loss / len(micros))
                 for name, value in {"loss": loss, **parts}.items():
                     old = info.get(prefix + name, 0.0)
@@ -291,10 +310,32 @@ class _Run:
         info["learning_rate"] = rate
         return info
 
+    def _gradient_shares(self, phase: Phase, k: int, batch: Any, prefix: str) -> dict[str, float]:
+        """Compare the gradient norms of the parts of a loss, in an evaluation of its own."""
+        step, parameters = self.progress.step, list(phase.parameters(self.plain))
+        generator = self.generator(step, k, 0)
+        with self.fabric.autocast(), seeded(generator):
+            _, parts = phase.loss(self.plain, batch, step, generator)
+        live = {name: v for name, v in parts.items() if v.requires_grad}
+        if len(live) < 2:
+            return {}
+        norms = {}
+        for name, value in live.items():
+            grads = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
+            dense = (g.detach().to_dense().double() for g in grads if g is not None)
+            norms[name] = math.sqrt(sum(float(g.square().sum()) for g in dense))
+        total = sum(norms.values())
+        return {
+            f"{prefix}gradient_share/{n}": v / total if total else 0.0 for n, v in norms.items()
+        }
+
     def _clip(self, phase: Phase, optimiser: Any) -> float:
         limit = self.config.clip_norm or math.inf
-        if not any(p.grad is not None for p in phase.parameters(self.plain)):
+        parameters = [p for p in phase.parameters(self.plain) if p.grad is not None]
+        if not parameters:
             return 0.0
+        if any(p.grad.is_sparse for p in parameters):  # pyright: ignore[reportOptionalMemberAccess]
+            return _clip_sparse(parameters, limit)
         norm = self.fabric.clip_gradients(
             self.module, optimiser, max_norm=limit, error_if_nonfinite=False
         )
@@ -305,15 +346,14 @@ class _Run:
         entropy = [self.seed, _STEP_STREAM, step, phase, micro, self.fabric.global_rank]
         return torch_generator(np.random.SeedSequence(entropy))
 
-    def average(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Average the numbers of a row over processes."""
+    def average(self, info: dict[str, float]) -> dict[str, float]:
+        """Average the signals of a step over processes."""
         if self.fabric.world_size == 1:
-            return row
-        same = ("step", "skipped_steps", "learning_rate", "tasks_per_second")
-        names = sorted(k for k, v in row.items() if isinstance(v, float) and k not in same)
-        values = torch.tensor([row[k] for k in names], dtype=torch.float64)
+            return info
+        names = sorted(info)
+        values = torch.tensor([info[k] for k in names], dtype=torch.float64)
         mean = self.fabric.all_reduce(values, reduce_op="mean")
-        return {**row, **dict(zip(names, mean.tolist(), strict=True))}  # pyright: ignore
+        return dict(zip(names, mean.tolist(), strict=True))  # pyright: ignore
 
     # -- validation -----------------------------------------------------------------------
 
@@ -389,6 +429,8 @@ class _Run:
         for file in list_checkpoints(self.folder):
             try:
                 content = load_checkpoint(file, self.fabric.device)
+                if not {"identity", "progress", "module", "optimisers"} <= content.keys():
+                    raise CheckpointError(f"{str(file)!r} is no checkpoint of a training run.")
             except CheckpointError as error:
                 damaged = error
                 warnings.warn(f"skipped: {error}", DataWarning, stacklevel=3)
@@ -405,7 +447,10 @@ class _Run:
                 f"{str(file)!r} belongs to a run with another {', '.join(changed)}. Choose "
                 "another folder, restore the options, or force the resumption."
             )
-        self.plain.load_state_dict(content["module"])
+        try:
+            self.plain.load_state_dict(content["module"])
+        except RuntimeError as error:
+            raise InputError(f"{str(file)!r} belongs to another network: {error}") from error
         for optimiser, state in zip(self.optimisers, content["optimisers"], strict=True):
             optimiser.load_state_dict(state)
         if self.ema is not None and content["ema"] is not None:
@@ -481,20 +526,18 @@ class _Window:
         }
 
 
-def _gradient_shares(
-    parts: Parts, parameters: Sequence[nn.Parameter], prefix: str
-) -> dict[str, float]:
-    """Compare the gradient norms of the parts of a loss."""
-    live = {k: v for k, v in parts.items() if v.requires_grad}
-    if len(live) < 2:
-        return {}
-    norms = {}
-    for name, value in live.items():
-        grads = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
-        square = sum(float(g.detach().double().square().sum()) for g in grads if g is not None)
-        norms[name] = math.sqrt(square)
-    total = sum(norms.values())
-    return {f"{prefix}gradient_share/{k}": v / total if total else 0.0 for k, v in norms.items()}
+def _clip_sparse(parameters: Sequence[nn.Parameter], limit: float) -> float:
+    """Clip when some gradients are sparse, by the values that they hold."""
+    values = []
+    for p in parameters:
+        if p.grad is not None and p.grad.is_sparse:
+            p.grad = p.grad.coalesce()
+        if p.grad is not None:
+            values.append(p.grad.values() if p.grad.is_sparse else p.grad)
+    norm = torch.nn.utils.get_total_norm(values)
+    for v in values:
+        v.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
+    return float(norm)
 
 
 def _size(batch: Any) -> int:
@@ -505,7 +548,7 @@ def _size(batch: Any) -> int:
 
 
 def _track(trackers: Sequence[Tracker], row: Mapping[str, Any], step: int, prefix: str) -> None:
-    numbers = {prefix + k: v for k, v in row.items() if isinstance(v, float)}
+    numbers = {prefix + k: v for k, v in row.items() if isinstance(v, (int, float))}
     for tracker in trackers:
         tracker.log(numbers, step)
 

@@ -157,15 +157,14 @@ def pretrain_network(
 
     def validate(module: nn.Module, step: int) -> list[dict[str, Any]]:
         rows = []
-        for k, (name, tasks) in enumerate(validated.items()):
+        for name, tasks in validated.items():
             share = tasks[fabric.global_rank :: fabric.world_size]
-            seeds = np.random.SeedSequence([seed, _VALIDATION_STREAM, step, k, fabric.global_rank])
             scored = validation_rows(
                 module,  # pyright: ignore[reportArgumentType]
                 share,
                 family=name,
                 n_samples=data.n_samples,
-                generator=torch_generator(seeds),
+                seed=seed,
                 normalise=data.normalise,
             )
             rows += [_with_family(r, name) for r in scored] if len(validated) > 1 else scored
@@ -202,7 +201,7 @@ def pretrain_network(
     )
 
 
-_WEIGHTS_STREAM, _VALIDATION_STREAM = 12, 13
+_WEIGHTS_STREAM = 12
 
 
 def _with_family(row: dict[str, Any], family: str) -> dict[str, Any]:

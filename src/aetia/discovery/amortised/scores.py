@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch import Tensor
 from aetia.diagnostics import brier_score, expected_calibration_error
 from aetia.discovery.amortised.network import AmortisedNetwork
 from aetia.graphs import auroc, average_precision
+from aetia.randomness import torch_generator
 from aetia.scm import Tasks
 
 __all__ = ["predict", "validation_rows"]
@@ -41,7 +43,7 @@ def validation_rows(
     *,
     family: str,
     n_samples: int,
-    generator: torch.Generator,
+    seed: int,
     normalise: bool = True,
 ) -> list[dict[str, Any]]:
     """Score a network on single tasks, cheaply: marginals are analytic, few draws are made.
@@ -51,7 +53,7 @@ def validation_rows(
         tasks: Each of one table.
         family: Name, part of the row's ``"task"``.
         n_samples: Draws behind ``expected_f1`` and ``share_cyclic``.
-        generator: Source of the draws.
+        seed: Of the draws; each task has draws of its own.
         normalise: As for :func:`predict`.
 
     Returns:
@@ -67,7 +69,8 @@ def validation_rows(
         graph, p = task.graphs[0].cpu(), law.marginals()[0].cpu()
         off = ~torch.eye(len(graph), dtype=torch.bool)
         stated, true = p[off].numpy(), graph[off].numpy()
-        draws = law.sample(n_samples, generator)[:, 0]
+        seeds = np.random.SeedSequence([seed, int(task.index[0])])
+        draws = law.sample(n_samples, torch_generator(seeds))[:, 0]
         pairs = max(len(stated), 1)
         rows.append(
             {
