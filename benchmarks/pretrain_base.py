@@ -37,17 +37,16 @@ GRAPHS = GraphMixture(
 )
 MECHANISMS = MechanismMixture(
     of=(
-        {"name": "linear", "scale": 1.0},
         {"name": "linear", "weights": "uniform", "low": 0.5, "high": 2.0},
+        {"name": "linear", "scale": 1.0},
         {"name": "mlp"},
-        {"name": "gp"},
     ),
-    weights=(0.2, 0.2, 0.3, 0.3),
+    weights=(0.5, 0.2, 0.3),
 )
 FAMILY = Family(
     name="base",
-    d=(4, 6, 8, 10, 10, 12, 14, 20),
-    n=(60, 150),
+    d=(4, 6, 8, 10, 10, 12, 15),
+    n=(80, 200),
     graphs=GRAPHS,
     mechanisms=MECHANISMS,
     noise=("gaussian", "laplace", "uniform"),
@@ -77,7 +76,7 @@ NETWORKS = {
 }
 BATCH_SIZE, DATA_SEED = 16, 42
 TRAINING = TrainingConfig(
-    n_steps=9_000,
+    n_steps=12_000,
     learning_rate=1e-3,
     weight_decay=1e-4,
     ema_decay=0.999,
@@ -91,6 +90,7 @@ TRAINING = TrainingConfig(
 
 OUTSIDE = {
     "periodic": {"mechanisms": "periodic"},
+    "gp": {"mechanisms": "gp"},
     "post-nonlinear tanh": {"mechanisms": "post-nonlinear"},
     "blocks": {"graphs": {"name": "blocks", "n_blocks": 3, "edges_per_node": 1.4}},
     "gumbel noise": {"noise": "gumbel"},
