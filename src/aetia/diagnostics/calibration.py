@@ -58,6 +58,8 @@ def expected_calibration_error(
     Returns:
         The expected calibration error (Naeini et al., 2015), 0 when perfectly calibrated.
     """
+    if not len(probabilities):
+        return float("nan")
     curve = reliability(probabilities, outcomes, n_bins=n_bins)
     gaps = np.abs(curve.stated - curve.observed)
     return float((gaps * curve.n_events).sum() / curve.n_events.sum())
@@ -73,7 +75,7 @@ def brier_score(probabilities: Float[np.ndarray, " k"], outcomes: Bool[np.ndarra
     Returns:
         A number in [0, 1], 0 for certainty that comes true.
     """
-    return float(((probabilities - outcomes) ** 2).mean())
+    return float(((probabilities - outcomes) ** 2).mean()) if len(probabilities) else float("nan")
 
 
 def rank_p_value(ranks: Float[np.ndarray, " k"]) -> float:

@@ -42,7 +42,9 @@ def interventional_nll(
         raise InputError("interventional_nll needs rows with interventions.")
     x, z = observational.double(), interventional.double()
     mean = x.mean(0)
-    x, z = x - mean, z - mean
+    std = x.std(0, correction=0)
+    std = torch.where(std > 0, std, 1.0)  # units must not matter to the ridge and the floor
+    x, z = (x - mean) / std, (z - mean) / std
     g = graphs.double()
     d = g.shape[-1]
     scatter = x.T @ x
@@ -55,6 +57,7 @@ def interventional_nll(
     variance = ((x - torch.einsum("na,saj->snj", x, weights)) ** 2).mean(1).clamp_min(1e-12)
     gap = z - torch.einsum("na,saj->snj", z, weights)
     log_p = -0.5 * (gap**2 / variance[:, None] + variance[:, None].log() + math.log(2 * math.pi))
+    log_p = log_p - std.log()
     total = (log_p * ~intervened).sum((-2, -1))
     normalised = log_weights.double() - log_weights.double().logsumexp(0)
     return -float((normalised + total).logsumexp(0)) / len(z)

@@ -7,7 +7,7 @@ import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -167,6 +167,7 @@ class AmortisedEstimator(BaseEstimator, ABC):
         """
         started = time.perf_counter()
         name = type(self).__name__
+        vars(self).pop("posterior_", None)  # a failed fit must not leave the answer of another
         config = self.options(**{f.name: getattr(self, f.name) for f in fields(self.options)})
         weights = config.weights
         if not isinstance(weights, Pretrained):
@@ -218,7 +219,7 @@ class AmortisedEstimator(BaseEstimator, ABC):
                 "seed": seeds.entropy,
                 "device": str(device),
                 "version": __version__,
-                "config": {**options_dict(config), "weights": weights.name},
+                "config": options_dict(replace(config, weights=weights.name)),
                 "wall_time_s": time.perf_counter() - started,
             },
         )
@@ -289,9 +290,7 @@ def pretrained_of(
         weights={k: v.detach().cpu() for k, v in network.state_dict().items()},
         name=f"{cls.method}, trained on {getattr(data.family, 'name', 'a family')}",
         card={
-            "family": options_dict(data.family)
-            if hasattr(data.family, "graphs")
-            else data.family.key,
+            "family": options_dict(data.family) if is_dataclass(data.family) else data.family.key,
             "family_key": data.family.key,
             "training": options_dict(training),
             "batch_size": data.batch_size,

@@ -84,11 +84,12 @@ class Pretrained:
                 save_file({k: v.detach().cpu().contiguous() for k, v in self.weights.items()}, part)
                 checksum = hashlib.sha256(part.read_bytes()).hexdigest()
                 card = {
+                    **self.card,
                     "schema": _SCHEMA,
                     "method": self.method,
                     "network": dict(self.network),
                     "sha256": checksum,
-                    **self.card,
+                    "name": self.name,
                 }
                 text = json.dumps(plain_json(card), indent=1, sort_keys=True)
                 (Path(temporary) / _CARD).write_text(text + "\n", encoding="utf-8")
@@ -101,7 +102,7 @@ class Pretrained:
         return folder
 
     @classmethod
-    def load(cls, name_or_path: str | Path) -> Pretrained:
+    def load(cls, name_or_path: Any) -> Pretrained:
         """Read weights that ship with the package, or from a folder.
 
         Args:
@@ -117,8 +118,14 @@ class Pretrained:
         from safetensors import SafetensorError
         from safetensors.torch import load
 
+        if not isinstance(name_or_path, (str, Path)):
+            raise InputError(
+                f"weights must be a name, a folder or a Pretrained, got {name_or_path!r}."
+            )
         text = str(name_or_path)
         folder = _SHIPPED / text if text in shipped_weights() else Path(name_or_path)
+        if (folder / "weights" / _CARD).is_file():  # the folder of a training run
+            folder = folder / "weights"
         if not (folder / _CARD).is_file():
             raise InputError(
                 f"no weights {text!r}.{nearest(text, shipped_weights())} In the package: "
@@ -138,7 +145,7 @@ class Pretrained:
                 network=card["network"],
                 weights=load(raw),
                 card=card,
-                name=text if text in shipped_weights() else folder.name,
+                name=text if text in shipped_weights() else card.get("name", folder.name),
             )
         except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
             if isinstance(error, CheckpointError):

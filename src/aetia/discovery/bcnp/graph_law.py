@@ -206,13 +206,14 @@ class OrderedEdges:
         if not agrees.all():
             orders[~agrees] = _in_line(orders[~agrees], closure)
         before = order_precedence(orders)
-        phi = law.edge_logits[0].double().cpu().sigmoid()
+        logits = law.edge_logits[0].double().cpu()
+        phi = logits.sigmoid()
         odds = constraints.log_odds.exp()
         total = (1 - phi) + phi * odds
         allowed = before & ~constraints.forbidden & ~constraints.required
         ruled_out = before & constraints.forbidden
         factor = torch.where(allowed, total.log(), 0.0)
-        factor = factor + torch.where(ruled_out, (-phi).log1p(), 0.0)
+        factor = factor + torch.where(ruled_out, F.logsigmoid(-logits), 0.0)
         log_weights = factor.sum((-2, -1))
         p = torch.where(allowed, phi * odds / total, constraints.required.double())
         graphs = torch.rand(p.shape, generator=generator, dtype=p.dtype) < p
