@@ -123,8 +123,8 @@ def read_table(
     numbers = [n for n, k in zip(data.names, data.kinds, strict=True) if k == "binary"]
     if numbers:
         warnings.warn(
-            f"{method} treats the binary column(s) {', '.join(map(repr, numbers))} as numbers "
-            "with Gaussian noise; edges into them are approximate.",
+            f"{method} treats the binary column(s) {', '.join(map(repr, numbers))} as continuous "
+            "numbers; edges into them are approximate.",
             DataWarning,
             stacklevel=3,
         )

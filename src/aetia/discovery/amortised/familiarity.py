@@ -7,6 +7,7 @@ of them together, and the range of each. That a table looks familiar does not pr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,20 +22,21 @@ from aetia.scm import TaskFamily, TaskStream
 __all__ = ["FEATURES", "Familiarity", "table_features"]
 
 FEATURES = (
-    "log of the number of rows",
-    "log of the number of columns",
+    "number of rows",
+    "number of columns",
     "mean absolute correlation",
     "mean of each column's largest absolute correlation",
     "share of variance in the first component",
     "mean absolute skewness",
     "mean kurtosis",
     "mean absolute correlation with squares",
-    "share of distinct values",
+    "fewest distinct values of a column (20 for more)",
     "share of intervened rows",
 )
-"""What is compared."""
+"""What is compared; the first two by their logarithms."""
 
 _LARGEST_MOMENT = 50.0
+_MANY_VALUES = 20
 
 
 def table_features(
@@ -58,7 +60,9 @@ def table_features(
     curved = (squares.mT @ x / n).abs() * off
     pairs = max(d * (d - 1), 1)
     eigenvalues = torch.linalg.eigvalsh(x.mT @ x / n)
-    distinct = (x.sort(1).values.diff(dim=1) > 0).double().mean((1, 2))
+    # Rounding to a few dozen values is harmless; two or three values are another kind of column.
+    distinct = 1 + (x.sort(1).values.diff(dim=1) > 0).sum(1)
+    fewest = distinct.amin(-1).clamp_max(_MANY_VALUES).double() / _MANY_VALUES
     kurtosis = x.pow(4).mean(1).clamp_max(_LARGEST_MOMENT)
     skewness = x.pow(3).mean(1).abs().clamp_max(_LARGEST_MOMENT)
     ones = x.new_ones(b)
@@ -72,7 +76,7 @@ def table_features(
             skewness.mean(-1),
             kurtosis.log1p().mean(-1),
             curved.sum((1, 2)) / pairs,
-            distinct,
+            fewest,
             intervened.any(-1).double().mean(-1),
         ],
         -1,
@@ -158,11 +162,15 @@ class Familiarity:
         ratio = self.distance(features) / float(self.quantiles[-1])
         if ratio <= 1:
             return ratio, None
-        outside = [
-            f"{name} is {value:.3g} (training: {low:.3g} to {high:.3g})"
-            for name, value, low, high in zip(FEATURES, features, self.low, self.high, strict=True)
-            if not low - 1e-6 <= value <= high + 1e-6
-        ]
+        outside = []
+        for k, name in enumerate(FEATURES):
+            value, low, high = float(features[k]), float(self.low[k]), float(self.high[k])
+            if not low - 1e-6 <= value <= high + 1e-6:
+                shown = [math.exp(v) if k < 2 else v for v in (value, low, high)]
+                if name.startswith("fewest"):
+                    shown = [_MANY_VALUES * v for v in shown]
+                one, two, three = (f"{float(f'{v:.3g}'):,g}" for v in shown)
+                outside.append(f"{name} is {one} (training: {two} to {three})")
         reason = "; ".join(outside) or "its summaries are unusual together, none alone"
         return ratio, reason
 
