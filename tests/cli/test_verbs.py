@@ -319,3 +319,20 @@ def test_the_demo_writes_its_report_on_a_real_table(tmp_path, capsys):
     posterior = GraphPosterior.load(tmp_path / "demo" / "posterior")
     assert not posterior.graphs[:, :, [0, 1]].any()  # age and sex are roots
     assert posterior.path_probability("bmi", "progression") > 0.9
+
+
+@pytest.mark.parametrize("method", ["avici", "bcnp"])
+def test_pretrained_methods_work_out_of_the_box(method, table, tmp_path, capsys):
+    out = tmp_path / method
+    words = ["discover", table, "--method", method, "--seed", "1", "--json", "--out", out]
+    assert run(*words) == 0
+    facts = json.loads(capsys.readouterr().out)["diagnostics"]
+    assert facts["weights"] == f"{method}-base"
+    assert facts["wall_time_s"] < 20
+    assert (out / "report.html").is_file()
+
+
+def test_a_likelihood_of_a_method_without_one_is_refused(table, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert run("discover", table, "--method", "avici", "--likelihood", "bge", "--out", out) == 2
+    assert "avici has none" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import torch
 from aetia.benchmark.inference import Inferred
 from aetia.diagnostics import detection_auroc, reliability, selective_risk
 from aetia.likelihoods import interventional_nll
-from aetia.scm import TaskFamily, Tasks, family_distance
+from aetia.scm import Family, TaskFamily, Tasks, family_distance
 from aetia.training import average_rows
 
 __all__ = ["summarise", "task_row"]
@@ -79,8 +79,8 @@ def summarise(
 
     Returns:
         ``families`` and ``groups`` (mean and standard error of each metric, number of tasks),
-        ``reliability`` and ``distance`` of each family, ``detection`` of shifted tasks by edge
-        entropy, and the curve of ``selective`` prediction.
+        ``reliability``, ``distance`` and ``cards`` (edges, sortability) of each family,
+        ``detection`` of shifted tasks by edge entropy, and the curve of ``selective`` prediction.
     """
     by_family = {f: [r for r in rows if r["family"] == f] for f in families}
     by_group: dict[str, list[Row]] = {}
@@ -97,6 +97,7 @@ def summarise(
         "groups": {g: _average(members) for g, members in by_group.items()},
         "reliability": {f: _reliability(members) for f, members in by_family.items()},
         "distance": {f: family_distance(trained_on, family) for f, family in families.items()},
+        "cards": {f: x.card(20) for f, x in families.items() if isinstance(x, Family)},
         "detection": {"auroc": auroc, "average_precision": precision, "by": "edge_entropy"},
         "selective": {
             "coverage": curve.coverage.tolist(),

@@ -52,7 +52,7 @@ def discover(
         str, typer.Option("--method", help="dibs, exact (up to 5 columns), avici or bcnp.")
     ] = "dibs",
     likelihood: Annotated[
-        str | None, typer.Option("--likelihood", help="bge, linear or mlp (dibs only).")
+        str | None, typer.Option("--likelihood", help="bge, linear or mlp; of dibs and exact.")
     ] = None,
     knowledge: Annotated[
         Path | None, typer.Option("--knowledge", help="YAML file of what is known about the graph.")

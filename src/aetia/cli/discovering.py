@@ -81,10 +81,15 @@ def run_discover(request: Request) -> None:
 
 def _discover(request: Request, knowledge: Knowledge | None, *, title: str) -> None:
     options = read_options(request.method, request.config, request.settings)
-    if request.likelihood is not None:
-        options["likelihood"] = request.likelihood
     cls, config = METHODS[request.method]
-    config(**{k: v for k, v in options.items() if k in {f.name for f in fields(config)}})
+    if request.likelihood is not None:
+        if "likelihood" not in {f.name for f in fields(config)}:
+            raise InputError(
+                f"--likelihood: {request.method} has none; it predicts with pre-trained weights "
+                "(--set weights=NAME)."
+            )
+        options["likelihood"] = request.likelihood
+    config(**options)
     pairs = [_pair(text) for text in request.effects]
     if not request.dry_run:
         check_writable(request.out)

@@ -30,6 +30,15 @@ _COLUMNS = {
     "n_edges_true": "edges true",
     "seconds": "seconds per task",
 }
+_CARD = {
+    "edges_mean": "edges",
+    "edges_std": "standard deviation",
+    "edges_expected": "expected",
+    "varsortability": "varsortability",
+    "varsortability_standardised": "after scaling",
+    "r2_sortability": "R2-sortability",
+    "rejected_share": "rejected draws",
+}
 _DISTANCES = {
     "spectral": "gap of the spectral radius of the graphs",
     "degree": "divergence of the degree distributions",
@@ -62,6 +71,7 @@ def render_experiment_report(results: Mapping[str, Any], config: Mapping[str, An
         title=results["name"],
         model=results["model"],
         columns=list(_COLUMNS.values()),
+        card_columns=list(_CARD.values()),
         families=[_row(k, v, group_of[k]) for k, v in families.items()],
         groups=[_row(k, v, "") for k, v in results["groups"].items()],
         n_failed=sum(int(f.get("failed", 0) * f["n_tasks"]) for f in families.values()),
@@ -73,6 +83,7 @@ def render_experiment_report(results: Mapping[str, Any], config: Mapping[str, An
         ],
         shifts=_shifts(results, group_of),
         detection=_number(results["detection"]["auroc"], None),
+        cards=[_card(k, v) for k, v in results.get("cards", {}).items()],
         selective=_selective(selective) if len(selective["coverage"]) > 1 else None,
         weights=results.get("weights"),
         config=yaml.safe_dump(plain_json(config), sort_keys=False, allow_unicode=True),
@@ -88,6 +99,10 @@ def _group(config: Mapping[str, Any], name: str) -> str:
 def _row(name: str, values: Mapping[str, Any], group: str) -> dict[str, Any]:
     cells = [_number(values.get(k), values.get(f"{k}_se")) for k in _COLUMNS]
     return {"name": name, "group": group, "n": values["n_tasks"], "cells": cells}
+
+
+def _card(name: str, card: Mapping[str, float]) -> dict[str, Any]:
+    return {"name": name, "cells": [_number(card[k], None) for k in _CARD]}
 
 
 def _number(value: Any, error: Any) -> str:

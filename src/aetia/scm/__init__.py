@@ -38,6 +38,7 @@ from aetia.scm.mechanisms import (
     random_mlp,
 )
 from aetia.scm.model import SCM
+from aetia.scm.network_modules import NetworkModules
 from aetia.scm.noise import Noise, NoiseMixture
 from aetia.scm.simulate import Simulated, Simulation, simulate, sortability_card
 from aetia.scm.stream import FixedTasks, Split, TaskFamily, TaskStream, overlap
@@ -67,6 +68,7 @@ __all__ = [
     "Mechanism",
     "MechanismFamily",
     "MechanismMixture",
+    "NetworkModules",
     "NeuralNetwork",
     "Noise",
     "NoiseMixture",

@@ -18,6 +18,8 @@ from jaxtyping import Bool
 from aetia.errors import InputError
 from aetia.options import check_literals, check_positive, choose
 from aetia.scm.mixture import mixture_weights, pick
+from aetia.scm.network_modules import NetworkModules
+from aetia.scm.relabelling import directed, relabelled
 
 __all__ = [
     "GRAPH_FAMILIES",
@@ -123,12 +125,12 @@ class EdgeCoins:
         """
         p = self.pair_probability(d)
         if not self.exact:
-            return _relabelled(np.triu(rng.random((d, d)) < p, 1), rng)
+            return relabelled(np.triu(rng.random((d, d)) < p, 1), rng)
         graph = np.zeros((d, d), dtype=bool)
         rows, columns = np.triu_indices(d, 1)
         chosen = rng.choice(len(rows), round(self.expected_edges(d)), replace=False)
         graph[rows[chosen], columns[chosen]] = True
-        return _relabelled(graph, rng)
+        return relabelled(graph, rng)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,8 +204,8 @@ class PreferentialAttachment:
         if self.direction == "out-hub":
             graph = graph.T
         elif self.direction == "random-order":
-            graph = _directed(graph | graph.T, rng)
-        return _relabelled(graph, rng)
+            graph = directed(graph | graph.T, rng)
+        return relabelled(graph, rng)
 
     def _m(self) -> int:
         return 2 if self.edges_per_node is None else int(self.edges_per_node)
@@ -278,7 +280,7 @@ class SmallWorld:
                     new = int(rng.choice(free))
                     both[a, b] = both[b, a] = False
                     both[a, new] = both[new, a] = True
-        return _relabelled(_directed(both, rng), rng)
+        return relabelled(directed(both, rng), rng)
 
     def _lattice(self, d: int) -> np.ndarray:
         side = d if self.dim == 1 else math.ceil(round(d ** (1 / self.dim), 9))
@@ -355,7 +357,7 @@ class Blocks:
         else:
             ratio = np.where(same, 1.0, self.damp)
             p = _capped(ratio, self._wanted(d))
-        return _relabelled(np.triu(rng.random((d, d)) < p, 1)[:, :], rng, shuffle_order=True)
+        return relabelled(np.triu(rng.random((d, d)) < p, 1)[:, :], rng, shuffle_order=True)
 
     def _wanted(self, d: int) -> float:
         if self.edges is not None:
@@ -423,7 +425,7 @@ class Geometric:
         points = rng.random((d, self.dim))
         gap = points[:, None] - points[None]
         close = (gap**2).sum(-1) < self._radius(d) ** 2
-        return _relabelled(np.triu(close, 1), rng, shuffle_order=True)
+        return relabelled(np.triu(close, 1), rng, shuffle_order=True)
 
     def _radius(self, d: int) -> float:
         if self.edges is None:
@@ -485,7 +487,15 @@ class GraphMixture:
 
 GRAPH_FAMILIES: dict[str, type] = {
     cls.name: cls
-    for cls in (EdgeCoins, PreferentialAttachment, SmallWorld, Blocks, Geometric, GraphMixture)
+    for cls in (
+        EdgeCoins,
+        PreferentialAttachment,
+        SmallWorld,
+        Blocks,
+        Geometric,
+        NetworkModules,
+        GraphMixture,
+    )
 }
 """Name, as in configurations, to family."""
 
@@ -545,17 +555,3 @@ def _close_pairs(r: float) -> float:
         + 4 / 3 * (2 * r**2 + 1) * root
         + 2 * r**2 * (math.asin(1 / r) - math.acos(1 / r))
     )
-
-
-def _directed(both: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    order = rng.permutation(len(both))
-    return both & (order[:, None] < order[None, :])
-
-
-def _relabelled(
-    graph: np.ndarray, rng: np.random.Generator, *, shuffle_order: bool = False
-) -> np.ndarray:
-    if shuffle_order:
-        graph = _directed(graph | graph.T, rng)
-    order = rng.permutation(len(graph))
-    return graph[np.ix_(order, order)]
