@@ -233,7 +233,7 @@ MISTAKES = {
     "no such run": (["report", "nowhere"], "no such run folder"),
     "impossible simulation": (
         ["simulate", "-d", "3", "--edges-per-node", "5"],
-        "more than a DAG can hold",
+        "15 edges were asked for, but a DAG of 3 variables holds at most 3",
     ),
     "bad variance": (["simulate", "--noise-variance", "x"], "takes one number or low,high"),
     "no such verb": (["discovr"], "No such command 'discovr'"),

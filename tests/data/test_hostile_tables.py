@@ -292,7 +292,7 @@ WARNINGS = {
     "a binary column": (
         lambda: frame(sex=[0, 1] * 20),
         {},
-        r"treats the binary column\(s\) 'sex' as numbers",
+        r"treats the binary column\(s\) 'sex' as continuous numbers",
     ),
     "row numbers": (lambda: None, {}, r"starts with a column without a name"),
 }

@@ -66,6 +66,8 @@ class EdgeCoins:
     def __post_init__(self) -> None:
         check_positive(self, "edges", "edges_per_node", "probability", zero=True)
         _at_most_one(self, "edges", "edges_per_node", "probability")
+        if self.probability is not None:
+            _probability(self, "probability")
 
     def pair_probability(self, d: int) -> float:
         """Derive the probability of an edge between two variables.
@@ -87,8 +89,8 @@ class EdgeCoins:
             p = wanted / pairs if pairs else (math.inf if wanted else 0.0)
         if p > 1:
             raise InputError(
-                f"{self} asks for {self._wanted(d, pairs):g} edges, but a DAG of {d} variables "
-                f"holds at most {pairs:g}."
+                f"{self._wanted(d, pairs):g} edges were asked for, but a DAG of {d} variables holds "
+                f"at most {pairs:g}."
             )
         return p
 
@@ -433,7 +435,7 @@ class Geometric:
         pairs = d * (d - 1) / 2
         if self.edges > pairs:
             raise InputError(
-                f"{self} asks for {self.edges:g} edges, but a DAG of {d} variables holds at most "
+                f"{self.edges:g} edges were asked for, but a DAG of {d} variables holds at most "
                 f"{pairs:g}."
             )
         from scipy.optimize import brentq

@@ -12,6 +12,7 @@ Parameters have one leading row for each variable: ``weights[k, i]`` belongs to 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
@@ -450,9 +451,10 @@ class JointGaussianProcess:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Projected:
-    """Parameters of the mechanisms that see their causes only through u = w'P."""
+class _Projected(ABC):
+    """Mechanisms that see their causes only through u = w'P, w ~ N(0, scale^2)."""
 
+    is_noisy: ClassVar[bool] = True
     scale: float = 1.0
     """Standard deviation of the weights w."""
     noise_scale: Any = field(default_factory=lambda: NoiseScale(law="constant", low=0.1))
@@ -462,8 +464,19 @@ class _Projected:
         check_positive(self, "scale")
         object.__setattr__(self, "noise_scale", _noise_scale(self.noise_scale))
 
+    @abstractmethod
+    def curve(self, u: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:
+        """Compute the variable without its noise.
+
+        Args:
+            u: Projection of the causes.
+
+        Returns:
+            Values.
+        """
+
     def draw(self, graph: Bool[np.ndarray, "d d"], rng: np.random.Generator) -> Parameters:
-        """Draw w ~ N(0, scale^2) and noise scales.
+        """Draw weights and noise scales.
 
         Args:
             graph: In topological order.
@@ -475,13 +488,6 @@ class _Projected:
         weights = self.scale * rng.standard_normal(graph.shape, dtype=np.float32) * graph
         return {"weights": weights.T, "noise_scale": self.noise_scale.draw(len(graph), rng)}
 
-
-@dataclass(frozen=True, kw_only=True)
-class Square(_Projected):
-    """x = (w'P)^2 + s e."""
-
-    name: ClassVar[str] = "square"
-
     def evaluate(
         self,
         inputs: Float[Tensor, "b n k"],
@@ -489,18 +495,37 @@ class Square(_Projected):
         noise: Float[Tensor, "b n"],
         drawn: Drawn,
     ) -> Float[Tensor, "b n"]:
-        """Compute the square; arguments as for the Protocol.
+        """Compute curve(w'P) + noise.
 
         Args:
             inputs: Candidates' values.
-            causes: Which of them are causes.
+            causes: Which of them are causes; the other weights are zero.
             noise: Scaled noise.
             drawn: Parameters of this variable.
 
         Returns:
             Its values.
         """
-        return _project(inputs, drawn["weights"]).square() + noise
+        value = self.curve(_project(inputs, drawn["weights"]))
+        return value + noise if self.is_noisy else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Square(_Projected):
+    """x = (w'P)^2 + s e."""
+
+    name: ClassVar[str] = "square"
+
+    def curve(self, u: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:
+        """Compute u^2.
+
+        Args:
+            u: Projection of the causes.
+
+        Returns:
+            Values.
+        """
+        return u.square()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -511,25 +536,16 @@ class Periodic(_Projected):
     frequency: float = 4 * math.pi
     """Angular frequency."""
 
-    def evaluate(
-        self,
-        inputs: Float[Tensor, "b n k"],
-        causes: Bool[Tensor, "b k"],
-        noise: Float[Tensor, "b n"],
-        drawn: Drawn,
-    ) -> Float[Tensor, "b n"]:
-        """Compute the sine; arguments as for the Protocol.
+    def curve(self, u: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:
+        """Compute sin(frequency u).
 
         Args:
-            inputs: Candidates' values.
-            causes: Which of them are causes.
-            noise: Scaled noise.
-            drawn: Parameters of this variable.
+            u: Projection of the causes.
 
         Returns:
-            Its values.
+            Values.
         """
-        return (self.frequency * _project(inputs, drawn["weights"])).sin() + noise
+        return (self.frequency * u).sin()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -537,26 +553,18 @@ class LogisticMap(_Projected):
     """x = 4 q (1 - q), q the logistic function of w'P, without noise except in the roots."""
 
     name: ClassVar[str] = "logistic-map"
+    is_noisy: ClassVar[bool] = False
 
-    def evaluate(
-        self,
-        inputs: Float[Tensor, "b n k"],
-        causes: Bool[Tensor, "b k"],
-        noise: Float[Tensor, "b n"],
-        drawn: Drawn,
-    ) -> Float[Tensor, "b n"]:
-        """Compute the logistic map; arguments as for the Protocol.
+    def curve(self, u: Float[Tensor, "b n"]) -> Float[Tensor, "b n"]:
+        """Compute 4 q (1 - q).
 
         Args:
-            inputs: Candidates' values.
-            causes: Which of them are causes.
-            noise: Not used.
-            drawn: Parameters of this variable.
+            u: Projection of the causes.
 
         Returns:
-            Its values.
+            Values.
         """
-        q = _project(inputs, drawn["weights"]).sigmoid()
+        q = u.sigmoid()
         return 4 * q * (1 - q)
 
 
