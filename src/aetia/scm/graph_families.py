@@ -89,8 +89,8 @@ class EdgeCoins:
             p = wanted / pairs if pairs else (math.inf if wanted else 0.0)
         if p > 1:
             raise InputError(
-                f"{self._wanted(d, pairs):g} edges were asked for, but a DAG of {d} variables holds "
-                f"at most {pairs:g}."
+                f"{self._wanted(d, pairs):g} edges were asked for, but a DAG of {d} variables "
+                f"holds at most {pairs:g}."
             )
         return p
 
