@@ -6,7 +6,7 @@ Tasks: no edge with probability 1/2, else one edge, either way; y = w x + s e wi
 w ~ N(0, 1), s ~ Gamma(2, rate 2), Gaussian noise, 100 rows. After standardisation all that is left
 of a table is its sample correlation r. The cause was standardised within the table, so
 t = r sqrt(n - 2) / sqrt(1 - r^2) is noncentral t with n - 2 degrees of freedom and noncentrality
-sqrt(n) w / s, central without an edge; the posterior of an edge follows, and each direction has half.
+sqrt(n) w / s, central without an edge; the posterior of an edge follows, half for each direction.
 AVICI and BCNP (Plackett-Luce, both objectives) are trained on fresh tasks and compared with it.
 """
 
