@@ -4,8 +4,10 @@ from aetia.training.checkpoints import load_checkpoint, save_checkpoint
 from aetia.training.config import TrainingConfig
 from aetia.training.gather import average_rows, gather_rows
 from aetia.training.health import Healthy, read_record, verdicts
-from aetia.training.loop import Phase, Trained, train
+from aetia.training.loop import train
+from aetia.training.phase import Phase
 from aetia.training.processes import make_fabric
+from aetia.training.run import Trained
 from aetia.training.trackers import TRACKERS, Tracker
 
 __all__ = [

@@ -1,0 +1,36 @@
+"""What is updated in a step, and by which loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Phase"]
+
+Parts = Mapping[str, Tensor]
+Loss = Callable[[nn.Module, Any, int, torch.Generator], tuple[Tensor, Parts]]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Phase:
+    """One update of some parameters; several phases alternate within a step.
+
+    Attributes:
+        parameters: What is updated, chosen from the module.
+        loss: ``loss(module, batch, step, generator) -> (loss, parts)``. Dropout inside already
+            follows the generator. Parts are logged by name; those with a gradient also with
+            their share of it.
+        every: Run in every so many steps.
+        name: In the record, when there are several.
+        optimiser: Makes another optimiser than AdamW, for instance one with row-wise state.
+    """
+
+    parameters: Callable[[nn.Module], Sequence[nn.Parameter]]
+    loss: Loss
+    every: int = 1
+    name: str = "main"
+    optimiser: Callable[[Sequence[nn.Parameter]], torch.optim.Optimizer] | None = None

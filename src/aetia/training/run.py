@@ -1,0 +1,349 @@
+"""The state of one training run: weights, optimisers, progress; its steps and its checkpoints."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from aetia.errors import CheckpointError, ConvergenceWarning, DataWarning, InputError
+from aetia.nets import seeded
+from aetia.randomness import torch_generator
+from aetia.training.checkpoints import (
+    list_checkpoints,
+    load_checkpoint,
+    save_checkpoint,
+    thin_checkpoints,
+)
+from aetia.training.config import TrainingConfig
+from aetia.training.gather import average_rows, gather_rows
+from aetia.training.parameter_groups import parameter_groups
+from aetia.training.phase import Phase
+from aetia.training.schedule import learning_rate
+from aetia.version import __version__
+
+__all__ = ["Run", "Trained"]
+
+
+@dataclass(eq=False)
+class Trained:
+    """What training leaves.
+
+    Attributes:
+        module: With the best weights, or the last if nothing was validated.
+        step: Steps that were made.
+        best_step: Step of the weights, None if they are the last.
+        best_metrics: Validation metrics of these weights.
+        rows: The health record.
+        n_skipped: Steps that were skipped because a gradient was not finite.
+    """
+
+    module: nn.Module
+    step: int
+    best_step: int | None = None
+    best_metrics: dict[str, float] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    n_skipped: int = 0
+
+
+@dataclass
+class Progress:
+    """What a checkpoint holds besides weights and optimisers."""
+
+    step: int = 0
+    best_value: float | None = None
+    best_step: int | None = None
+    best_metrics: dict[str, float] = field(default_factory=dict)
+    n_since_best: int = 0
+    n_reductions: int = 0
+    n_since_reduction: int = 0
+    n_skipped: int = 0
+
+
+class Run:
+    """Weights, optimisers and progress of one run."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        phases: Sequence[Phase],
+        config: TrainingConfig,
+        seed: int,
+        fabric: Fabric,
+        folder: Path | None,
+        identity: dict[str, Any],
+    ) -> None:
+        self.config, self.phases, self.fabric, self.seed = config, phases, fabric, seed
+        self.folder = None if folder is None else Path(folder) / "checkpoints"
+        self.identity = {**identity, "seed": seed, "options": config.fingerprint()}
+        self.plain = module
+        self.progress = Progress()
+        self.best: dict[str, Tensor] | None = None
+        made = [self._optimiser(phase) for phase in phases]
+        wrapped = fabric.setup(module, *made)
+        self.module, *self.optimisers = wrapped if made else (wrapped,)
+        self.ema = None
+        if config.ema_decay is not None:
+            average = get_ema_multi_avg_fn(config.ema_decay)
+            self.ema = AveragedModel(self.plain, multi_avg_fn=average, use_buffers=True)
+
+    def _optimiser(self, phase: Phase) -> torch.optim.Optimizer:
+        parameters = phase.parameters(self.plain)
+        if phase.optimiser is not None:
+            return phase.optimiser(parameters)
+        on_gpu = self.fabric.device.type == "cuda"
+        return torch.optim.AdamW(
+            parameter_groups(parameters, self.config.weight_decay),
+            lr=self.config.learning_rate,
+            betas=self.config.betas,
+            eps=self.config.eps,
+            fused=on_gpu or None,
+        )
+
+    # -- one step -------------------------------------------------------------------------
+
+    def step(self, micros: Sequence[Any], *, shares: bool) -> dict[str, float]:
+        """Run every phase that is due; return the signals of the step."""
+        config, step = self.config, self.progress.step
+        info: dict[str, float] = {}
+        was_skipped = False
+        rate = learning_rate(config, step, self.progress.n_reductions)
+        self.module.train()
+        for k, (phase, optimiser) in enumerate(zip(self.phases, self.optimisers, strict=True)):
+            if step % phase.every:
+                continue
+            prefix = f"{phase.name}/" if len(self.phases) > 1 else ""
+            if phase.optimiser is None:
+                for group in optimiser.param_groups:
+                    group["lr"] = rate
+            if shares:
+                info |= self._gradient_shares(phase, k, micros[0], prefix)
+            optimiser.zero_grad()
+            for m, batch in enumerate(micros):
+                generator = self.generator(step, k, m)
+                last = m == len(micros) - 1
+                with self.fabric.no_backward_sync(self.module, enabled=not last):
+                    with seeded(generator):
+                        loss, parts = phase.loss(self.module, batch, step, generator)
+                    self.fabric.backward(loss / len(micros))
+                for name, value in {"loss": loss, **parts}.items():
+                    old = info.get(prefix + name, 0.0)
+                    info[prefix + name] = old + float(value.detach()) / len(micros)
+            norm = self._clip(phase, optimiser)
+            info[f"{prefix}gradient_norm"] = norm
+            info[f"{prefix}clipped_share"] = float(
+                bool(config.clip_norm) and norm > config.clip_norm
+            )  # pyright: ignore[reportOptionalOperand]
+            finite = math.isfinite(norm)
+            if finite or config.precision == "16-mixed":  # there the scaler skips, and adapts
+                optimiser.step()
+            if not finite:
+                was_skipped = True
+                optimiser.zero_grad()
+        self.progress.n_skipped += was_skipped
+        if self.ema is not None and not was_skipped:
+            self.ema.update_parameters(self.plain)
+        info["loss"] = info.get("loss", sum(v for k, v in info.items() if k.endswith("/loss")))
+        info["learning_rate"] = rate
+        return info
+
+    def _gradient_shares(self, phase: Phase, k: int, batch: Any, prefix: str) -> dict[str, float]:
+        """Compare the gradient norms of the parts of a loss, in an evaluation of its own."""
+        step, parameters = self.progress.step, list(phase.parameters(self.plain))
+        generator = self.generator(step, k, 0)
+        with self.fabric.autocast(), seeded(generator):
+            _, parts = phase.loss(self.plain, batch, step, generator)
+        live = {name: v for name, v in parts.items() if v.requires_grad}
+        if len(live) < 2:
+            return {}
+        norms = {}
+        for name, value in live.items():
+            grads = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
+            dense = (g.detach().to_dense().double() for g in grads if g is not None)
+            norms[name] = math.sqrt(sum(float(g.square().sum()) for g in dense))
+        total = sum(norms.values())
+        return {
+            f"{prefix}gradient_share/{n}": v / total if total else 0.0 for n, v in norms.items()
+        }
+
+    def _clip(self, phase: Phase, optimiser: Any) -> float:
+        limit = self.config.clip_norm or math.inf
+        parameters = [p for p in phase.parameters(self.plain) if p.grad is not None]
+        if not parameters:
+            return 0.0
+        if any(p.grad.is_sparse for p in parameters):  # pyright: ignore[reportOptionalMemberAccess]
+            return _clip_sparse(parameters, limit)
+        norm = self.fabric.clip_gradients(
+            self.module, optimiser, max_norm=limit, error_if_nonfinite=False
+        )
+        return float(norm) if norm is not None else 0.0
+
+    def generator(self, step: int, phase: int, micro: int) -> torch.Generator:
+        """Make the generator of one loss evaluation."""
+        entropy = [self.seed, _STEP_STREAM, step, phase, micro, self.fabric.global_rank]
+        return torch_generator(np.random.SeedSequence(entropy))
+
+    def average(self, info: dict[str, float]) -> dict[str, float]:
+        """Average the signals of a step over processes."""
+        if self.fabric.world_size == 1:
+            return info
+        names = sorted(info)
+        values = torch.tensor([info[k] for k in names], dtype=torch.float64)
+        mean = self.fabric.all_reduce(values, reduce_op="mean")
+        return dict(zip(names, mean.tolist(), strict=True))  # pyright: ignore
+
+    # -- validation -----------------------------------------------------------------------
+
+    def validate(
+        self, validate: Callable[[nn.Module, int], Sequence[Mapping[str, Any]]]
+    ) -> dict[str, float]:
+        """Score the weights and remember them if they are the best so far."""
+        config, progress = self.config, self.progress
+        scored = self.plain if self.ema is None else self.ema.module
+        scored.eval()
+        with torch.no_grad():
+            rows = gather_rows(self.fabric, validate(scored, progress.step))
+        scored.train()
+        metrics = average_rows(rows)
+        if config.metric not in metrics:
+            raise InputError(
+                f"the validation metric {config.metric!r} is not one of "
+                f"{', '.join(k for k in metrics if not k.endswith('_se'))}."
+            )
+        value = metrics[config.metric]
+        sign = -1.0 if config.mode == "max" else 1.0
+        best = progress.best_value
+        if math.isfinite(value) and (best is None or sign * value < sign * best):
+            progress.best_value, progress.best_step = value, progress.step
+            progress.best_metrics = metrics
+            progress.n_since_best = progress.n_since_reduction = 0
+            self.best = {k: v.detach().cpu().clone() for k, v in scored.state_dict().items()}
+            if self.folder is not None and self.fabric.is_global_zero:
+                content = {"weights": self.best, "step": progress.step, "metrics": metrics}
+                save_checkpoint(self.folder / "best.ckpt", {**content, "version": __version__})
+        else:
+            progress.n_since_best += 1
+            progress.n_since_reduction += 1
+            if config.schedule == "plateau" and (
+                progress.n_since_reduction >= config.plateau_patience
+            ):
+                progress.n_reductions += 1
+                progress.n_since_reduction = 0
+        return metrics
+
+    def is_over(self) -> bool:
+        """Tell whether early stopping says stop; all processes saw the same metrics."""
+        patience = self.config.patience
+        return patience is not None and self.progress.n_since_best >= patience
+
+    # -- checkpoints ----------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write a checkpoint; the other processes wait for it."""
+        if self.fabric.is_global_zero and self.folder is not None:
+            save_checkpoint(self.folder / f"step-{self.progress.step:09d}.ckpt", self._content())
+            thin_checkpoints(self.folder, self.config.keep_last)
+        self.fabric.barrier()
+
+    def _content(self) -> dict[str, Any]:
+        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        return {
+            "version": __version__,
+            "identity": self.identity,
+            "progress": vars(self.progress),
+            "module": self.plain.state_dict(),
+            "optimisers": [o.state_dict() for o in self.optimisers],
+            "ema": None if self.ema is None else self.ema.state_dict(),
+            "scaler": None if scaler is None else scaler.state_dict(),
+            "best": self.best,
+        }
+
+    def resume(self, force: bool) -> None:
+        """Go on from the newest checkpoint that can be read."""
+        if self.folder is None:
+            return
+        damaged: CheckpointError | None = None
+        for file in list_checkpoints(self.folder):
+            try:
+                content = load_checkpoint(file, self.fabric.device)
+                if not {"identity", "progress", "module", "optimisers"} <= content.keys():
+                    raise CheckpointError(f"{str(file)!r} is no checkpoint of a training run.")
+            except CheckpointError as error:
+                damaged = error
+                warnings.warn(f"skipped: {error}", DataWarning, stacklevel=3)
+                continue
+            self._restore(content, file, force)
+            return
+        if damaged is not None:
+            raise damaged
+
+    def _restore(self, content: dict[str, Any], file: Path, force: bool) -> None:
+        changed = [k for k, v in self.identity.items() if content["identity"].get(k) != v]
+        if changed and not force:
+            raise InputError(
+                f"{str(file)!r} belongs to a run with another {', '.join(changed)}. Choose "
+                "another folder, restore the options, or force the resumption."
+            )
+        try:
+            self.plain.load_state_dict(content["module"])
+        except RuntimeError as error:
+            raise InputError(f"{str(file)!r} belongs to another network: {error}") from error
+        for optimiser, state in zip(self.optimisers, content["optimisers"], strict=True):
+            optimiser.load_state_dict(state)
+        if self.ema is not None and content["ema"] is not None:
+            self.ema.load_state_dict(content["ema"])
+        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        if scaler is not None and content["scaler"] is not None:
+            scaler.load_state_dict(content["scaler"])
+        self.best = content["best"]
+        self.progress = Progress(**content["progress"])
+
+    def finish(self, rows: list[dict[str, Any]]) -> Trained:
+        """Put the best weights back."""
+        progress = self.progress
+        if progress.n_skipped:
+            warnings.warn(
+                f"{progress.n_skipped} of {progress.step} steps had a gradient that is not finite "
+                "and were skipped.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        if self.best is not None:
+            self.plain.load_state_dict(self.best)
+        elif self.ema is not None:
+            self.plain.load_state_dict(self.ema.module.state_dict())
+        self.plain.eval()
+        return Trained(
+            module=self.plain,
+            step=progress.step,
+            best_step=progress.best_step,
+            best_metrics=progress.best_metrics,
+            rows=rows,
+            n_skipped=progress.n_skipped,
+        )
+
+
+_STEP_STREAM = 11
+
+
+def _clip_sparse(parameters: Sequence[nn.Parameter], limit: float) -> float:
+    """Clip when some gradients are sparse, by the values that they hold."""
+    values = []
+    for p in parameters:
+        if p.grad is not None and p.grad.is_sparse:
+            p.grad = p.grad.coalesce()
+        if p.grad is not None:
+            values.append(p.grad.values() if p.grad.is_sparse else p.grad)
+    norm = torch.nn.utils.get_total_norm(values)
+    for v in values:
+        v.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
+    return float(norm)
