@@ -71,7 +71,7 @@ class WandbTracker:
 
     def __init__(self, folder: Path, **options: Any) -> None:
         try:
-            import wandb
+            import wandb  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise MissingDependencyError(
                 "Weights & Biases is not installed: pip install 'aetia[tracking]'."
