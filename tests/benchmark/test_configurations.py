@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -14,7 +13,7 @@ from omegaconf import OmegaConf
 
 import aetia
 import aetia.configs
-from aetia.benchmark import experiment_config, read_experiment
+from aetia.benchmark import read_experiment
 from aetia.benchmark.experiment_config import (
     MODELS,
     DataConfig,
@@ -238,7 +237,6 @@ def test_every_key_is_read_somewhere(cls):
     """The prototype's configurations had keys that nothing consumed."""
     root = Path(aetia.__file__).parent / "benchmark"
     source = "".join(f.read_text() for f in root.glob("*.py"))
-    source = source.replace(inspect.getsource(experiment_config.check_positive), "")
     for field in fields(cls):
         pattern = rf"\b(self|config|own|trainer|model|data|inference|logger)\.{field.name}\b"
         reads = re.findall(pattern, source) + re.findall(rf"\)\.{field.name}\b", source)

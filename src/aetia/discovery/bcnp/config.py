@@ -13,7 +13,7 @@ __all__ = ["BCNPConfig"]
 
 @dataclass(frozen=True, kw_only=True)
 class BCNPConfig:
-    """Network and objective of BCNP; the defaults are those of its paper's specialists."""
+    """Network and objective of BCNP; sizes are those of its paper's specialists."""
 
     dim: int = 512
     """Width of the tokens."""
