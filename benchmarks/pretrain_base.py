@@ -45,8 +45,8 @@ MECHANISMS = MechanismMixture(
 )
 FAMILY = Family(
     name="base",
-    d=(4, 6, 8, 10, 10, 12, 15),
-    n=(80, 200),
+    d=(4, 6, 8, 10, 10),
+    n=(50, 150),
     graphs=GRAPHS,
     mechanisms=MECHANISMS,
     noise=("gaussian", "laplace", "uniform"),
@@ -61,12 +61,12 @@ AT_TEN = Family(
     noise=("gaussian", "laplace", "uniform"),
 )
 NETWORKS = {
-    "avici": (AVICINetwork, AVICIConfig(dim=32, n_layers=2, n_heads=2, head_dim=16)),
+    "avici": (AVICINetwork, AVICIConfig(dim=48, n_layers=2, n_heads=4, head_dim=12, ff_dim=96)),
     "bcnp": (
         BCNPNetwork,
         BCNPConfig(
             dim=32,
-            n_heads=2,
+            n_heads=4,
             ff_dim=128,
             n_layers=4,
             n_layers_decoder=4,
@@ -74,15 +74,15 @@ NETWORKS = {
         ),
     ),
 }
-BATCH_SIZE, DATA_SEED = 16, 42
+BATCH_SIZE, DATA_SEED = 8, 42
 TRAINING = TrainingConfig(
-    n_steps=12_000,
-    learning_rate=1e-3,
+    n_steps=32_000,
+    learning_rate=1.5e-3,
     weight_decay=1e-4,
     ema_decay=0.999,
     log_every=100,
-    validate_every=500,
-    checkpoint_every=500,
+    validate_every=2000,
+    checkpoint_every=1000,
     metric="loss",
     progress=False,
 )

@@ -14,15 +14,10 @@ from omegaconf import OmegaConf
 import aetia
 import aetia.configs
 from aetia.benchmark import read_experiment
-from aetia.benchmark.experiment_config import (
-    MODELS,
-    DataConfig,
-    ExperimentConfig,
-    FamilyConfig,
-    InferenceConfig,
-    LoggerConfig,
-    TrainerConfig,
-)
+from aetia.benchmark.data_config import DataConfig, FamilyConfig
+from aetia.benchmark.experiment_config import ExperimentConfig, InferenceConfig, LoggerConfig
+from aetia.benchmark.model_config import MODELS
+from aetia.benchmark.trainer_config import TrainerConfig
 from aetia.errors import InputError
 from aetia.scm import Family, GraphMixture, MechanismMixture
 

@@ -13,13 +13,9 @@ import yaml
 from lightning_fabric import Fabric
 
 from aetia.benchmark.evaluation import summarise, task_row
-from aetia.benchmark.experiment_config import (
-    AVICIModel,
-    BCNPModel,
-    ExperimentConfig,
-    on_gpu,
-)
+from aetia.benchmark.experiment_config import ExperimentConfig, on_gpu
 from aetia.benchmark.inference import cached, network_predictor, per_task_predictor
+from aetia.benchmark.model_config import AVICIModel, BCNPModel
 from aetia.discovery import AVICI, BCNP, Pretrained
 from aetia.discovery.amortised import PretrainingData, build_network, pretrain_network
 from aetia.discovery.amortised.estimator import pretrained_of

@@ -83,7 +83,7 @@ class AxialBlock(nn.Module):
         heads = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         heads = heads.transpose(1, 2).reshape(b, a, l, self.n_heads * self.head_dim)
         x = x + self.dropout(self.mix(heads))
-        return x + self.dropout(self.narrow(F.relu(self.widen(self.norm_ff(x)), inplace=True)))
+        return x + self.dropout(self.narrow(F.relu(self.widen(self.norm_ff(x)))))
 
 
 class AxialEncoder(nn.Module):

@@ -6,24 +6,33 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from aetia.nets.axial import scaled_uniform_
+
 __all__ = ["CrossAttentionSummary"]
 
 
 class CrossAttentionSummary(nn.Module):
-    """Multi-head cross-attention of each variable's query token to its rows.
+    """Pre-norm multi-head cross-attention of each variable's query token to its rows.
 
     Args:
         dim: Width of the tokens.
         n_heads: Attention heads.
         bias: Whether linear maps have biases.
+        init_scale: As for :class:`~aetia.nets.AxialBlock`.
     """
 
-    def __init__(self, dim: int, n_heads: int, *, bias: bool = False) -> None:
+    def __init__(
+        self, dim: int, n_heads: int, *, bias: bool = False, init_scale: float = 2.0
+    ) -> None:
         super().__init__()
         self.n_heads = n_heads
+        self.norm_query = nn.LayerNorm(dim, bias=bias)
+        self.norm_rows = nn.LayerNorm(dim, bias=bias)
         self.query = nn.Linear(dim, dim, bias=bias)
         self.key_value = nn.Linear(dim, 2 * dim, bias=bias)
         self.mix = nn.Linear(dim, dim, bias=bias)
+        for layer in (self.query, self.key_value, self.mix):
+            scaled_uniform_(layer, init_scale)
 
     def forward(
         self,
@@ -43,8 +52,8 @@ class CrossAttentionSummary(nn.Module):
         """
         b, n, d, dim = x.shape
         width = dim // self.n_heads
-        q = self.query(query).view(b * d, 1, self.n_heads, width).transpose(1, 2)
-        kv = self.key_value(x).view(b, n, d, 2, self.n_heads, width)
+        q = self.query(self.norm_query(query)).view(b * d, 1, self.n_heads, width).transpose(1, 2)
+        kv = self.key_value(self.norm_rows(x)).view(b, n, d, 2, self.n_heads, width)
         k, v = kv.permute(3, 0, 2, 4, 1, 5).flatten(1, 2)
         mask = None
         if rows is not None:

@@ -12,6 +12,7 @@ from aetia.scm.graph_families import (
     PreferentialAttachment,
     SmallWorld,
 )
+from aetia.scm.graph_families.network_modules import NetworkModules
 from aetia.scm.interventions import Interventions
 from aetia.scm.known_linear import KnownLinear
 from aetia.scm.mechanism_families import (
@@ -38,7 +39,6 @@ from aetia.scm.mechanisms import (
     random_mlp,
 )
 from aetia.scm.model import SCM
-from aetia.scm.network_modules import NetworkModules
 from aetia.scm.noise import Noise, NoiseMixture
 from aetia.scm.simulate import Simulated, Simulation, simulate, sortability_card
 from aetia.scm.stream import FixedTasks, Split, TaskFamily, TaskStream, overlap

@@ -59,6 +59,8 @@ class AVICINetwork(AmortisedNetwork):
         self.bias = nn.Parameter(torch.tensor(config.initial_bias))
         for layer in (self.embed, self.cause, self.effect):
             scaled_uniform_(layer, 2.0)
+        # Layer norm keeps the sign of w x, but not its size; of w x + c it keeps both.
+        nn.init.uniform_(self.embed.bias, -1.0, 1.0)
 
     def forward(
         self,

@@ -19,6 +19,7 @@ from aetia.discovery.bcnp.graph_law import (
     training_precedence,
 )
 from aetia.nets import AxialBlock, AxialEncoder, CrossAttentionSummary, precedence_probabilities
+from aetia.nets.axial import scaled_uniform_
 
 __all__ = ["BCNPNetwork", "OrderAndEdges"]
 
@@ -38,6 +39,9 @@ class OrderAndEdges(NamedTuple):
 
 class BCNPNetwork(AmortisedNetwork):
     """Axial encoder with a query row, two decoders, parameter attention for the edges.
+
+    The paper's query row is zero before the first layer. Here it is learned: a zero row averages
+    standardised columns to noise, which layer norm then magnifies.
 
     Args:
         config: Sizes and objective.
@@ -61,6 +65,7 @@ class BCNPNetwork(AmortisedNetwork):
             bias=False,
             init_scale=_INIT_SCALE,
         )
+        self.query_row = nn.Parameter(torch.randn(dim))
         self.summary = CrossAttentionSummary(dim, h)
         self.decode_order = self._decoder()
         self.decode_edges = self._decoder()
@@ -71,6 +76,8 @@ class BCNPNetwork(AmortisedNetwork):
         self.edge_query = nn.Linear(dim, dim, bias=False)
         self.edge_key = nn.Linear(dim, dim, bias=False)
         self.edge_mix = nn.Linear(h, 1)
+        for layer in (self.edge_query, self.edge_key):
+            scaled_uniform_(layer, _INIT_SCALE)
 
     def _decoder(self) -> nn.ModuleList:
         config = self.config
@@ -104,8 +111,10 @@ class BCNPNetwork(AmortisedNetwork):
         Returns:
             The prediction, in float32; padding means nothing.
         """
-        x = self.embed(torch.stack([values, intervened.to(values.dtype)], -1))
-        x = torch.cat([x, torch.zeros_like(x[:, :1])], 1)  # the query row
+        # Without biases, layer norm would keep the sign of a value and lose its size: the second
+        # input is 1 for values that were observed, and stands in for a bias.
+        x = self.embed(torch.stack([values, (~intervened).to(values.dtype)], -1))
+        x = torch.cat([x, self.query_row.to(x).expand_as(x[:, :1])], 1)
         if self.config.use_positional_encoding:
             x = x + _positions(x.shape[2], x.shape[3]).to(x)
         with_query = None if rows is None else F.pad(rows, (0, 1), value=True)
