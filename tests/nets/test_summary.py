@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 
 from aetia.nets import CrossAttentionSummary, seeded
 
@@ -21,14 +22,18 @@ def summary(bias=False, dim=8, n_heads=2):
         return CrossAttentionSummary(dim, n_heads, bias=bias)
 
 
+def normed(x, layer):
+    return F.layer_norm(x, x.shape[-1:], layer.weight, layer.bias)
+
+
 def by_loops(module, query, x, rows):
     b, n, d, dim = x.shape
     width = dim // module.n_heads
     out = torch.zeros(b, d, dim)
     for t in range(b):
         for i in range(d):
-            q = module.query(query[t, i])
-            keys, values = module.key_value(x[t, :, i]).chunk(2, dim=-1)
+            q = module.query(normed(query[t, i], module.norm_query))
+            keys, values = module.key_value(normed(x[t, :, i], module.norm_rows)).chunk(2, dim=-1)
             heads = []
             for h in range(module.n_heads):
                 part = slice(h * width, (h + 1) * width)
@@ -75,7 +80,7 @@ def test_a_single_row_is_its_own_summary():
     """The weights of one row are one, whatever the query."""
     module, x = summary(), randn(1, 1, 3, 8)
     with torch.no_grad():
-        values = module.key_value(x)[:, 0, :, 8:]
+        values = module.key_value(normed(x, module.norm_rows))[:, 0, :, 8:]
         for seed in (1, 2):
             got = module(randn(1, 3, 8, seed=seed), x)
             torch.testing.assert_close(got, module.mix(values), rtol=1e-5, atol=1e-6)
@@ -87,4 +92,4 @@ def test_every_parameter_is_used():
     module(randn(1, 3, 8), randn(1, 4, 3, 8, seed=1)).square().sum().backward()
     for name, p in module.named_parameters():
         assert p.grad is not None, name
-    assert sum(p.numel() for p in module.parameters()) == 4 * 64 + 4 * 8
+    assert sum(p.numel() for p in module.parameters()) == 4 * 64 + 4 * 8 + 2 * 16
