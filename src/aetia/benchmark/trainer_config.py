@@ -21,6 +21,7 @@ class TrainerConfig:
     tasks_per_step: int = 32
     """Over all processes and accumulated batches."""
     accumulate: int = 1
+    optimizer: Literal["adamw", "lamb"] = "adamw"
     lr: float = 1e-4
     weight_decay: float = 1e-4
     optimizer_betas: Sequence[float] | None = None
@@ -100,6 +101,7 @@ class TrainerConfig:
         return TrainingConfig(
             n_steps=self.max_steps,
             accumulate=self.accumulate,
+            optimiser=self.optimizer,
             learning_rate=self.lr,
             weight_decay=self.weight_decay,
             betas=tuple(self.optimizer_betas or (0.9, 0.999)),  # pyright: ignore

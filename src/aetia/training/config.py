@@ -30,14 +30,16 @@ class TrainingConfig:
     """Optimiser steps."""
     accumulate: int = 1
     """Batches whose gradients are averaged in one step."""
+    optimiser: Literal["adamw", "lamb"] = "adamw"
+    """lamb scales the step of each tensor to its size, for very large batches."""
     learning_rate: float = 1e-4
     """Largest learning rate."""
     weight_decay: float = 1e-4
     """Decoupled decay of matrices; never of biases, normalisations and scalars."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Memories of AdamW."""
+    """Memories of the two moments."""
     eps: float = 1e-8
-    """Denominator of AdamW."""
+    """Added to the root of the second moment."""
     schedule: Literal["cosine", "multistep", "plateau", "constant"] = "cosine"
     """How the learning rate falls after the warm-up."""
     warmup: float = 0.02

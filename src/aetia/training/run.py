@@ -26,6 +26,7 @@ from aetia.training.checkpoints import (
 )
 from aetia.training.config import TrainingConfig
 from aetia.training.gather import average_rows, gather_rows
+from aetia.training.lamb import LAMB
 from aetia.training.parameter_groups import parameter_groups
 from aetia.training.phase import Phase
 from aetia.training.schedule import learning_rate
@@ -100,14 +101,12 @@ class Run:
         parameters = phase.parameters(self.plain)
         if phase.optimiser is not None:
             return phase.optimiser(parameters)
-        on_gpu = self.fabric.device.type == "cuda"
-        return torch.optim.AdamW(
-            parameter_groups(parameters, self.config.weight_decay),
-            lr=self.config.learning_rate,
-            betas=self.config.betas,
-            eps=self.config.eps,
-            fused=on_gpu or None,
-        )
+        config, on_gpu = self.config, self.fabric.device.type == "cuda"
+        groups = parameter_groups(parameters, config.weight_decay)
+        options = {"lr": config.learning_rate, "betas": config.betas, "eps": config.eps}
+        if config.optimiser == "lamb":
+            return LAMB(groups, **options)
+        return torch.optim.AdamW(groups, **options, fused=on_gpu or None)
 
     # -- one step -------------------------------------------------------------------------
 
