@@ -35,14 +35,12 @@ GRAPHS = GraphMixture(
     ),
     weights=(0.3, 0.3, 0.2, 0.2),
 )
-MECHANISMS = MechanismMixture(
-    of=(
-        {"name": "linear", "weights": "uniform", "low": 0.5, "high": 2.0},
-        {"name": "linear", "scale": 1.0},
-        {"name": "mlp"},
-    ),
-    weights=(0.5, 0.2, 0.3),
-)
+PARTS = {
+    "strong linear": {"name": "linear", "weights": "uniform", "low": 0.5, "high": 2.0},
+    "normal linear": {"name": "linear", "scale": 1.0},
+    "mlp": {"name": "mlp"},
+}
+MECHANISMS = MechanismMixture(of=tuple(PARTS.values()), weights=(0.5, 0.2, 0.3))
 FAMILY = Family(
     name="base",
     d=(4, 6, 8, 10, 10),
@@ -88,6 +86,11 @@ TRAINING = TrainingConfig(
 )
 
 
+REMARKS = {
+    "avici": "The learning rate of the first 3,000 steps followed the schedule of a longer run.",
+}
+"""What the command does not tell; for the card."""
+
 OUTSIDE = {
     "periodic": {"mechanisms": "periodic"},
     "gp": {"mechanisms": "gp"},
@@ -107,7 +110,9 @@ def export(method: str, folder: Path) -> None:
     network.eval()
     metrics = {"validation": best["metrics"]}
     families = {"in distribution, d=10, n=150": AT_TEN, "in distribution": FAMILY}
-    families["in distribution, d=20, n=150"] = replace(AT_TEN, d=20)
+    families |= {f"{k}, d=10, n=150": replace(AT_TEN, mechanisms=v) for k, v in PARTS.items()}
+    families["shift: d=20, n=150"] = replace(AT_TEN, d=20)
+    families["shift: d=10, n=1000"] = replace(AT_TEN, n=1000)
     families |= {f"shift: {k}": replace(AT_TEN, **v) for k, v in OUTSIDE.items()}
     for name, family in families.items():
         tasks = FixedTasks(family=family, numbers=range(200)).tasks()
@@ -135,6 +140,8 @@ def export(method: str, folder: Path) -> None:
         ),
         "version": __version__,
     }
+    if method in REMARKS:
+        card["remark"] = REMARKS[method]
     weights = {k: v.to(torch.float32) for k, v in network.state_dict().items()}
     name = f"{method}-base"
     made = Pretrained(
