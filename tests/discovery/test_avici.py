@@ -489,3 +489,14 @@ def test_every_option_changes_something(name):
 def test_options_out_of_range_are_named(change, message):
     with pytest.raises(InputError, match=message):
         AVICIConfig(**change)
+
+
+def test_the_first_layer_sees_the_size_of_a_value_and_not_only_its_sign():
+    """With biases at zero, LayerNorm(2 w) would equal LayerNorm(w)."""
+    net, seen = network(), []
+    net.encoder.blocks[0].norm_attention.register_forward_hook(lambda _, __, out: seen.append(out))
+    values = torch.tensor([0.5, 1.0, 2.0, 4.0])[None, :, None]
+    with torch.no_grad():
+        net(values, torch.zeros_like(values, dtype=torch.bool))
+    rows = seen[0][0, :4, 0]
+    assert (rows[1:] - rows[:-1]).abs().amax(1).min() > 0.01

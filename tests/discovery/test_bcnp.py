@@ -613,3 +613,33 @@ def test_the_embedding_has_as_many_maps_as_stated(depth):
 def test_options_out_of_range_are_named(change, message):
     with pytest.raises(InputError, match=message):
         BCNPConfig(**change)
+
+
+def test_the_first_layer_sees_the_size_of_a_value_and_not_only_its_sign():
+    """A plain linear embedding without bias would give LayerNorm(2 w) = LayerNorm(w)."""
+    net, seen = network(), []
+    net.encoder.blocks[0].norm_attention.register_forward_hook(lambda _, __, out: seen.append(out))
+    values = torch.tensor([0.5, 1.0, 2.0, 4.0])[None, :, None]
+    with torch.no_grad():
+        net(values, torch.zeros_like(values, dtype=torch.bool))
+    rows = seen[0][0, 0, :4]
+    assert (rows[1:] - rows[:-1]).abs().amax(1).min() > 0.01
+
+
+def test_set_values_are_told_from_observed_ones():
+    values = torch.randn(1, 8, 3, generator=gen())
+    marks = torch.zeros(1, 8, 3, dtype=torch.bool)
+    with torch.no_grad():
+        plain = network()(values, marks)
+        marks[0, :4, 1] = True
+        marked = network()(values, marks)
+    assert not torch.allclose(plain.edge_logits, marked.edge_logits)
+
+
+def test_the_query_row_is_learned():
+    net = network()
+    values = torch.randn(1, 8, 3, generator=gen())
+    out = net(values, torch.zeros(1, 8, 3, dtype=torch.bool))
+    (out.edge_logits.sum() + out.scores.square().sum()).backward()
+    assert net.query_row.grad is not None
+    assert net.query_row.grad.abs().max() > 0

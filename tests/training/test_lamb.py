@@ -57,7 +57,7 @@ def test_parameters_without_a_gradient_stay():
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "lamb"])
-def test_a_killed_run_resumes_to_the_same_bits(optimiser, tmp_path):
+def test_a_run_in_two_pieces_gives_the_same_bits(optimiser, tmp_path):
     def run(n_steps, folder):
         module = regression(0.0)
         config = TrainingConfig(

@@ -26,7 +26,8 @@ class Phase:
             their share of it.
         every: Run in every so many steps.
         name: In the record, when there are several.
-        optimiser: Makes another optimiser than AdamW, for instance one with row-wise state.
+        optimiser: Makes another optimiser than the configured one, for instance one with row-wise
+            state.
     """
 
     parameters: Callable[[nn.Module], Sequence[nn.Parameter]]
