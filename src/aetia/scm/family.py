@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +13,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from aetia.data import Dataset, Labelled, Truth, standardise_rows
+from aetia.data import Dataset, Labelled, Truth
 from aetia.errors import InputError
-from aetia.graphs import r2_sortability, varsortability
 from aetia.options import build, choose, options_dict
+from aetia.scm.family_card import family_card
 from aetia.scm.graph_families import GRAPH_FAMILIES, EdgeCoins
 from aetia.scm.interventions import Interventions
 from aetia.scm.mechanism_families import MECHANISM_FAMILIES, Linear, MechanismMixture
@@ -293,29 +292,9 @@ class Family:
             seed: Of the measurement.
 
         Returns:
-            Mean and standard deviation of the number of edges, its expectation where it is
-            known, mean varsortability and R2-sortability of the raw observational rows and of the
-            standardised ones, and the share of rejected draws.
+            See :func:`~aetia.scm.family_card.family_card`.
         """
-        children = np.random.SeedSequence(seed).spawn(n_tasks)
-        tasks = [self.simulate([s], self.size(s)) for s in children]
-        n_rejected = sum(t.n_rejected for t in tasks)
-        edges = np.array([float(t.graphs.sum()) for t in tasks])
-        scores = np.array([_sortabilities(t) for t in tasks])
-        try:
-            expected = np.mean([self.graphs.expected_edges(d) for d in self.sizes])
-        except InputError:  # a family whose expectation has no closed form
-            expected = math.nan
-        means = np.nanmean(scores, 0) if np.isfinite(scores).any() else np.full(3, np.nan)
-        return {
-            "edges_mean": float(edges.mean()),
-            "edges_std": float(edges.std()),
-            "edges_expected": float(expected),
-            "varsortability": float(means[0]),
-            "varsortability_standardised": float(means[1]),
-            "r2_sortability": float(means[2]),
-            "rejected_share": n_rejected / (n_tasks + n_rejected),
-        }
+        return family_card(self, n_tasks, seed)
 
     # -- inside ---------------------------------------------------------------------------
 
@@ -432,15 +411,3 @@ def _canonical(value: Any) -> Any:
 
 def _names(d: int) -> tuple[str, ...]:
     return tuple(f"x{i}" for i in range(d))
-
-
-def _sortabilities(tasks: Tasks) -> tuple[float, float, float]:
-    rows = tasks.values[0][~tasks.intervened[0].any(1)].double()
-    graph = tasks.graphs[0]
-    raw = torch.atleast_2d(torch.cov(rows.T))
-    scaled = torch.atleast_2d(torch.cov(standardise_rows(rows, largest=torch.inf).T))
-    return (
-        varsortability(graph, raw),
-        varsortability(graph, scaled),
-        r2_sortability(graph, raw),
-    )
