@@ -1,6 +1,23 @@
 """Network blocks that methods share."""
 
 from aetia.nets.axial import AxialBlock, AxialEncoder
+from aetia.nets.convolutional import ImageDiscriminator, ImageEncoder, ImageGenerator
+from aetia.nets.discriminator import Discriminator, gradient_penalty
+from aetia.nets.heads import (
+    NormalHead,
+    diagonal_head,
+    low_rank_head,
+    normal_log_prob,
+    scalar_head,
+)
+from aetia.nets.perceptron import (
+    Dense,
+    Layers,
+    Perceptron,
+    flatten_layers,
+    perceptron,
+    unflatten_layers,
+)
 from aetia.nets.plackett_luce import (
     log_prob_of_orders,
     precedence_probabilities,
@@ -9,15 +26,33 @@ from aetia.nets.plackett_luce import (
 from aetia.nets.seeding import seeded
 from aetia.nets.sinkhorn import gumbel_sinkhorn, log_sinkhorn
 from aetia.nets.summary import CrossAttentionSummary
+from aetia.nets.variational import VariationalPerceptron
 
 __all__ = [
     "AxialBlock",
     "AxialEncoder",
     "CrossAttentionSummary",
+    "Dense",
+    "Discriminator",
+    "ImageDiscriminator",
+    "ImageEncoder",
+    "ImageGenerator",
+    "Layers",
+    "NormalHead",
+    "Perceptron",
+    "VariationalPerceptron",
+    "diagonal_head",
+    "flatten_layers",
+    "gradient_penalty",
     "gumbel_sinkhorn",
     "log_prob_of_orders",
     "log_sinkhorn",
+    "low_rank_head",
+    "normal_log_prob",
+    "perceptron",
     "precedence_probabilities",
     "sample_orders",
+    "scalar_head",
     "seeded",
+    "unflatten_layers",
 ]

@@ -33,7 +33,7 @@ class EffectTruth:
     propensity: Float[np.ndarray, " n"] | None = None
     name: str = ""
 
-    def dose_response(self, doses: Sequence[float]) -> Doses:
+    def dose_response(self, doses: Sequence[float] | Doses) -> Doses:
         """Average the potential outcomes of the population.
 
         Args:

@@ -1,0 +1,97 @@
+"""The last outputs of a network, read as the mean and the variance of a normal law."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Float
+from torch import Tensor
+from torch.distributions import LowRankMultivariateNormal
+
+__all__ = [
+    "NormalHead",
+    "diagonal_head",
+    "low_rank_head",
+    "normal_log_prob",
+    "scalar_head",
+]
+
+_FLOOR = 1e-6
+"""Added to every variance."""
+
+
+class NormalHead(NamedTuple):
+    """A normal law for every row."""
+
+    mean: Float[Tensor, "*rows p"]
+    variance: Float[Tensor, "*rows q"]
+    """One for each column, or one for all (q = 1)."""
+
+
+def scalar_head(raw: Float[Tensor, "*rows outputs"]) -> NormalHead:
+    """Read p + 1 outputs: means, and one variance for all columns.
+
+    Args:
+        raw: Outputs of a network.
+
+    Returns:
+        Means and softplus of the last output.
+    """
+    return NormalHead(raw[..., :-1], F.softplus(raw[..., -1:]) + _FLOOR)
+
+
+def diagonal_head(raw: Float[Tensor, "*rows outputs"]) -> NormalHead:
+    """Read 2 p outputs: means, then a variance for each column.
+
+    Args:
+        raw: Outputs of a network.
+
+    Returns:
+        Means and variances.
+    """
+    mean, variance = raw.chunk(2, -1)
+    return NormalHead(mean, F.softplus(variance) + _FLOOR)
+
+
+def low_rank_head(raw: Float[Tensor, "*rows outputs"], rank: int) -> LowRankMultivariateNormal:
+    r"""Read (2 + rank) p outputs: means, diagonal and factors of D + U U'.
+
+    Args:
+        raw: Outputs of a network.
+        rank: Number of factors.
+
+    Returns:
+        The joint law of the columns of each row.
+    """
+    p = raw.shape[-1] // (2 + rank)
+    mean, diagonal, factors = raw[..., :p], raw[..., p : 2 * p], raw[..., 2 * p :]
+    return LowRankMultivariateNormal(
+        mean,
+        factors.unflatten(-1, (p, rank)),
+        F.softplus(diagonal) + _FLOOR,
+        validate_args=False,
+    )
+
+
+def normal_log_prob(
+    x: Float[Tensor, "*rows p"],
+    head: NormalHead,
+    observed: Tensor | None = None,
+) -> Float[Tensor, "*rows"]:
+    r"""Sum :math:`-(x - m)^2 / (2 s^2) - \frac12 \log 2 \pi s^2` over the columns that were seen.
+
+    Args:
+        x: Values; anything where not observed.
+        head: The law of every row.
+        observed: True where a value was seen; None for everywhere.
+
+    Returns:
+        Log density of the seen values of each row.
+    """
+    variance = head.variance
+    terms = -0.5 * ((x - head.mean).square() / variance + (2 * torch.pi * variance).log())
+    if observed is not None:
+        terms = terms.masked_fill(~observed, 0.0)
+    return terms.sum(-1)

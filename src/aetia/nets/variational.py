@@ -1,0 +1,113 @@
+r"""Perceptrons with a normal law for every weight (Blundell et al., 2015).
+
+Training never draws the weights: given rows x, the sum :math:`\sum_i x_i w_{ij}` is normal, and
+noise is drawn for it (Kingma, Salimans & Welling, 2015, the local reparameterisation). It is the
+same for each row as Flipout with independent signs, with less variance. A *posterior draw* is one
+set of weights, used for every row and every question.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from aetia.nets.perceptron import SLOPE, Dense, Layers
+
+__all__ = ["VariationalPerceptron"]
+
+
+class VariationalPerceptron(nn.Module):
+    """A perceptron whose weights are independent normals; biases are plain numbers.
+
+    Args:
+        sizes: Widths, inputs first, outputs last.
+        prior_std: Standard deviation of the weights' prior; ``"fan-in"`` for one over the root of
+            a layer's inputs, under which outputs have the same scale at any width.
+        initial_std: Standard deviation of every weight at the start.
+    """
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        prior_std: float | str = "fan-in",
+        initial_std: float = 0.05,
+    ) -> None:
+        super().__init__()
+        self.means = nn.ParameterList()
+        self.raw_stds = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        self.prior_stds: list[float] = []
+        raw = math.log(math.expm1(initial_std))
+        for inputs, outputs in pairwise(sizes):
+            bound = math.sqrt(6 / (inputs + outputs))
+            self.means.append(torch.empty(inputs, outputs).uniform_(-bound, bound))
+            self.raw_stds.append(torch.full((inputs, outputs), raw))
+            self.biases.append(torch.zeros(outputs))
+            prior = 1 / math.sqrt(inputs) if prior_std == "fan-in" else float(prior_std)
+            self.prior_stds.append(prior)
+
+    def forward(
+        self, x: Float[Tensor, "n inputs"], generator: torch.Generator
+    ) -> Float[Tensor, "n outputs"]:
+        """Apply weights drawn anew for each row.
+
+        Args:
+            x: Rows.
+            generator: Source of randomness.
+
+        Returns:
+            Outputs, each row with its own weights.
+        """
+        for k, (mean, raw, bias) in enumerate(
+            zip(self.means, self.raw_stds, self.biases, strict=True)
+        ):
+            centre = x @ mean + bias
+            variance = x.square() @ F.softplus(raw).square()
+            noise = torch.empty_like(centre).normal_(generator=generator)
+            x = centre + (variance + 1e-12).sqrt() * noise
+            if k < len(self.means) - 1:
+                x = F.leaky_relu(x, SLOPE)
+        return x
+
+    def kl(self) -> Float[Tensor, ""]:
+        r"""Compute the divergence from the prior, summed over weights.
+
+        Returns:
+            :math:`\sum \log(s_0 / s) + (s^2 + m^2) / (2 s_0^2) - 1/2`.
+        """
+        total = torch.zeros((), device=self.biases[0].device)
+        for mean, raw, prior in zip(self.means, self.raw_stds, self.prior_stds, strict=True):
+            std = F.softplus(raw)
+            quadratic = (std.square() + mean.square()) / (2 * prior**2)
+            total = total + (math.log(prior) - std.log() + quadratic - 0.5).sum()
+        return total
+
+    def draw(self, n_draws: int, generator: torch.Generator) -> Layers:
+        """Draw sets of weights.
+
+        Args:
+            n_draws: How many.
+            generator: Source of randomness.
+
+        Returns:
+            Layers with draws as the leading dimension.
+        """
+        layers = []
+        for mean, raw, bias in zip(self.means, self.raw_stds, self.biases, strict=True):
+            shape = (n_draws, *mean.shape)
+            noise = torch.empty(shape, device=mean.device).normal_(generator=generator)
+            weight = mean + F.softplus(raw) * noise
+            layers.append(Dense(weight, bias.expand(n_draws, -1)))
+        return layers
+
+    @property
+    def layers(self) -> Layers:
+        """The means of the weights."""
+        return [Dense(w, b) for w, b in zip(self.means, self.biases, strict=True)]
