@@ -149,7 +149,7 @@ def test_a_study_is_a_table_with_names():
         ({"design": "sun", "n_covariates": 3}, "needs at least 2 units and 6 covariates, got"),
         ({"design": "sun", "n": 1}, "got n=1"),
         ({"design": "hahn", "confounding": 1.5}, "confounding is a share of the units, got 1.5"),
-        ({"design": {"name": "nie-wager", "setup": "E"}}, "'E'"),
+        ({"design": {"name": "nie-wager", "setups": "A"}}, "setup"),
     ],
 )
 def test_wrong_requests_say_what_is_wrong(arguments, message):

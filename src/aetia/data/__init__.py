@@ -9,6 +9,8 @@ from aetia.data.scaling import (
     scale_columns,
     standardise_rows,
 )
+from aetia.data.study import EffectTruth, Study
+from aetia.data.study_readers import read_acic2018, read_ihdp, read_twins
 from aetia.data.tables import as_dataset
 from aetia.data.truth import Labelled, Truth
 
@@ -16,15 +18,20 @@ __all__ = [
     "LARGEST_STANDARDISED",
     "PUBLIC_DATA",
     "Dataset",
+    "EffectTruth",
     "Kind",
     "Labelled",
     "PublicData",
     "Scaled",
     "Scaling",
+    "Study",
     "Truth",
     "as_dataset",
     "cache_folder",
     "load_public",
+    "read_acic2018",
+    "read_ihdp",
+    "read_twins",
     "scale_columns",
     "standardise_rows",
 ]

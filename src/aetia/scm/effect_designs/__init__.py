@@ -4,18 +4,15 @@ from aetia.scm.effect_designs.arm_designs import BinaryLatent, Hahn, NieWager
 from aetia.scm.effect_designs.dose_designs import Colangelo, HiranoImbens, Sun
 from aetia.scm.effect_designs.protocol import EffectDesign, Units
 from aetia.scm.effect_designs.studies import EFFECT_DESIGNS, simulate_study
-from aetia.scm.effect_designs.truth import EffectTruth, Study
 
 __all__ = [
     "EFFECT_DESIGNS",
     "BinaryLatent",
     "Colangelo",
     "EffectDesign",
-    "EffectTruth",
     "Hahn",
     "HiranoImbens",
     "NieWager",
-    "Study",
     "Sun",
     "Units",
     "simulate_study",

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from aetia.data import EffectTruth, Study
 from aetia.errors import InputError
 from aetia.options import choose
 from aetia.randomness import RandomState, seed_sequence
 from aetia.scm.effect_designs.arm_designs import BinaryLatent, Hahn, NieWager
 from aetia.scm.effect_designs.dose_designs import Colangelo, HiranoImbens, Sun
 from aetia.scm.effect_designs.protocol import Assignment, Rng
-from aetia.scm.effect_designs.truth import EffectTruth, Study
 
 __all__ = ["EFFECT_DESIGNS", "simulate_study"]
 

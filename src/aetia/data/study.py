@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from aetia.data import Dataset
+from aetia.data.dataset import Dataset
 
 __all__ = ["EffectTruth", "Study"]
 
