@@ -117,7 +117,7 @@ def test_a_fixed_step_keeps_the_target_invariant(name):
 
 @pytest.mark.parametrize("name", WALKERS)
 def test_cached_values_belong_to_the_position(name):
-    state, _, sampler = draws(name, normal_density, torch.zeros(7, 3, dtype=torch.float64))
+    state, _, _ = draws(name, normal_density, torch.zeros(7, 3, dtype=torch.float64))
     torch.testing.assert_close(state.log_density, normal_density(state.position))
     if name == "hmc":
         expected = -(state.position - MEAN) @ PRECISION
@@ -161,9 +161,8 @@ def test_chains_do_not_leave_the_support(name):
 
     start = torch.empty(2000, 1).exponential_(generator=gen())
     sampler = WALKERS[name][0](density)
-    state, g, n_divergent = sampler.init(start), gen(1), 0
-    for state, info in chain_draws(sampler, state, 20, g):  # noqa: B007
-        n_divergent += int(info.is_divergent.sum())
+    walk = list(chain_draws(sampler, sampler.init(start), 20, gen(1)))
+    state, n_divergent = walk[-1][0], sum(int(info.is_divergent.sum()) for _, info in walk)
     assert (state.position > 0).all()
     assert n_divergent > 0
     assert abs(float(state.position.mean()) - 1) < 4.5 / 2000**0.5
