@@ -7,6 +7,7 @@ from aetia.training.health import Healthy, read_record, verdicts
 from aetia.training.loop import train
 from aetia.training.phase import Phase
 from aetia.training.processes import make_fabric
+from aetia.training.rowwise_adam import RowwiseAdam
 from aetia.training.run import Trained
 from aetia.training.trackers import TRACKERS, Tracker
 
@@ -14,6 +15,7 @@ __all__ = [
     "TRACKERS",
     "Healthy",
     "Phase",
+    "RowwiseAdam",
     "Tracker",
     "Trained",
     "TrainingConfig",
