@@ -117,6 +117,34 @@ def test_a_draw_is_one_function_for_all_rows():
     assert not torch.equal(local[0], local[1])
 
 
+def test_variational_members_are_networks_of_their_own():
+    """With hardly any noise a member is the plain network of its means."""
+    net = made(VariationalPerceptron, SIZES, initial_std=1e-6, n_members=3)
+    one = made(VariationalPerceptron, SIZES, initial_std=1e-6)
+    x = torch.randn(7, 3, generator=gen())
+    expected = torch.stack(
+        [by_torch([Dense(w[m], b[m]) for w, b in net.layers], x) for m in range(3)]
+    )
+    torch.testing.assert_close(net(x, gen()), expected, atol=1e-4, rtol=0)
+    drawn = perceptron(net.draw(2, gen()), x)
+    torch.testing.assert_close(drawn, expected.expand(2, 3, 7, 2), atol=1e-4, rtol=0)
+    assert net.kl().shape == (3,)
+    torch.testing.assert_close(
+        net.kl()[0],
+        kl_of([w[0] for w in net.means], [r[0] for r in net.raw_stds], net.prior_stds),
+        rtol=1e-5,
+        atol=0,
+    )
+    assert one.kl().shape == ()
+
+
+def kl_of(means, raws, priors):
+    return sum(
+        kl_divergence(Normal(m, nn.functional.softplus(r)), Normal(torch.zeros_like(m), p)).sum()
+        for m, r, p in zip(means, raws, priors, strict=True)
+    )
+
+
 def test_training_finds_the_posterior_of_a_linear_model():
     """One layer, known noise: the mean-field optimum is N(mean, 1 / diagonal of the precision)."""
     x = torch.randn(200, 2, generator=gen())

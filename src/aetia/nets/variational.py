@@ -30,6 +30,8 @@ class VariationalPerceptron(nn.Module):
         prior_std: Standard deviation of the weights' prior; ``"fan-in"`` for one over the root of
             a layer's inputs, under which outputs have the same scale at any width.
         initial_std: Standard deviation of every weight at the start.
+        n_members: Size of an ensemble of such networks, the leading dimension of everything; None
+            for one network without that dimension.
     """
 
     def __init__(
@@ -38,28 +40,30 @@ class VariationalPerceptron(nn.Module):
         *,
         prior_std: float | str = "fan-in",
         initial_std: float = 0.05,
+        n_members: int | None = None,
     ) -> None:
         super().__init__()
         self.means = nn.ParameterList()
         self.raw_stds = nn.ParameterList()
         self.biases = nn.ParameterList()
         self.prior_stds: list[float] = []
+        lead = () if n_members is None else (n_members,)
         raw = math.log(math.expm1(initial_std))
         for inputs, outputs in pairwise(sizes):
             bound = math.sqrt(6 / (inputs + outputs))
-            self.means.append(torch.empty(inputs, outputs).uniform_(-bound, bound))
-            self.raw_stds.append(torch.full((inputs, outputs), raw))
-            self.biases.append(torch.zeros(outputs))
+            self.means.append(torch.empty(*lead, inputs, outputs).uniform_(-bound, bound))
+            self.raw_stds.append(torch.full((*lead, inputs, outputs), raw))
+            self.biases.append(torch.zeros(*lead, outputs))
             prior = 1 / math.sqrt(inputs) if prior_std == "fan-in" else float(prior_std)
             self.prior_stds.append(prior)
 
     def forward(
-        self, x: Float[Tensor, "n inputs"], generator: torch.Generator
-    ) -> Float[Tensor, "n outputs"]:
+        self, x: Float[Tensor, "*batch inputs"], generator: torch.Generator
+    ) -> Float[Tensor, "*out outputs"]:
         """Apply weights drawn anew for each row.
 
         Args:
-            x: Rows.
+            x: Rows ``[n, inputs]``, or ``[members, n, inputs]``.
             generator: Source of randomness.
 
         Returns:
@@ -68,7 +72,7 @@ class VariationalPerceptron(nn.Module):
         for k, (mean, raw, bias) in enumerate(
             zip(self.means, self.raw_stds, self.biases, strict=True)
         ):
-            centre = x @ mean + bias
+            centre = x @ mean + bias[..., None, :]
             variance = x.square() @ F.softplus(raw).square()
             noise = torch.empty_like(centre).normal_(generator=generator)
             x = centre + (variance + 1e-12).sqrt() * noise
@@ -76,17 +80,17 @@ class VariationalPerceptron(nn.Module):
                 x = F.leaky_relu(x, SLOPE)
         return x
 
-    def kl(self) -> Float[Tensor, ""]:
-        r"""Compute the divergence from the prior, summed over weights.
+    def kl(self) -> Float[Tensor, "*members"]:
+        r"""Compute the divergence from the prior, summed over the weights of each network.
 
         Returns:
             :math:`\sum \log(s_0 / s) + (s^2 + m^2) / (2 s_0^2) - 1/2`.
         """
-        total = torch.zeros((), device=self.biases[0].device)
+        total = torch.zeros(self.biases[0].shape[:-1], device=self.biases[0].device)
         for mean, raw, prior in zip(self.means, self.raw_stds, self.prior_stds, strict=True):
             std = F.softplus(raw)
             quadratic = (std.square() + mean.square()) / (2 * prior**2)
-            total = total + (math.log(prior) - std.log() + quadratic - 0.5).sum()
+            total = total + (math.log(prior) - std.log() + quadratic - 0.5).sum((-2, -1))
         return total
 
     def draw(self, n_draws: int, generator: torch.Generator) -> Layers:
@@ -97,14 +101,14 @@ class VariationalPerceptron(nn.Module):
             generator: Source of randomness.
 
         Returns:
-            Layers with draws as the leading dimension.
+            Layers ``[draws, *members, ...]``.
         """
         layers = []
         for mean, raw, bias in zip(self.means, self.raw_stds, self.biases, strict=True):
             shape = (n_draws, *mean.shape)
             noise = torch.empty(shape, device=mean.device).normal_(generator=generator)
             weight = mean + F.softplus(raw) * noise
-            layers.append(Dense(weight, bias.expand(n_draws, -1)))
+            layers.append(Dense(weight, bias.expand(n_draws, *bias.shape)))
         return layers
 
     @property
