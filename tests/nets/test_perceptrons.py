@@ -209,7 +209,9 @@ def test_a_low_rank_head_is_a_joint_normal():
 def test_the_penalty_of_a_linear_critic_is_known():
     """A critic a'x has slope |a| everywhere."""
     a = torch.tensor([3.0, 4.0], requires_grad=True)
-    penalty = gradient_penalty(lambda x: x @ a, torch.zeros(5, 2), torch.ones(5, 2), gen())
+    rows = gradient_penalty(lambda x: x @ a, torch.zeros(5, 2), torch.ones(5, 2), gen())
+    assert rows.shape == (5,)
+    penalty = rows.mean()
     torch.testing.assert_close(penalty, torch.tensor(16.0))
     penalty.backward()
     torch.testing.assert_close(a.grad, 2 * 4 * torch.tensor([0.6, 0.8]))
@@ -228,6 +230,26 @@ def test_the_penalty_looks_between_the_rows_with_one_number_each():
     assert ((between > 0) & (between < 1)).all()
     assert (between == between[:, :1]).all()
     assert len(between[:, 0].unique()) > 40
+
+
+def test_the_slope_of_an_image_is_taken_over_all_pixels():
+    def critic(x):
+        return 2 * x.flatten(1).sum(1)
+
+    rows = gradient_penalty(
+        critic, torch.zeros(5, 1, 2, 2), torch.ones(5, 1, 2, 2), gen(), event_dims=3
+    )
+    torch.testing.assert_close(rows, torch.full((5,), (2 * 2 - 1.0) ** 2))
+
+
+def test_critics_of_an_ensemble_are_critics_of_their_own():
+    many = made(Discriminator, 3, (8, 4), n_members=2)
+    x = torch.randn(2, 6, 3, generator=gen())
+    together = many(x)
+    for m in range(2):
+        one = made(Discriminator, 3, (8, 4))
+        one.load_state_dict({k: v[m] for k, v in many.state_dict().items()})
+        torch.testing.assert_close(together[m], one(x[m]))
 
 
 def test_critics_score_rows_on_their_own():

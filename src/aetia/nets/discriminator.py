@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -21,65 +22,63 @@ class Discriminator(nn.Module):
     Args:
         n_inputs: Width of the rows.
         hidden: Widths of the hidden layers.
+        n_members: Size of an ensemble of critics; None for one without that dimension.
     """
 
-    def __init__(self, n_inputs: int, hidden: Sequence[int]) -> None:
+    def __init__(self, n_inputs: int, hidden: Sequence[int], n_members: int | None = None) -> None:
         super().__init__()
-        sizes = [n_inputs, *hidden]
-        layers: list[nn.Module] = []
-        for inputs, outputs in pairwise(sizes):
-            linear = nn.Linear(inputs, outputs)
-            nn.init.xavier_uniform_(linear.weight)
-            nn.init.zeros_(linear.bias)
-            layers += [linear, _ScaleShift(outputs), nn.Tanh()]
-        last = nn.Linear(sizes[-1], 1)
-        nn.init.xavier_uniform_(last.weight)
-        nn.init.zeros_(last.bias)
-        self.layers = nn.Sequential(*layers, last)
+        lead = () if n_members is None else (n_members,)
+        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
+        self.scales, self.shifts = nn.ParameterList(), nn.ParameterList()
+        for inputs, outputs in pairwise([n_inputs, *hidden, 1]):
+            bound = math.sqrt(6 / (inputs + outputs))
+            self.weights.append(torch.empty(*lead, inputs, outputs).uniform_(-bound, bound))
+            self.biases.append(torch.zeros(*lead, outputs))
+        for width in hidden:
+            self.scales.append(torch.ones(*lead, width))
+            self.shifts.append(torch.zeros(*lead, width))
 
-    def forward(self, x: Float[Tensor, "n inputs"]) -> Float[Tensor, " n"]:
+    def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*out"]:
         """Score rows.
 
         Args:
-            x: Rows.
+            x: Rows ``[n, inputs]``, or ``[members, n, inputs]``.
 
         Returns:
             One score for each.
         """
-        return self.layers(x)[:, 0]
-
-
-class _ScaleShift(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.scale = nn.Parameter(torch.ones(width))
-        self.shift = nn.Parameter(torch.zeros(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x * self.scale + self.shift
+        for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = x @ weight + bias[..., None, :]
+            if k < len(self.scales):
+                x = torch.tanh(x * self.scales[k][..., None, :] + self.shifts[k][..., None, :])
+        return x[..., 0]
 
 
 def gradient_penalty(
     discriminator: Callable[[Tensor], Tensor],
-    real: Float[Tensor, n * event],
-    fake: Float[Tensor, n * event],
+    real: Float[Tensor, "*batch"],
+    fake: Float[Tensor, "*batch"],
     generator: torch.Generator,
-) -> Float[Tensor, ""]:
+    *,
+    event_dims: int = 1,
+) -> Float[Tensor, "*rows"]:
     r"""Penalise slopes other than 1 between real and generated rows (Gulrajani et al., 2017).
 
-    .. math:: E \left(\|\nabla D(u a + (1 - u) b)\|_2 - 1\right)^2, \quad u \sim U(0, 1)
+    .. math:: \left(\|\nabla D(u a + (1 - u) b)\|_2 - 1\right)^2, \quad u \sim U(0, 1)
 
     Args:
         discriminator: The critic.
         real: Rows a.
         fake: Rows b.
         generator: Of u, one number for each row.
+        event_dims: Dimensions of a row: 1 for tables, 3 for images.
 
     Returns:
-        The penalty, differentiable in the critic's weights.
+        The penalty of each row, differentiable in the critic's weights.
     """
-    shape = (len(real), *[1] * (real.ndim - 1))
+    rows = real.shape[: real.ndim - event_dims]
+    shape = (*rows, *[1] * event_dims)
     u = torch.rand(shape, generator=generator, device=real.device, dtype=real.dtype)
     between = (u * real + (1 - u) * fake).detach().requires_grad_()
     (slope,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
-    return (slope.flatten(1).norm(dim=1) - 1).square().mean()
+    return (slope.flatten(-event_dims).norm(dim=-1) - 1).square()

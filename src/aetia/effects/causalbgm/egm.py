@@ -62,7 +62,7 @@ def critic_loss(
     """
     encoded = encoded.detach()
     gap = critic(encoded).mean() - critic(prior).mean()
-    slope = gradient_penalty(critic, prior, encoded, generator)
+    slope = gradient_penalty(critic, prior, encoded, generator).mean()
     return gap + penalty * slope, {"critic_gap": gap, "slope_penalty": penalty * slope}
 
 
