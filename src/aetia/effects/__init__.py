@@ -1,0 +1,1 @@
+"""Effects of treatments: a table in, an EffectPosterior out."""

@@ -1,0 +1,1 @@
+"""CausalBGM: effects through a generative model of treatment, outcome and covariates."""
