@@ -1,6 +1,7 @@
 """Tables in: datasets with names, checks at the boundary, public data sets."""
 
 from aetia.data.dataset import Dataset, Kind
+from aetia.data.encoding import Encoding
 from aetia.data.public import PUBLIC_DATA, PublicData, cache_folder, load_public
 from aetia.data.scaling import (
     LARGEST_STANDARDISED,
@@ -11,7 +12,7 @@ from aetia.data.scaling import (
 )
 from aetia.data.study import EffectTruth, Study
 from aetia.data.study_readers import read_acic2018, read_ihdp, read_twins
-from aetia.data.tables import as_dataset
+from aetia.data.tables import as_dataset, text_columns
 from aetia.data.truth import Labelled, Truth
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "PUBLIC_DATA",
     "Dataset",
     "EffectTruth",
+    "Encoding",
     "Kind",
     "Labelled",
     "PublicData",
@@ -34,4 +36,5 @@ __all__ = [
     "read_twins",
     "scale_columns",
     "standardise_rows",
+    "text_columns",
 ]

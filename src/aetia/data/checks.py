@@ -33,7 +33,12 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def check_columns(
-    values: np.ndarray, observed: np.ndarray, names: Sequence[str], kinds: Sequence[str]
+    values: np.ndarray,
+    observed: np.ndarray,
+    names: Sequence[str],
+    kinds: Sequence[str],
+    *,
+    relations: bool = True,
 ) -> None:
     """Refuse infinite, empty, constant and duplicate columns; warn of collinear ones.
 
@@ -42,6 +47,7 @@ def check_columns(
         observed: True where a value was seen.
         names: Column names.
         kinds: Kind of each column.
+        relations: Whether columns must vary, and differ from each other.
 
     Raises:
         InputError: Naming the first column that cannot be used.
@@ -61,6 +67,8 @@ def check_columns(
             raise InputError(
                 f"column {names[j]!r} has no observed value; drop it with exclude=[{names[j]!r}]."
             )
+        if not relations:
+            continue
         if d > 1 and seen.min() == seen.max():
             raise InputError(
                 f"column {names[j]!r} is constant ({seen[0]:g} in all {len(seen)} rows): nothing "
@@ -73,6 +81,8 @@ def check_columns(
                 f"{spread:.2g} around {seen.mean():.6g}). "
                 "Subtract an offset before saving it, or drop it."
             )
+    if not relations:
+        return
     if observed.all() and d > 1:
         _check_linear_relations(values, names)
     if n <= d:

@@ -16,7 +16,7 @@ from aetia.data.dataset import Dataset, Kind
 from aetia.errors import CellTypeError, DataWarning, InputError
 from aetia.options import nearest
 
-__all__ = ["as_dataset"]
+__all__ = ["as_dataset", "text_columns"]
 
 _NOT_INTERVENED = {"", "nan", "none", "null", "na", "obs", "observational", "-"}
 
@@ -29,6 +29,7 @@ def as_dataset(
     categorical: Sequence[str] = (),
     exclude: Sequence[str] = (),
     source: str | None = None,
+    relations: bool = True,
 ) -> Dataset:
     """Turn a table into a checked :class:`Dataset`.
 
@@ -43,6 +44,8 @@ def as_dataset(
         categorical: Text columns to encode as category codes.
         exclude: Columns to leave out.
         source: Description for reports; by default the path or the type of X.
+        relations: Whether columns must vary, and differ from each other: graphs over the columns
+            need that, regressors do not.
 
     Returns:
         The table, with every check of the boundary passed.
@@ -85,7 +88,7 @@ def as_dataset(
     values = np.stack(numbers, axis=1)
     observed = ~np.isnan(values)
     final = tuple(table)
-    check_columns(values, observed, final, kinds)
+    check_columns(values, observed, final, kinds, relations=relations)
     return Dataset(
         values=values,
         names=final,
@@ -100,6 +103,28 @@ def as_dataset(
         levels=levels,
         source=source or read_from,
     )
+
+
+def text_columns(X: Any) -> tuple[str, ...]:
+    """Find the columns that hold text, which ``as_dataset`` takes as ``categorical``.
+
+    Args:
+        X: Anything that ``as_dataset`` reads.
+
+    Returns:
+        Their names; none for a Dataset.
+    """
+    if isinstance(X, Dataset):
+        return ()
+    names, columns, _ = _columns(X)
+    found = []
+    for name, column in zip(names, columns, strict=True):
+        if column.dtype == object and any(isinstance(v, (str, bytes)) for v in column):
+            try:
+                column.astype(np.float64)
+            except (TypeError, ValueError):
+                found.append(name)
+    return tuple(found)
 
 
 def _as_given(

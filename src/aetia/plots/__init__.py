@@ -2,17 +2,21 @@
 
 from aetia.plots.calibration import plot_reliability
 from aetia.plots.convergence import plot_trace
+from aetia.plots.dose_response import plot_dose_response, plot_overlap, plot_unit_effects
 from aetia.plots.effect import plot_effect
 from aetia.plots.graph import plot_graph
 from aetia.plots.matrix import plot_edge_matrix
 from aetia.plots.shift import plot_families, plot_shift
 
 __all__ = [
+    "plot_dose_response",
     "plot_edge_matrix",
     "plot_effect",
     "plot_families",
     "plot_graph",
+    "plot_overlap",
     "plot_reliability",
     "plot_shift",
     "plot_trace",
+    "plot_unit_effects",
 ]

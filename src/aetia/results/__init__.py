@@ -3,6 +3,7 @@
 from aetia.results.effect_posterior import EffectPosterior
 from aetia.results.graph_posterior import CPDAGProbabilities, GraphPosterior
 from aetia.results.linear_effects import LinearModel
+from aetia.results.overlap import Overlap
 from aetia.results.storage import plain_json, write_atomically
 from aetia.results.truth import as_graph
 
@@ -11,6 +12,7 @@ __all__ = [
     "EffectPosterior",
     "GraphPosterior",
     "LinearModel",
+    "Overlap",
     "as_graph",
     "plain_json",
     "write_atomically",

@@ -35,6 +35,8 @@ class EffectPosterior:
         exact_mean: Means in closed form, where there is one.
         exact_sd: Standard deviations in closed form, where there is one.
         probability_of_effect: Posterior probability of a directed path to the outcome.
+        prediction: Draws of single observations of the same quantities, noise included.
+        doses: Level of the treatment of each column, for a dose response.
         diagnostics: Method, seed, version, and so on.
     """
 
@@ -48,6 +50,8 @@ class EffectPosterior:
     exact_mean: Float[np.ndarray, " k"] | None = None
     exact_sd: Float[np.ndarray, " k"] | None = None
     probability_of_effect: float | None = None
+    prediction: Float[np.ndarray, "r k"] | None = None
+    doses: Float[np.ndarray, " k"] | None = None
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -77,9 +81,12 @@ class EffectPosterior:
         """
         if not 0.0 < level < 1.0:
             raise InputError(f"level must lie strictly between 0 and 1, got {level!r}.")
+        draws = self.draws
         if kind not in (None, self.kind):
-            raise InputError(f"these draws give {self.kind} intervals, not {kind} intervals.")
-        return np.quantile(self.draws, [(1 - level) / 2, (1 + level) / 2], axis=0).T
+            if self.prediction is None or kind != "prediction":
+                raise InputError(f"these draws give {self.kind} intervals, not {kind} intervals.")
+            draws = self.prediction
+        return np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0).T
 
     def frame(self, level: float = 0.9) -> pd.DataFrame:
         """Tabulate the quantities.
@@ -88,23 +95,29 @@ class EffectPosterior:
             level: Probability inside the intervals.
 
         Returns:
-            One row for each label: ``mean``, ``sd``, ``lower``, ``upper``.
+            One row for each label: ``mean``, ``sd``, ``lower``, ``upper``; for a dose response
+            also ``dose``; ``prediction_lower`` and ``prediction_upper`` where there are draws of
+            observations.
         """
         import pandas as pd
 
         interval = self.interval(level)
-        return pd.DataFrame(
-            {
-                "quantity": self.labels,
-                "mean": self.mean,
-                "sd": self.sd,
-                "lower": interval[:, 0],
-                "upper": interval[:, 1],
-            }
-        )
+        columns: dict[str, Any] = {
+            "quantity": self.labels,
+            "mean": self.mean,
+            "sd": self.sd,
+            "lower": interval[:, 0],
+            "upper": interval[:, 1],
+        }
+        if self.doses is not None:
+            columns = {"dose": self.doses} | columns
+        if self.prediction is not None:
+            wide = self.interval(level, "prediction")
+            columns |= {"prediction_lower": wide[:, 0], "prediction_upper": wide[:, 1]}
+        return pd.DataFrame(columns)
 
     def plot(self, ax: Axes | None = None) -> tuple[Axes, pd.DataFrame]:
-        """Draw the distribution of the first quantity.
+        """Draw the dose response with its bands, or the distribution of the first quantity.
 
         Args:
             ax: Where to draw; None makes a figure.
@@ -112,8 +125,14 @@ class EffectPosterior:
         Returns:
             The axes, and the frame that was drawn.
         """
-        from aetia.plots import plot_effect
+        from aetia.plots import plot_dose_response, plot_effect, plot_unit_effects
 
+        if self.doses is not None:
+            frame = self.frame()
+            return plot_dose_response(frame, treatment=self.treatment, outcome=self.outcome, ax=ax)
+        if len(self.labels) > 1:
+            title = f"{self.treatment}: {self.treated:g} against {self.control:g}"
+            return plot_unit_effects(self.frame(), outcome=self.outcome, title=title, ax=ax)
         title = f"{self.labels[0]}: {self.treatment} {self.control:g} to {self.treated:g}"
         return plot_effect(self.draws[:, 0], label=self.outcome, title=title, ax=ax)
 
@@ -132,9 +151,11 @@ class EffectPosterior:
         arrays: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
             "draws": (("draw", "quantity"), self.draws)
         }
-        for name in ("exact_mean", "exact_sd"):
+        for name in ("exact_mean", "exact_sd", "doses"):
             if getattr(self, name) is not None:
                 arrays[name] = (("quantity",), getattr(self, name))
+        if self.prediction is not None:
+            arrays["prediction"] = (("predicted", "quantity"), self.prediction)
         write_draws(path, "EffectPosterior", arrays, plain)
 
     @classmethod
@@ -152,9 +173,12 @@ class EffectPosterior:
         return cls(**arrays, **plain)
 
     def __repr__(self) -> str:
+        contrast = f"{self.treated:g} against {self.control:g}"
+        if self.doses is not None:
+            contrast = f"{len(self.doses)} doses"
         lines = [
-            f"EffectPosterior of {self.treatment!r} on {self.outcome!r}, "
-            f"{self.treated:g} against {self.control:g} ({len(self.draws):,} draws)"
+            f"EffectPosterior of {self.treatment!r} on {self.outcome!r}, {contrast} "
+            f"({len(self.draws):,} draws)"
         ]
         interval = self.interval(0.9)
         for k, label in enumerate(self.labels[:10]):
@@ -162,6 +186,8 @@ class EffectPosterior:
                 f"  {label}: {self.mean[k]:.4g} (sd {self.sd[k]:.3g}), 90 % {self.kind} "
                 f"interval [{interval[k, 0]:.4g}, {interval[k, 1]:.4g}]"
             )
+        if len(self.labels) > 10:
+            lines.append(f"  ... and {len(self.labels) - 10} more; see .frame()")
         if self.probability_of_effect is not None:
             lines.append(f"  probability of a causal path: {self.probability_of_effect:.3f}")
             acting = self.draws[self.draws[:, 0] != 0, 0]

@@ -1,6 +1,6 @@
 """Samplers as pairs of pure functions, ``init`` and ``step``."""
 
-from aetia.samplers.chains import Chain, WarmUp, chain_draws, warm_up
+from aetia.samplers.chains import Chain, LogDensity, WarmUp, chain_draws, warm_up
 from aetia.samplers.hmc import HMC, HMCInfo, HMCState
 from aetia.samplers.kernels import KERNELS, FixedBandwidth, Kernel, MedianBandwidth
 from aetia.samplers.metropolis import Metropolis, MetropolisInfo, MetropolisState
@@ -19,6 +19,7 @@ __all__ = [
     "HMCInfo",
     "HMCState",
     "Kernel",
+    "LogDensity",
     "MedianBandwidth",
     "Metropolis",
     "MetropolisInfo",

@@ -47,9 +47,9 @@ class Regression(NamedTuple):
     """Inputs, an outcome, and the law of the outcome at each row."""
 
     inputs: Float[np.ndarray, "n d"]
-    outcome: Float[np.ndarray, n * k]
-    mean: Float[np.ndarray, n * k]
-    std: Float[np.ndarray, n * k]
+    outcome: Float[np.ndarray, " n *k"]
+    mean: Float[np.ndarray, " n *k"]
+    std: Float[np.ndarray, " n *k"]
 
 
 def low_rank_table(n: int, rng: Rng, *, scale_by_latent: bool = False) -> LatentTable:

@@ -8,46 +8,28 @@ from the encoded latents.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor
 
-from aetia.effects.causalbgm.generative import Units
-from aetia.nets import Discriminator, gradient_penalty
+from aetia.effects.causalbgm.generative import Units, outcome_inputs
+from aetia.effects.causalbgm.networks import Networks
+from aetia.nets import Discriminator, NormalHead, gradient_penalty, scalar_head
 
-__all__ = ["Decoded", "critic_loss", "generator_loss"]
+__all__ = ["batch_fit", "critic_loss", "generative_loss", "weighted_likelihood"]
 
-
-class Decoded(NamedTuple):
-    """What the networks make of a batch, before any likelihood."""
-
-    encoded: Float[Tensor, "n latents"]
-    """e(v)."""
-    prior: Float[Tensor, "n latents"]
-    """Drawn latents."""
-    prior_again: Float[Tensor, "n latents"]
-    """Drawn latents, decoded to covariates and encoded."""
-    covariates_again: Float[Tensor, "n p"]
-    """Covariates, encoded and decoded."""
-    treatment: Float[Tensor, " n"]
-    """Mean (or logit) given the encoded latents."""
-    outcome: Float[Tensor, " n"]
-    """Mean given the encoded latents and the treatment received."""
-    raw_variances: Float[Tensor, " k"]
-    """Raw outputs behind all variances; they are drawn to zero, a variance of 0.69."""
+Parts = dict[str, Tensor]
 
 
 def critic_loss(
     critic: Discriminator,
-    prior: Float[Tensor, "n latents"],
-    encoded: Float[Tensor, "n latents"],
+    prior: Float[Tensor, "members n latents"],
+    encoded: Float[Tensor, "members n latents"],
     generator: torch.Generator,
     *,
     penalty: float = 10.0,
-) -> tuple[Tensor, dict[str, Tensor]]:
+) -> tuple[Float[Tensor, " members"], Parts]:
     """Compute the loss of the critic: tell the prior from encoded covariates.
 
     Args:
@@ -58,53 +40,112 @@ def critic_loss(
         penalty: Weight of the gradient penalty.
 
     Returns:
-        The loss and its parts.
+        The loss of each member, and its parts.
     """
     encoded = encoded.detach()
-    gap = critic(encoded).mean() - critic(prior).mean()
-    slope = gradient_penalty(critic, prior, encoded, generator).mean()
-    return gap + penalty * slope, {"critic_gap": gap, "slope_penalty": penalty * slope}
+    gap = critic(encoded).mean(-1) - critic(prior).mean(-1)
+    slope = penalty * gradient_penalty(critic, prior, encoded, generator).mean(-1)
+    return gap + slope, {"critic_gap": gap, "slope_penalty": slope}
 
 
-def generator_loss(
-    critic: Discriminator,
-    decoded: Decoded,
+def generative_loss(
+    networks: Networks,
     units: Units,
+    encoded: Float[Tensor, "members n latents"],
+    prior: Float[Tensor, "members n latents"],
+    generator: torch.Generator,
     *,
-    is_binary: bool,
     latent_weight: float = 1.0,
-    variance_weight: float = 0.001,
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Compute the loss of the encoder and the generative networks.
+    variance_penalty: float = 0.001,
+) -> tuple[Float[Tensor, " members"], Parts]:
+    """Compute what ties latents to covariates: critic, reconstructions, pull on the variances.
 
     Args:
-        critic: Of latents.
-        decoded: What the networks make of the batch.
-        units: The batch.
-        is_binary: Whether the treatment is.
+        networks: The ensemble.
+        units: A batch for each member.
+        encoded: Its latents.
+        prior: Drawn latents.
+        generator: Of Bayesian networks.
         latent_weight: Of the reconstruction of drawn latents.
-        variance_weight: Of the pull on the raw variances.
+        variance_penalty: Of the squared raw variances.
 
     Returns:
-        The loss and its parts.
+        The loss of each member, and its parts.
+    """
+    again = networks.apply_noisy("covariates", encoded, generator)
+    squares = (again[..., :-1] - units.covariates).square()
+    if units.observed is None:
+        covariates = squares.mean((-1, -2))
+    else:
+        seen = units.observed.to(squares)
+        covariates = (squares * seen).sum((-1, -2)) / seen.sum((-1, -2)).clamp(min=1)
+    drawn = networks.apply_noisy("covariates", prior, generator)
+    latents = (networks.encode(drawn[..., :-1]) - prior).square().mean((-1, -2))
+    parts = {
+        "critic": -networks.critic(encoded).mean(-1),
+        "covariates": covariates,
+        "latents": latent_weight * latents,
+        "variances": variance_penalty * drawn[..., -1].square().mean(-1),
+    }
+    return torch.stack(list(parts.values())).sum(0), parts
+
+
+def weighted_likelihood(
+    x: Float[Tensor, "*rows"], head: NormalHead, exponent: float
+) -> Float[Tensor, "*rows"]:
+    r"""Compute a normal loss in which noisy units are not given up.
+
+    .. math:: s^{2 \beta} \left[ \frac{(x - m)^2}{2 s^2} + \frac12 \log s^2 \right]
+
+    with the factor :math:`s^{2 \beta}` not differentiated (Seitzer et al., 2022), divided by its
+    mean over the batch.
+
+    Args:
+        x: Values.
+        head: Their law, one column.
+        exponent: beta.
+
+    Returns:
+        One loss for each row.
+    """
+    variance = head.variance[..., 0].clamp(min=1e-3)
+    loss = 0.5 * ((x - head.mean[..., 0]).square() / variance + variance.log())
+    if not exponent:
+        return loss
+    weight = variance.detach() ** exponent
+    return loss * weight / weight.mean(-1, keepdim=True)
+
+
+def batch_fit(
+    networks: Networks,
+    units: Units,
+    z: Float[Tensor, "members n latents"],
+    generator: torch.Generator,
+    *,
+    exponent: float,
+) -> tuple[Float[Tensor, " members"], Float[Tensor, " members"]]:
+    """Compute how badly treatment and outcome are predicted from latents.
+
+    Args:
+        networks: The ensemble.
+        units: A batch for each member.
+        z: Its latents.
+        generator: Of Bayesian networks.
+        exponent: Of :func:`weighted_likelihood`.
+
+    Returns:
+        The losses of treatment and outcome of each member.
     """
     assert units.treatment is not None
     assert units.outcome is not None
-    squares = (decoded.covariates_again - units.covariates).square()
-    if units.observed is None:
-        covariates = squares.mean()
+    raw = networks.apply_noisy("treatment", networks.roles.for_treatment(z), generator)
+    if networks.is_binary:
+        treatment = F.binary_cross_entropy_with_logits(
+            raw[..., 0], units.treatment, reduction="none"
+        )
     else:
-        covariates = (squares * units.observed).sum() / units.observed.sum().clamp(min=1)
-    if is_binary:
-        treatment = F.binary_cross_entropy_with_logits(decoded.treatment, units.treatment)
-    else:
-        treatment = F.mse_loss(decoded.treatment, units.treatment)
-    parts = {
-        "critic": -critic(decoded.encoded).mean(),
-        "covariates": covariates,
-        "latents": latent_weight * F.mse_loss(decoded.prior_again, decoded.prior),
-        "treatment": treatment,
-        "outcome": F.mse_loss(decoded.outcome, units.outcome),
-        "variances": variance_weight * decoded.raw_variances.square().mean(),
-    }
-    return torch.stack(list(parts.values())).sum(), parts
+        treatment = weighted_likelihood(units.treatment, scalar_head(raw), exponent)
+    inputs = outcome_inputs(networks.roles, z, units.treatment, networks.dose_knots)
+    raw = networks.apply_noisy("outcome", inputs, generator)
+    outcome = weighted_likelihood(units.outcome, scalar_head(raw), exponent)
+    return treatment.mean(-1), outcome.mean(-1)

@@ -13,6 +13,7 @@ Names in the paper: t is X, the covariates v are V; networks g, h and f give the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -20,6 +21,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from aetia.effects.causalbgm.hinges import hinges
 from aetia.nets import Layers, NormalHead, normal_log_prob, perceptron, scalar_head
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "UnitTerms",
     "Units",
     "log_terms",
+    "outcome_inputs",
     "outcome_law",
     "treatment_law",
 ]
@@ -71,22 +74,44 @@ class LatentRoles(NamedTuple):
 
 
 class Mechanisms(NamedTuple):
-    """Weights of the three networks; leading dimensions are draws."""
+    """Weights of the three networks; leading dimensions are members of an ensemble, or draws."""
 
     covariates: Layers
     treatment: Layers
     outcome: Layers
+    dose_knots: Float[Tensor, " k"]
+    """The outcome's network sees a dose and its distances above these; empty for arms."""
 
 
 class Units(NamedTuple):
     """What is known of some units. Zeros where nothing was seen."""
 
-    covariates: Float[Tensor, "n p"]
-    observed: Bool[Tensor, "n p"] | None = None
+    covariates: Float[Tensor, "*some n p"]
+    observed: Bool[Tensor, "*some n p"] | None = None
     """True where a covariate was seen; None for everywhere."""
-    treatment: Float[Tensor, " n"] | None = None
+    treatment: Float[Tensor, "*some n"] | None = None
     """None for units of whom only covariates are known."""
-    outcome: Float[Tensor, " n"] | None = None
+    outcome: Float[Tensor, "*some n"] | None = None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Units:
+        """Change every part that is known.
+
+        Args:
+            change: A function of tensors: taking rows, moving to a device.
+
+        Returns:
+            The changed units.
+        """
+
+        def maybe(part: Tensor | None) -> Tensor | None:
+            return None if part is None else change(part)
+
+        return Units(
+            change(self.covariates),
+            maybe(self.observed),
+            maybe(self.treatment),
+            maybe(self.outcome),
+        )
 
 
 class UnitTerms(NamedTuple):
@@ -103,23 +128,23 @@ class UnitTerms(NamedTuple):
 
 
 def treatment_law(
-    layers: Layers, roles: LatentRoles, z: Float[Tensor, "*draws n latents"]
+    mechanisms: Mechanisms, roles: LatentRoles, z: Float[Tensor, "*draws n latents"]
 ) -> NormalHead:
     """Compute the law of the treatment; a binary one takes the mean as its logit.
 
     Args:
-        layers: Network of the treatment.
+        mechanisms: Weights.
         roles: Of the latents.
         z: Latents.
 
     Returns:
         Mean ``[*draws, n, 1]`` and variance.
     """
-    return scalar_head(perceptron(layers, roles.for_treatment(z)))
+    return scalar_head(perceptron(mechanisms.treatment, roles.for_treatment(z)))
 
 
 def outcome_law(
-    layers: Layers,
+    mechanisms: Mechanisms,
     roles: LatentRoles,
     z: Float[Tensor, "*draws n latents"],
     treatment: Float[Tensor, "*some n"],
@@ -127,7 +152,7 @@ def outcome_law(
     """Compute the law of the outcome under a treatment, received or set.
 
     Args:
-        layers: Network of the outcome.
+        mechanisms: Weights.
         roles: Of the latents.
         z: Latents.
         treatment: One level for each unit.
@@ -135,9 +160,31 @@ def outcome_law(
     Returns:
         Mean ``[*draws, n, 1]`` and variance.
     """
-    inputs = roles.for_outcome(z)
-    level = treatment[..., None].expand(*inputs.shape[:-1], 1)
-    return scalar_head(perceptron(layers, torch.cat([inputs, level], -1)))
+    return scalar_head(
+        perceptron(mechanisms.outcome, outcome_inputs(roles, z, treatment, mechanisms.dose_knots))
+    )
+
+
+def outcome_inputs(
+    roles: LatentRoles,
+    z: Float[Tensor, "*draws n latents"],
+    treatment: Float[Tensor, "*some n"],
+    knots: Float[Tensor, " k"],
+) -> Float[Tensor, "*draws n inputs"]:
+    """Put together what the outcome depends on.
+
+    Args:
+        roles: Of the latents.
+        z: Latents.
+        treatment: One level for each unit.
+        knots: Where the dose bends.
+
+    Returns:
+        z0, z1 and the features of the dose.
+    """
+    parents = roles.for_outcome(z)
+    dose = hinges(treatment, knots)
+    return torch.cat([parents, dose.expand(*parents.shape[:-1], dose.shape[-1])], -1)
 
 
 def log_terms(
@@ -165,15 +212,15 @@ def log_terms(
     nothing = torch.zeros_like(covariates)
     if units.treatment is None:
         return UnitTerms(covariates, nothing, nothing)
-    law = treatment_law(mechanisms.treatment, roles, z)
+    law = treatment_law(mechanisms, roles, z)
     if is_binary:
         logit = law.mean[..., 0]
         treatment = -F.binary_cross_entropy_with_logits(
             logit, units.treatment.expand_as(logit), reduction="none"
         )
     else:
-        treatment = normal_log_prob(units.treatment[:, None], law)
+        treatment = normal_log_prob(units.treatment[..., None], law)
     if units.outcome is None:
         return UnitTerms(covariates, treatment, nothing)
-    law = outcome_law(mechanisms.outcome, roles, z, units.treatment)
-    return UnitTerms(covariates, treatment, normal_log_prob(units.outcome[:, None], law))
+    law = outcome_law(mechanisms, roles, z, units.treatment)
+    return UnitTerms(covariates, treatment, normal_log_prob(units.outcome[..., None], law))

@@ -1,0 +1,300 @@
+"""The two phases of the fit: the joint start, and iterative updating."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from aetia.effects.causalbgm.config import CausalBGMConfig
+from aetia.effects.causalbgm.egm import batch_fit, critic_loss, generative_loss
+from aetia.effects.causalbgm.folds import Folds, unit_batches
+from aetia.effects.causalbgm.generative import Units, log_terms
+from aetia.effects.causalbgm.latent_prior import LatentPrior
+from aetia.effects.causalbgm.networks import Networks, relevance_penalty
+from aetia.effects.causalbgm.selection import BestWeights, held_out_loss
+from aetia.nets import normal_log_prob, scalar_head
+from aetia.samplers import HMC, HMCState
+from aetia.training import Phase, RowwiseAdam, TrainingConfig, train
+
+__all__ = ["fit_jointly", "update_iteratively"]
+
+_CLIP = 5.0
+"""Largest gradient norm of a member; an ensemble's is this times the root of its size."""
+
+Rows = list[dict[str, Any]]
+OnStep = Callable[[int, Mapping[str, float]], Mapping[str, float]]
+
+
+def fit_jointly(
+    networks: Networks,
+    units: Units,
+    folds: Folds,
+    config: CausalBGMConfig,
+    n_steps: int,
+    seed: int,
+    progress: bool | None,
+    best: BestWeights,
+) -> Rows:
+    """Train encoders, mechanisms and critic together; leaves the last weights in place.
+
+    Args:
+        networks: The ensemble.
+        units: The study.
+        folds: Who learns from whom.
+        config: Options.
+        n_steps: Updates of the mechanisms.
+        seed: Root of everything random.
+        progress: Whether to show a bar.
+        best: Told about held-out losses on the way.
+
+    Returns:
+        The health record.
+    """
+    n_learned = float((~folds.held_out()).sum(1).float().mean())
+    kl_weight = _kl_weight(config, n_learned)
+    adversarial = config.generative_weight > 0
+    width = networks.roles.total
+
+    def prior(batch: Units, generator: torch.Generator) -> Tensor:
+        shape = (*batch.covariates.shape[:-1], width)
+        return torch.empty(shape, device=batch.covariates.device).normal_(generator=generator)
+
+    def critic(
+        _: nn.Module, batch: tuple[Units, Tensor], step: int, generator: torch.Generator
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        some = batch[0]
+        with torch.no_grad():
+            encoded = networks.encode(some.covariates, some.observed)
+        loss, parts = critic_loss(networks.critic, prior(some, generator), encoded, generator)
+        return loss.sum(), {k: v.mean() for k, v in parts.items()}
+
+    def generative(
+        _: nn.Module, batch: tuple[Units, Tensor], step: int, generator: torch.Generator
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        some = batch[0]
+        z = networks.encode(some.covariates, some.observed)
+        treatment, outcome = batch_fit(
+            networks, some, z, generator, exponent=config.variance_weighting
+        )
+        parts = {"treatment": treatment, "outcome": outcome}
+        if adversarial:
+            loss, _ = generative_loss(
+                networks,
+                some,
+                z,
+                prior(some, generator),
+                generator,
+                latent_weight=config.latent_weight,
+                variance_penalty=config.variance_penalty,
+            )
+            parts["generative"] = config.generative_weight * loss
+        if config.relevance:
+            parts["relevance"] = config.relevance / n_learned * relevance_penalty(networks)
+        if networks.is_bayesian:
+            parts["kl"] = kl_weight * networks.kl()
+        return torch.stack(list(parts.values())).sum(), {k: v.mean() for k, v in parts.items()}
+
+    critic_weights = {id(p) for p in networks.critic.parameters()}
+    phases = [
+        Phase(
+            parameters=lambda m: [p for p in m.parameters() if id(p) not in critic_weights],
+            loss=generative,
+            every=config.n_critic_steps if adversarial else 1,
+            name="networks",
+        )
+    ]
+    if adversarial:
+        phases.append(
+            Phase(
+                parameters=lambda _: list(networks.critic.parameters()), loss=critic, name="critic"
+            )
+        )
+    total = n_steps * (config.n_critic_steps if adversarial else 1)
+    options = TrainingConfig(
+        n_steps=total,
+        learning_rate=config.learning_rate,
+        weight_decay=0.0,
+        betas=(0.9, 0.99),
+        schedule="cosine",
+        warmup=0.05,
+        min_learning_rate=0.02 * config.learning_rate,
+        clip_norm=_CLIP * math.sqrt(networks.n_members),
+        log_every=max(total // 20, 1),
+        gradient_shares=False,
+        validate_every=max(total // 20, 1),
+        progress=progress,
+    )
+    return _train(networks, networks, phases, units, folds, config, options, seed, best)
+
+
+class _Latents(nn.Module):
+    """The ensemble, its prior, and one row of latents for every member and unit."""
+
+    def __init__(self, networks: Networks, prior: LatentPrior, z: Tensor) -> None:
+        super().__init__()
+        self.networks, self.prior = networks, prior
+        self.table = nn.Parameter(z.flatten(0, 1).clone())
+        self.log_step = torch.full(z.shape[:2], math.log(0.1), device=z.device)
+
+
+def update_iteratively(
+    networks: Networks,
+    prior: LatentPrior,
+    units: Units,
+    folds: Folds,
+    z: Float[Tensor, "members n latents"],
+    config: CausalBGMConfig,
+    seed: int,
+    progress: bool | None,
+    best: BestWeights,
+    segments: Tensor | None = None,
+) -> tuple[Float[Tensor, "members n latents"], Rows]:
+    """Alternate: networks given latents, latents given networks.
+
+    Args:
+        networks: The ensemble, changed in place.
+        prior: Of the latents; a conditional one is trained as well.
+        units: The study.
+        folds: Who learns from whom.
+        z: Latents at the start.
+        config: Options.
+        seed: Root of everything random.
+        progress: Whether to show a bar.
+        best: Told about held-out losses on the way.
+        segments: Label of every unit, for a conditional prior.
+
+    Returns:
+        Latents of the units, and the health record.
+    """
+    n, roles = z.shape[1], networks.roles
+    state = _Latents(networks, prior, z)
+    n_learned = float((~folds.held_out()).sum(1).float().mean())
+    kl_weight = _kl_weight(config, n_learned)
+    offsets = torch.arange(folds.n_members, device=z.device)[:, None] * n
+
+    def density(some: Units, labels: Tensor | None) -> Callable[[Tensor], Tensor]:
+        mechanisms = networks.mechanisms()
+
+        def value(position: Tensor) -> Tensor:
+            terms = log_terms(mechanisms, roles, some, position, is_binary=networks.is_binary)
+            return terms.total + prior.log_prob(position, labels)
+
+        return value
+
+    def redraw(some: Units, rows: Tensor, labels: Tensor | None, g: torch.Generator) -> Tensor:
+        """One trajectory for the units of the batch; step sizes follow their acceptance."""
+        members = torch.arange(folds.n_members, device=rows.device)[:, None]
+        at = (rows + offsets).flatten()
+        sampler = HMC(density(some, labels), n_leapfrog=5)
+        start: HMCState = sampler.init(state.table.detach()[at].unflatten(0, rows.shape))
+        start = start._replace(step_size=state.log_step[members, rows].exp())
+        end, info = sampler.step(start, g)
+        state.log_step[members, rows] += 0.1 * (info.acceptance - 0.7)
+        state.table.data[at] = end.position.flatten(0, 1)
+        return end.position
+
+    def fit(
+        _: nn.Module, batch: tuple[Units, Tensor], step: int, generator: torch.Generator
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        some, rows = batch
+        labels = None if segments is None else segments[rows]
+        if config.latent_updates == "sample":
+            latents = redraw(some, rows, labels, generator)
+        else:
+            latents = state.table.detach()[(rows + offsets).flatten()].unflatten(0, rows.shape)
+        raw = networks.apply_noisy("covariates", latents, generator)
+        covariates = -normal_log_prob(some.covariates, scalar_head(raw), some.observed).mean(-1)
+        treatment, outcome = batch_fit(
+            networks, some, latents, generator, exponent=config.variance_weighting
+        )
+        parts = {"covariates": covariates, "treatment": treatment, "outcome": outcome}
+        if prior.is_conditional:
+            parts["prior"] = -prior.log_prob(latents, labels).mean(-1)
+        if networks.is_bayesian:
+            parts["kl"] = kl_weight * networks.kl()
+        return torch.stack(list(parts.values())).sum(), {k: v.mean() for k, v in parts.items()}
+
+    def climb(
+        _: nn.Module, batch: tuple[Units, Tensor], step: int, generator: torch.Generator
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        some, rows = batch
+        labels = None if segments is None else segments[rows]
+        latents = state.table[(rows + offsets).flatten()].unflatten(0, rows.shape)
+        return -density(some, labels)(latents).sum(), {}
+
+    fixed = {
+        id(p)
+        for net in (networks.encoder, networks.rest_encoder, networks.critic)
+        if net is not None
+        for p in net.parameters()
+    }
+    phases = [
+        Phase(
+            parameters=lambda _: [
+                p for p in (*networks.parameters(), *prior.parameters()) if id(p) not in fixed
+            ],
+            loss=fit,
+            name="networks",
+        )
+    ]
+    if config.latent_updates == "map":
+        rate = config.latent_learning_rate
+        phases.append(
+            Phase(
+                parameters=lambda _: [state.table],
+                loss=climb,
+                name="latents",
+                optimiser=lambda p: RowwiseAdam(p, lr=rate, betas=(0.9, 0.99)),
+            )
+        )
+    n_steps = max(math.ceil(config.n_epochs * n / config.batch_size), 1)
+    options = TrainingConfig(
+        n_steps=n_steps,
+        learning_rate=config.iterative_learning_rate,
+        weight_decay=0.0,
+        betas=(0.9, 0.99),
+        schedule="cosine",
+        clip_norm=None,
+        log_every=max(n_steps // 20, 1),
+        gradient_shares=False,
+        validate_every=max(n_steps // max(config.n_epochs, 1), 1),
+        progress=progress,
+    )
+    rows = _train(state, networks, phases, units, folds, config, options, seed, best)
+    return state.table.detach().unflatten(0, z.shape[:2]), rows
+
+
+def _kl_weight(config: CausalBGMConfig, n_learned: float) -> float:
+    return 1.0 / n_learned if config.kl_weight == "auto" else config.kl_weight
+
+
+def _train(
+    module: nn.Module,
+    networks: Networks,
+    phases: Sequence[Phase],
+    units: Units,
+    folds: Folds,
+    config: CausalBGMConfig,
+    options: TrainingConfig,
+    seed: int,
+    best: BestWeights,
+) -> Rows:
+    first = best.step.max().item() if bool(best.loss.isfinite().all()) else 0
+
+    def validate(_: nn.Module, step: int) -> list[dict[str, Any]]:
+        loss = held_out_loss(networks, units, folds, config.variance_weighting)
+        best.update(networks, loss, int(first) + step)
+        # The loop keeps one best for all; the members' own are kept in `best`.
+        return [{"task": m, "loss": float(v)} for m, v in enumerate(loss)]
+
+    batches = unit_batches(units, folds, config.batch_size, seed)
+    with torch.random.fork_rng(devices=[]):
+        trained = train(
+            module, phases, batches, config=options, seed=seed, validate=validate, resume=False
+        )
+    return trained.rows

@@ -1,0 +1,120 @@
+"""Which units each member of the ensemble learns from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from aetia.effects.causalbgm.generative import Units
+from aetia.randomness import torch_generator
+
+__all__ = ["Folds", "make_folds", "out_of_fold", "take_units", "unit_batches"]
+
+
+class Folds(NamedTuple):
+    """A partition of the units; member m holds out fold ``m % n_folds``."""
+
+    of_unit: Int[Tensor, " n"]
+    """Fold of every unit."""
+    n_folds: int
+    n_members: int
+
+    def held_out(self) -> Bool[Tensor, "members n"]:
+        """Mark what each member never learns from."""
+        fold = torch.arange(self.n_members, device=self.of_unit.device) % max(self.n_folds, 1)
+        return self.of_unit == fold[:, None]
+
+
+def make_folds(
+    n: int,
+    n_folds: int,
+    n_replicates: int,
+    generator: torch.Generator,
+    arms: Float[Tensor, " n"] | None = None,
+) -> Folds:
+    """Divide units into folds of equal size, each with its share of both arms.
+
+    Args:
+        n: Units.
+        n_folds: Folds. One fold means that a fifth is held out, for choosing weights only.
+        n_replicates: Members for each fold.
+        generator: Source of randomness.
+        arms: Binary treatment, if it is one.
+
+    Returns:
+        The folds.
+    """
+    order = torch.randperm(n, generator=generator)
+    if arms is not None:
+        order = order[torch.sort(arms.cpu()[order], stable=True).indices]
+    fold = torch.empty(n, dtype=torch.long)
+    fold[order] = torch.arange(n) % (n_folds if n_folds > 1 else 5)
+    return Folds(fold, n_folds, n_folds * n_replicates)
+
+
+def unit_batches(
+    units: Units, folds: Folds, batch_size: int, seed: int
+) -> Callable[[int], Iterator[tuple[Units, Int[Tensor, "members batch"]]]]:
+    """Make batches: for every member its own units.
+
+    Args:
+        units: The study, on the device where it is needed.
+        folds: Who learns from whom.
+        batch_size: Units of a batch.
+        seed: Of the batches; batch k depends on the seed and k alone.
+
+    Returns:
+        A function from a number to the batches from that number on.
+    """
+    held = folds.held_out()
+    learned = (~held).long()
+    sizes = learned.sum(1)
+    order = torch.sort(learned, dim=1, descending=True, stable=True).indices
+
+    def batches(start: int) -> Iterator[tuple[Units, Tensor]]:
+        k = start
+        while True:
+            generator = torch_generator(np.random.SeedSequence([seed, k]))
+            u = torch.rand(folds.n_members, batch_size, generator=generator)
+            pick = (u.to(sizes.device) * sizes[:, None]).long()
+            rows = order.gather(1, pick)
+            yield take_units(units, rows), rows
+            k += 1
+
+    return batches
+
+
+def take_units(units: Units, rows: Int[Tensor, "*some n"]) -> Units:
+    """Take units by number.
+
+    Args:
+        units: The study.
+        rows: Which.
+
+    Returns:
+        The chosen units.
+    """
+    return units.map(lambda part: part[rows])
+
+
+def out_of_fold(
+    values: Float[np.ndarray, "members n *event"], folds: Folds
+) -> Float[np.ndarray, "replicates n *event"]:
+    """Keep of every unit what members say that never saw it.
+
+    Args:
+        values: What every member says about every unit.
+        folds: Who learned from whom.
+
+    Returns:
+        One value for each replicate.
+    """
+    of_unit = folds.of_unit.cpu().numpy()
+    n_replicates = folds.n_members // folds.n_folds
+    by_replicate = values.reshape(n_replicates, folds.n_folds, *values.shape[1:])
+    return by_replicate[:, of_unit, np.arange(len(of_unit))]

@@ -1,0 +1,225 @@
+"""All networks of CausalBGM, an ensemble of them at once."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from aetia.effects.causalbgm.config import CausalBGMConfig
+from aetia.effects.causalbgm.generative import LatentRoles, Mechanisms, Units
+from aetia.effects.causalbgm.hinges import quantile_knots
+from aetia.nets import Dense, Discriminator, Perceptron, VariationalPerceptron, perceptron
+
+__all__ = ["Networks", "relevance_penalty"]
+
+
+class Networks(nn.Module):
+    """Encoders, mechanisms and critic; members are the leading dimension of all weights.
+
+    The latents with a causal role are encoded apart from the rest: what is needed to tell all
+    covariates from their latents must not crowd out what treatment and outcome depend on.
+
+    Args:
+        units: The study, for knots and widths.
+        roles: Of the latents.
+        config: Widths and kinds of networks.
+        n_members: Size of the ensemble.
+        is_binary: Whether the treatment is.
+    """
+
+    knots: Tensor
+    bend_centre: Tensor
+    bend_scale: Tensor
+    dose_knots: Tensor
+    with_mask: Tensor
+
+    def __init__(
+        self,
+        units: Units,
+        roles: LatentRoles,
+        config: CausalBGMConfig,
+        n_members: int,
+        is_binary: bool,
+    ) -> None:
+        super().__init__()
+        assert units.treatment is not None
+        self.roles, self.is_binary, self.n_members = roles, is_binary, n_members
+        v = units.covariates
+        p = v.shape[1]
+        knots = quantile_knots(v, config.n_knots)
+        bends = F.relu(v[:, None] - knots)
+        self.register_buffer("knots", knots)
+        self.register_buffer("bend_centre", bends.mean(0))
+        self.register_buffer("bend_scale", bends.std(0).clamp(min=0.05))
+        n_doses = 0 if is_binary else config.n_dose_knots
+        self.register_buffer("dose_knots", quantile_knots(units.treatment, n_doses))
+        missing = torch.zeros(p, dtype=torch.bool)
+        if units.observed is not None:
+            missing = ~units.observed.all(0)
+        self.register_buffer("with_mask", missing)
+        self.n_features = p * (1 + config.n_knots)
+        width = self.n_features + int(missing.sum())
+        causal = roles.confounder + roles.outcome + roles.treatment
+        self.encoder = Perceptron([width, *config.encoder_units, causal], n_members)
+        self.rest_encoder = (
+            Perceptron([p, *config.rest_encoder_units, roles.rest], n_members)
+            if roles.rest
+            else None
+        )
+        sizes = {
+            "covariates": [roles.total, *config.covariate_units, p + 1],
+            "treatment": [roles.confounder + roles.treatment, *config.treatment_units, 2],
+            "outcome": [
+                roles.confounder + roles.outcome + 1 + n_doses,
+                *config.outcome_units,
+                2,
+            ],
+        }
+        self.sizes = sizes
+        make = (
+            (lambda s: VariationalPerceptron(s, n_members=n_members))
+            if config.bayesian_nets
+            else (lambda s: Perceptron(s, n_members))
+        )
+        self.covariates = make(sizes["covariates"])
+        self.treatment = make(sizes["treatment"])
+        self.outcome = make(sizes["outcome"])
+        self.critic = Discriminator(roles.total, config.critic_units, n_members)
+
+    @property
+    def is_bayesian(self) -> bool:
+        """Whether the mechanisms have a law for their weights."""
+        return isinstance(self.outcome, VariationalPerceptron)
+
+    def features(
+        self, covariates: Float[Tensor, "*rows p"], observed: Bool[Tensor, "*rows p"] | None
+    ) -> Float[Tensor, "*rows features"]:
+        """Compute what the encoder sees.
+
+        Args:
+            covariates: Scaled, zero where not observed.
+            observed: True where seen; None for everywhere.
+
+        Returns:
+            Hinge features, and masks of the columns that had missing values at the fit.
+        """
+        bends = F.relu(covariates[..., None, :] - self.knots)
+        bends = (bends - self.bend_centre) / self.bend_scale
+        if observed is not None:
+            bends = bends * observed[..., None, :]
+        parts = [torch.cat([covariates[..., None, :], bends], -2).clamp(-10, 10).flatten(-2)]
+        if bool(self.with_mask.any()):
+            mask = torch.ones_like(covariates) if observed is None else observed.to(covariates)
+            parts.append(1 - mask[..., self.with_mask])
+        return torch.cat(parts, -1)
+
+    def encode(
+        self,
+        covariates: Float[Tensor, "*rows p"],
+        observed: Bool[Tensor, "*rows p"] | None = None,
+    ) -> Float[Tensor, "*members n latents"]:
+        """Encode units.
+
+        Args:
+            covariates: Scaled, zero where not observed; ``[n, p]``, or with members in front.
+            observed: True where seen.
+
+        Returns:
+            Latents of every member.
+        """
+        causal = self.encoder(self.features(covariates, observed))
+        if self.rest_encoder is None:
+            return causal
+        return torch.cat([causal, self.rest_encoder(covariates)], -1)
+
+    def mechanisms(self) -> Mechanisms:
+        """Take the weights, or their means.
+
+        Returns:
+            The three networks; members in front.
+        """
+        return Mechanisms(
+            self.covariates.layers, self.treatment.layers, self.outcome.layers, self.dose_knots
+        )
+
+    def draw_mechanisms(self, n_draws: int, generator: torch.Generator) -> Mechanisms:
+        """Draw weights from their law, or repeat them if they have none.
+
+        Args:
+            n_draws: How many.
+            generator: Source of randomness.
+
+        Returns:
+            The three networks ``[draws, members, ...]``.
+        """
+        return Mechanisms(
+            *(
+                net.draw(n_draws, generator)
+                if isinstance(net, VariationalPerceptron)
+                else [
+                    Dense(
+                        layer.weight.expand(n_draws, *layer.weight.shape),
+                        layer.bias.expand(n_draws, *layer.bias.shape),
+                    )
+                    for layer in net.layers
+                ]
+                for net in (self.covariates, self.treatment, self.outcome)
+            ),
+            self.dose_knots,
+        )
+
+    def apply_noisy(
+        self, name: str, x: Float[Tensor, "members n inputs"], generator: torch.Generator
+    ) -> Float[Tensor, "members n outputs"]:
+        """Apply a mechanism as training sees it.
+
+        Args:
+            name: ``"covariates"``, ``"treatment"`` or ``"outcome"``.
+            x: Its inputs.
+            generator: Of the weights of Bayesian networks.
+
+        Returns:
+            Raw outputs.
+        """
+        net = getattr(self, name)
+        if isinstance(net, VariationalPerceptron):
+            return net(x, generator)
+        return perceptron(net.layers, x)
+
+    def kl(self) -> Float[Tensor, " members"]:
+        """Compute the divergence of the mechanisms' weights from their prior.
+
+        Returns:
+            One number for each member; zero for plain networks.
+        """
+        nets = (self.covariates, self.treatment, self.outcome)
+        if not self.is_bayesian:
+            return torch.zeros(self.n_members, device=self.knots.device)
+        return torch.stack([n.kl() for n in nets if isinstance(n, VariationalPerceptron)]).sum(0)
+
+
+def relevance_penalty(networks: Networks) -> Float[Tensor, " members"]:
+    r"""Penalise covariates that the encoder of the causal latents uses (MacKay, 1994; Neal, 1996).
+
+    All weights of a covariate share a normal prior; its variance at its maximum of the likelihood
+    leaves :math:`\frac{k}{2} \log \overline{w^2}` for k weights, which drives covariates
+    that explain nothing to zero.
+
+    Args:
+        networks: The ensemble.
+
+    Returns:
+        The penalty of each member.
+    """
+    weight = networks.encoder.weights[0]
+    p = networks.knots.shape[1]
+    groups = weight[:, : networks.n_features].unflatten(1, (-1, p))
+    mean_square = groups.square().mean((1, -1))
+    if bool(networks.with_mask.any()):
+        count = groups.shape[1] * groups.shape[-1]
+        mask = weight[:, networks.n_features :].square().mean(-1) * weight.shape[-1]
+        mean_square = mean_square.index_add(1, networks.with_mask.nonzero()[:, 0], mask / count)
+    size = groups.shape[1] * groups.shape[-1]
+    return 0.5 * size * (mean_square + 1e-6).log().sum(-1)

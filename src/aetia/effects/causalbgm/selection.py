@@ -1,0 +1,80 @@
+"""The weights of every member where it was best on the units it never saw."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from jaxtyping import Float
+from torch import Tensor
+
+from aetia.effects.causalbgm.egm import weighted_likelihood
+from aetia.effects.causalbgm.folds import Folds
+from aetia.effects.causalbgm.generative import Units, outcome_law, treatment_law
+from aetia.effects.causalbgm.networks import Networks
+
+__all__ = ["BestWeights", "held_out_loss"]
+
+
+@torch.no_grad()
+def held_out_loss(
+    networks: Networks, units: Units, folds: Folds, exponent: float
+) -> Float[Tensor, " members"]:
+    """Score each member on its held-out units: treatment and outcome from encoded covariates.
+
+    Args:
+        networks: The ensemble.
+        units: The study.
+        folds: Who learned from whom.
+        exponent: As in training; likelihoods of different steps are compared with it.
+
+    Returns:
+        The mean loss of each member.
+    """
+    assert units.treatment is not None
+    assert units.outcome is not None
+    z = networks.encode(units.covariates, units.observed)
+    mechanisms = networks.mechanisms()
+    held = folds.held_out()
+    law = treatment_law(mechanisms, networks.roles, z)
+    received, result = units.treatment.expand(held.shape), units.outcome.expand(held.shape)
+    if networks.is_binary:
+        logit = law.mean[..., 0]
+        treatment = F.binary_cross_entropy_with_logits(logit, received, reduction="none")
+    else:
+        treatment = weighted_likelihood(received, law, exponent)
+    law = outcome_law(mechanisms, networks.roles, z, units.treatment)
+    total = treatment + weighted_likelihood(result, law, exponent)
+    return torch.where(held, total, 0.0).sum(1) / held.sum(1)
+
+
+class BestWeights:
+    """A copy of every member's weights at its own best step."""
+
+    def __init__(self, networks: Networks) -> None:
+        self.loss = torch.full((networks.n_members,), torch.inf, device=networks.knots.device)
+        self.step = torch.zeros(networks.n_members, dtype=torch.long)
+        self.weights = {k: p.detach().clone() for k, p in networks.named_parameters()}
+
+    def update(self, networks: Networks, loss: Float[Tensor, " members"], step: int) -> None:
+        """Keep the weights of members that got better.
+
+        Args:
+            networks: The ensemble.
+            loss: On held-out units.
+            step: For the record.
+        """
+        better = loss < self.loss
+        self.loss = torch.where(better, loss, self.loss)
+        self.step[better.cpu()] = step
+        for name, p in networks.named_parameters():
+            self.weights[name][better] = p.detach()[better]
+
+    @torch.no_grad()
+    def restore(self, networks: Networks) -> None:
+        """Put them back.
+
+        Args:
+            networks: The ensemble.
+        """
+        for name, p in networks.named_parameters():
+            p.copy_(self.weights[name])
