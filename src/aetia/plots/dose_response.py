@@ -80,7 +80,13 @@ def plot_unit_effects(
     )
     ax.plot(rank, frame["mean"], color=BLUE, lw=1.6, label="effect of the unit")
     ax.axhline(0, color=GREY, lw=0.8)
-    ax.axhline(float(np.mean(frame["mean"].to_numpy())), color=ORANGE, lw=1.2, ls="--", label="mean over units")
+    ax.axhline(
+        float(np.mean(frame["mean"].to_numpy())),
+        color=ORANGE,
+        lw=1.2,
+        ls="--",
+        label="mean over units",
+    )
     ax.set_xlabel("units, in order of their effect")
     ax.set_ylabel(f"change of {outcome}")
     ax.set_title(title, fontsize=10)

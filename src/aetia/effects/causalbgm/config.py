@@ -40,7 +40,8 @@ class CausalBGMConfig:
     latent_updates: Literal["sample", "map"] = "sample"
     """Iterative updating: latents are drawn from their posterior, or climb to its mode (the
     original)."""
-    batch_size: int = 128
+    batch_size: int | Literal["auto"] = "auto"
+    """Units of a step; ``"auto"``: 64, or 256 from 4,000 units on."""
     learning_rate: float = 4e-3
     """Of the joint start."""
     iterative_learning_rate: float = 1e-3
@@ -68,9 +69,14 @@ class CausalBGMConfig:
     kl_weight: float | Literal["auto"] = "auto"
     """Of that law's divergence from its prior; ``"auto"`` is one over the number of units, with
     which the loss is a bound of the evidence."""
-    relevance: float = 0.6
+    relevance: float = 0.1
     """Strength of the prior that switches covariates off at the encoder's input; 1 is the
-    evidence approximation, 0 switches it off."""
+    evidence approximation with every weight counted, 0 switches it off."""
+    latent_noise: float = 0.7
+    """Standard deviation of a unit's latents around what the encoder says, while it learns ..."""
+    latent_shrinkage: float = 0.05
+    """... and the weight of their squares, half of which is the price of information about a
+    unit in an evidence bound (weight 1)."""
     generative_weight: float = 0.1
     """Of reconstructions and critic next to the fit of treatment and outcome."""
     latent_weight: float = 1.0
@@ -140,6 +146,8 @@ class CausalBGMConfig:
             "n_dose_knots",
             "kl_weight",
             "relevance",
+            "latent_noise",
+            "latent_shrinkage",
             "generative_weight",
             "latent_weight",
             "variance_penalty",

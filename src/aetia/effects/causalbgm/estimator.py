@@ -75,6 +75,8 @@ class CausalBGM(BaseEstimator):
         bayesian_nets: Whether weights have a law of their own.
         kl_weight: Of that law.
         relevance: Strength of the sparsity prior on covariates.
+        latent_noise: Spread of latents around the encoder while it learns.
+        latent_shrinkage: Weight of squared latents.
         generative_weight: Of reconstructions and critic.
         latent_weight: Of the reconstruction of latents.
         variance_penalty: Pull on raw variances.
@@ -116,7 +118,7 @@ class CausalBGM(BaseEstimator):
         n_critic_steps: int = 1,
         n_epochs: int = 0,
         latent_updates: Literal["sample", "map"] = "sample",
-        batch_size: int = 128,
+        batch_size: int | Literal["auto"] = "auto",
         learning_rate: float = 4e-3,
         iterative_learning_rate: float = 1e-3,
         latent_learning_rate: float = 1e-2,
@@ -130,7 +132,9 @@ class CausalBGM(BaseEstimator):
         n_dose_knots: int = 5,
         bayesian_nets: bool = False,
         kl_weight: float | Literal["auto"] = "auto",
-        relevance: float = 0.6,
+        relevance: float = 0.1,
+        latent_noise: float = 0.7,
+        latent_shrinkage: float = 0.05,
         generative_weight: float = 0.1,
         latent_weight: float = 1.0,
         variance_penalty: float = 0.001,
@@ -169,6 +173,8 @@ class CausalBGM(BaseEstimator):
         self.bayesian_nets = bayesian_nets
         self.kl_weight = kl_weight
         self.relevance = relevance
+        self.latent_noise = latent_noise
+        self.latent_shrinkage = latent_shrinkage
         self.generative_weight = generative_weight
         self.latent_weight = latent_weight
         self.variance_penalty = variance_penalty

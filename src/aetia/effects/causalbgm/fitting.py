@@ -21,7 +21,7 @@ from aetia.nets import normal_log_prob, scalar_head
 from aetia.samplers import HMC, HMCState
 from aetia.training import Phase, RowwiseAdam, TrainingConfig, train
 
-__all__ = ["fit_jointly", "update_iteratively"]
+__all__ = ["batch_size", "fit_jointly", "update_iteratively"]
 
 _CLIP = 5.0
 """Largest gradient norm of a member; an ensemble's is this times the root of its size."""
@@ -64,12 +64,15 @@ def fit_jointly(
         shape = (*batch.covariates.shape[:-1], width)
         return torch.empty(shape, device=batch.covariates.device).normal_(generator=generator)
 
+    def blurred(z: Tensor, generator: torch.Generator) -> Tensor:
+        return z + config.latent_noise * torch.empty_like(z).normal_(generator=generator)
+
     def critic(
         _: nn.Module, batch: tuple[Units, Tensor], step: int, generator: torch.Generator
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         some = batch[0]
         with torch.no_grad():
-            encoded = networks.encode(some.covariates, some.observed)
+            encoded = blurred(networks.encode(some.covariates, some.observed), generator)
         loss, parts = critic_loss(networks.critic, prior(some, generator), encoded, generator)
         return loss.sum(), {k: v.mean() for k, v in parts.items()}
 
@@ -77,11 +80,15 @@ def fit_jointly(
         _: nn.Module, batch: tuple[Units, Tensor], step: int, generator: torch.Generator
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         some = batch[0]
-        z = networks.encode(some.covariates, some.observed)
+        centre = networks.encode(some.covariates, some.observed)
+        z = blurred(centre, generator)
         treatment, outcome = batch_fit(
             networks, some, z, generator, exponent=config.variance_weighting
         )
         parts = {"treatment": treatment, "outcome": outcome}
+        if config.latent_shrinkage:
+            causal = centre[..., : networks.n_causal]
+            parts["shrinkage"] = 0.5 * config.latent_shrinkage * causal.square().sum(-1).mean(-1)
         if adversarial:
             loss, _ = generative_loss(
                 networks,
@@ -252,7 +259,7 @@ def update_iteratively(
                 optimiser=lambda p: RowwiseAdam(p, lr=rate, betas=(0.9, 0.99)),
             )
         )
-    n_steps = max(math.ceil(config.n_epochs * n / config.batch_size), 1)
+    n_steps = max(math.ceil(config.n_epochs * n / batch_size(config, n)), 1)
     options = TrainingConfig(
         n_steps=n_steps,
         learning_rate=config.iterative_learning_rate,
@@ -267,6 +274,21 @@ def update_iteratively(
     )
     rows = _train(state, networks, phases, units, folds, config, options, seed, best)
     return state.table.detach().unflatten(0, z.shape[:2]), rows
+
+
+def batch_size(config: CausalBGMConfig, n: int) -> int:
+    """Choose the units of a step.
+
+    Args:
+        config: Options.
+        n: Units of the study.
+
+    Returns:
+        A number.
+    """
+    if config.batch_size != "auto":
+        return config.batch_size
+    return 64 if n < 4000 else 256
 
 
 def _kl_weight(config: CausalBGMConfig, n_learned: float) -> float:
@@ -292,7 +314,7 @@ def _train(
         # The loop keeps one best for all; the members' own are kept in `best`.
         return [{"task": m, "loss": float(v)} for m, v in enumerate(loss)]
 
-    batches = unit_batches(units, folds, config.batch_size, seed)
+    batches = unit_batches(units, folds, batch_size(config, len(folds.of_unit)), seed)
     with torch.random.fork_rng(devices=[]):
         trained = train(
             module, phases, batches, config=options, seed=seed, validate=validate, resume=False

@@ -61,7 +61,7 @@ class Networks(nn.Module):
         self.register_buffer("with_mask", missing)
         self.n_features = p * (1 + config.n_knots)
         width = self.n_features + int(missing.sum())
-        causal = roles.confounder + roles.outcome + roles.treatment
+        self.n_causal = causal = roles.confounder + roles.outcome + roles.treatment
         self.encoder = Perceptron([width, *config.encoder_units, causal], n_members)
         self.rest_encoder = (
             Perceptron([p, *config.rest_encoder_units, roles.rest], n_members)
