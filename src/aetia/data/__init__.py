@@ -2,6 +2,7 @@
 
 from aetia.data.dataset import Dataset, Kind
 from aetia.data.public import PUBLIC_DATA, PublicData, cache_folder, load_public
+from aetia.data.rows import Rows, read_rows
 from aetia.data.scaling import (
     LARGEST_STANDARDISED,
     Scaled,
@@ -22,6 +23,7 @@ __all__ = [
     "Kind",
     "Labelled",
     "PublicData",
+    "Rows",
     "Scaled",
     "Scaling",
     "Study",
@@ -31,6 +33,7 @@ __all__ = [
     "load_public",
     "read_acic2018",
     "read_ihdp",
+    "read_rows",
     "read_twins",
     "scale_columns",
     "standardise_rows",
