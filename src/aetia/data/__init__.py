@@ -1,6 +1,7 @@
 """Tables in: datasets with names, checks at the boundary, public data sets."""
 
 from aetia.data.dataset import Dataset, Kind
+from aetia.data.images import PIXEL_MASKS, Images, load_digits, load_mnist, pixel_mask
 from aetia.data.public import PUBLIC_DATA, PublicData, cache_folder, load_public
 from aetia.data.rows import Rows, read_rows
 from aetia.data.scaling import (
@@ -17,9 +18,11 @@ from aetia.data.truth import Labelled, Truth
 
 __all__ = [
     "LARGEST_STANDARDISED",
+    "PIXEL_MASKS",
     "PUBLIC_DATA",
     "Dataset",
     "EffectTruth",
+    "Images",
     "Kind",
     "Labelled",
     "PublicData",
@@ -30,7 +33,10 @@ __all__ = [
     "Truth",
     "as_dataset",
     "cache_folder",
+    "load_digits",
+    "load_mnist",
     "load_public",
+    "pixel_mask",
     "read_acic2018",
     "read_ihdp",
     "read_rows",

@@ -73,7 +73,7 @@ def plot_imputed_cells(
 
 
 def plot_pictures(
-    pictures: Float[np.ndarray, n * shape], *, n_columns: int = 5, ax: Axes | None = None
+    pictures: Float[np.ndarray, "n ..."], *, n_columns: int = 5, ax: Axes | None = None
 ) -> tuple[Axes, pd.DataFrame]:
     """Draw pictures side by side.
 

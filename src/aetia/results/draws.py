@@ -47,7 +47,7 @@ class Draws:
         diagnostics: Method, seed, R-hat, effective sample sizes, and so on.
     """
 
-    given: Float[np.ndarray, n * event]
+    given: Float[np.ndarray, "n ..."]
     cells: Float[np.ndarray, "s k"] | None
     names: tuple[str, ...] = ()
     kind: Literal["imputation", "sample"] = "imputation"
@@ -63,7 +63,7 @@ class Draws:
     @classmethod
     def of_cells(
         cls,
-        given: Float[np.ndarray, n * event],
+        given: Float[np.ndarray, "n ..."],
         cells: Float[np.ndarray, "s k"],
         *,
         names: Sequence[str] = (),
@@ -195,18 +195,18 @@ class Draws:
         return values
 
     @property
-    def mean(self) -> Float[np.ndarray, n * event]:
+    def mean(self) -> Float[np.ndarray, "n ..."]:
         """Means of the drawn cells, beside the given ones."""
         return self._filled(self.cell_mean)
 
     @property
-    def sd(self) -> Float[np.ndarray, n * event]:
+    def sd(self) -> Float[np.ndarray, "n ..."]:
         """Standard deviations of the drawn cells, 0 for the given ones; NaN for a single draw."""
         out = np.zeros_like(self.given)
         out[~self.observed] = self.cell_sd
         return out
 
-    def draw(self, k: int) -> Float[np.ndarray, n * event]:
+    def draw(self, k: int) -> Float[np.ndarray, "n ..."]:
         """Take one draw.
 
         Args:

@@ -20,12 +20,15 @@ class _Shared:
     latents: Literal["importance", "sample", "map"] = "importance"
     """How the latents are dealt with in training: integrated out by importance draws, followed by
     a chain for each row, or replaced by their mode (the original)."""
-    n_egm_steps: int = 200
-    """Steps of the adversarial start; 0 for none."""
-    n_steps: int = 3000
+    n_egm_steps: int = 0
+    """Steps of the adversarial start, with which the original begins. Measured, it does not help
+    the main training (docs/bgm.md), so there is none by default."""
+    n_steps: int = 2000
     """Steps of the main training."""
     batch_size: int = 256
     learning_rate: float = 1e-2
+    weight_decay: float = 0.0
+    """Decoupled decay of the weight matrices, in each step times the learning rate."""
     latent_learning_rate: float = 5e-3
     """Of the latents in ``latents="map"``."""
     egm_learning_rate: float = 1e-3
@@ -73,7 +76,7 @@ class _Shared:
         check_positive(
             self, "learning_rate", "latent_learning_rate", "egm_learning_rate", "max_megabytes"
         )
-        check_positive(self, "gradient_penalty", "variance_penalty", zero=True)
+        check_positive(self, "weight_decay", "gradient_penalty", "variance_penalty", zero=True)
         share = self.validation_share
         if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 0.9:
             raise InputError(
@@ -170,4 +173,4 @@ def _check_units(config: Any, name: str, *, empty: bool) -> None:
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and value > 0
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) > 0

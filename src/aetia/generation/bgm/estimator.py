@@ -51,6 +51,7 @@ class BGM(TransformerMixin, BaseEstimator):
         n_steps: Steps of the main training.
         batch_size: Rows of a step.
         learning_rate: Of the main training.
+        weight_decay: Decay of the weight matrices.
         latent_learning_rate: Of the latents in ``latents="map"``.
         egm_learning_rate: Of the adversarial start.
         n_importance: Draws in the bound.
@@ -99,10 +100,11 @@ class BGM(TransformerMixin, BaseEstimator):
         encoder_units: Sequence[int] = (64, 64, 64),
         critic_units: Sequence[int] = (64, 32, 8),
         smallest_std: float = 0.01,
-        n_egm_steps: int = 200,
-        n_steps: int = 3000,
+        n_egm_steps: int = 0,
+        n_steps: int = 2000,
         batch_size: int = 256,
         learning_rate: float = 1e-2,
+        weight_decay: float = 0.0,
         latent_learning_rate: float = 5e-3,
         egm_learning_rate: float = 1e-3,
         n_importance: int = 10,
@@ -136,6 +138,7 @@ class BGM(TransformerMixin, BaseEstimator):
         self.n_steps = n_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
         self.latent_learning_rate = latent_learning_rate
         self.egm_learning_rate = egm_learning_rate
         self.n_importance = n_importance

@@ -119,12 +119,14 @@ def start_adversarially(
 
     phases = [
         Phase(
-            parameters=lambda m: [*m.of_latents.parameters(), *m.of_rows.parameters()],
+            parameters=lambda _: [*players.of_latents.parameters(), *players.of_rows.parameters()],
             loss=critics,
             every=config.critic_every,
             name="critics",
         ),
-        Phase(parameters=lambda m: list(m.networks.parameters()), loss=networks, name="networks"),
+        Phase(
+            parameters=lambda _: list(players.networks.parameters()), loss=networks, name="networks"
+        ),
     ]
     options = TrainingConfig(
         n_steps=config.n_egm_steps,
@@ -202,7 +204,7 @@ def fit_likelihood(
     options = TrainingConfig(
         n_steps=config.n_steps,
         learning_rate=config.learning_rate,
-        weight_decay=0.0,
+        weight_decay=config.weight_decay,
         schedule="cosine",
         warmup=0.03,
         min_learning_rate=0.01 * config.learning_rate,
@@ -299,7 +301,7 @@ def _with_latents(
         rate = config.latent_learning_rate
         phases.append(
             Phase(
-                parameters=lambda m: [m.latents],
+                parameters=lambda _: [module.latents],
                 loss=latents,
                 name="latents",
                 optimiser=lambda parameters: RowwiseAdam(parameters, lr=rate),

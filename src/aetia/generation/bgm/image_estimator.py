@@ -44,6 +44,7 @@ class ImageBGM(BaseEstimator):
         n_steps: Steps of the main training.
         batch_size: Images of a step.
         learning_rate: Of the main training.
+        weight_decay: Decay of the weight matrices.
         latent_learning_rate: Of the latents in ``latents="map"``.
         egm_learning_rate: Of the adversarial start.
         n_importance: Draws in the bound.
@@ -85,10 +86,11 @@ class ImageBGM(BaseEstimator):
         image_shape: Sequence[int] = (28, 28, 1),
         n_latents: int | str = 10,
         latents: Literal["importance", "sample", "map"] = "importance",
-        n_egm_steps: int = 200,
+        n_egm_steps: int = 0,
         n_steps: int = 2000,
         batch_size: int = 128,
         learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
         latent_learning_rate: float = 5e-3,
         egm_learning_rate: float = 1e-3,
         n_importance: int = 5,
@@ -117,6 +119,7 @@ class ImageBGM(BaseEstimator):
         self.n_steps = n_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
         self.latent_learning_rate = latent_learning_rate
         self.egm_learning_rate = egm_learning_rate
         self.n_importance = n_importance
