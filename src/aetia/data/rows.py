@@ -25,7 +25,7 @@ class Rows(NamedTuple):
     """Of the rows of a pandas frame with an index of its own; empty otherwise."""
 
 
-def read_rows(X: Any, *, names: Sequence[str] | None = None) -> Rows:
+def read_rows(X: Any, *, names: Sequence[str] | None = None, reader: str = "the model") -> Rows:
     """Read a table; one row is enough, and columns may be constant or empty.
 
     Args:
@@ -33,6 +33,7 @@ def read_rows(X: Any, *, names: Sequence[str] | None = None) -> Rows:
             or a Dataset.
         names: The columns that are expected, for instance those of a fit. Frames and files may
             have them in another order; arrays must have as many.
+        reader: Who expects them, for messages.
 
     Returns:
         The rows, with the columns in the expected order.
@@ -54,7 +55,7 @@ def read_rows(X: Any, *, names: Sequence[str] | None = None) -> Rows:
             numbers.append(_numbers(name, column))
         rows = Rows(np.stack(numbers, 1), tuple(found), _labels(X))
     if names is not None:
-        rows = _in_order(rows, tuple(names), is_array=not hasattr(X, "columns"))
+        rows = _in_order(rows, tuple(names), reader, is_array=not hasattr(X, "columns"))
     infinite = np.isinf(rows.values)
     if infinite.any():
         j = int(infinite.any(0).argmax())
@@ -66,7 +67,7 @@ def read_rows(X: Any, *, names: Sequence[str] | None = None) -> Rows:
     return rows
 
 
-def _in_order(rows: Rows, names: tuple[str, ...], *, is_array: bool) -> Rows:
+def _in_order(rows: Rows, names: tuple[str, ...], reader: str, *, is_array: bool) -> Rows:
     if rows.names == names:
         return rows
     if len(rows.names) == len(names) and is_array and rows.names[0] == "x0":
@@ -75,8 +76,8 @@ def _in_order(rows: Rows, names: tuple[str, ...], *, is_array: bool) -> Rows:
     extra = [n for n in rows.names if n not in names]
     if is_array and rows.names[0] == "x0":
         raise InputError(
-            f"X has {len(rows.names)} features, but this model was fitted with {len(names)} "
-            f"features as input: {', '.join(names[:20])}."
+            f"X has {len(rows.names)} features, but {reader} is expecting {len(names)} features as "
+            f"input: {', '.join(names[:20])}."
         )
     if lacking or extra:
         raise InputError(

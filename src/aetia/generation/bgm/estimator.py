@@ -304,6 +304,11 @@ class BGM(TransformerMixin, BaseEstimator):
         made._take(model)
         return made
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
     def _take(self, model: FittedModel) -> None:
         self.model_ = model
         self.history_ = model.history
@@ -326,7 +331,7 @@ class BGM(TransformerMixin, BaseEstimator):
                     "the table of the fit is not stored with a saved model; pass it: impute(X)."
                 )
             return self._rows
-        rows = read_rows(X, names=model.names)
+        rows = read_rows(X, names=model.names, reader="BGM")
         if model.config.likelihood == "bernoulli":  # pyright: ignore[reportAttributeAccessIssue]
             check_unit_interval(rows, "with likelihood='bernoulli' all values")
         else:

@@ -91,9 +91,10 @@ def evidence(
         weights = posterior.log_density(z) - law.log_prob(z)
         for _ in range(n_rounds):
             student = _matched(z, weights, law)
-            normal = torch.randn(n_draws, 1, z.shape[-1], generator=generator, device=z.device)
+            options = {"generator": generator, "device": z.device, "dtype": z.dtype}
+            normal = torch.randn(n_draws, 1, z.shape[-1], **options)
             # A chi-square variable with 5 degrees of freedom is a sum of 5 squares.
-            squares = torch.randn(n_draws, 1, _FREEDOM, generator=generator, device=z.device)
+            squares = torch.randn(n_draws, 1, _FREEDOM, **options)
             z = student.sample(normal, squares.square().sum(-1, keepdim=True))
             weights = posterior.log_density(z) - student.log_prob(z)
         total = weights.logsumexp(0)

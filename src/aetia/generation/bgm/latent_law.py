@@ -73,7 +73,8 @@ class DefensiveLaw:
             Draws.
         """
         n, k = self.law.mean.shape
-        options = {"generator": generator, "device": self.law.mean.device}
+        mean = self.law.mean
+        options = {"generator": generator, "device": mean.device, "dtype": mean.dtype}
         rows = 1 if shared else n
         noise = torch.randn(n_draws, rows, k, **options)
         # As many from the prior as its share says: stratified, not left to chance.
@@ -91,7 +92,8 @@ class DefensiveLaw:
         Returns:
             Draws.
         """
-        options = {"generator": generator, "device": self.law.mean.device}
+        mean = self.law.mean
+        options = {"generator": generator, "device": mean.device, "dtype": mean.dtype}
         noise = torch.randn(shape, **options)
         from_prior = torch.rand(shape[:-1], **options) < self.prior_share
         return torch.where(from_prior[..., None], noise, self.law.mean + self.law.std * noise)

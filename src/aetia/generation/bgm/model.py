@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 import warnings
 from dataclasses import dataclass
@@ -203,7 +204,8 @@ class FittedModel:
         Returns:
             On the CPU, float64; log likelihoods in the user's units.
         """
-        x, observed = self.scales.to_model(values)
+        x, observed = self.scales.to_model(values, np.float64)
+        networks = copy.deepcopy(self.networks).double()  # reported scores are float64
         parts = []
         for i in range(0, len(values), _ROWS_OF_EVIDENCE):
             rows = ModelRows(x[i : i + _ROWS_OF_EVIDENCE], observed[i : i + _ROWS_OF_EVIDENCE])
@@ -211,13 +213,13 @@ class FittedModel:
             # The same random numbers for every block, so that a row's answer is its own.
             generator = torch_generator(self._seeds(None, 2), self.device)
             with torch.no_grad():
-                law = DefensiveLaw(self.networks.reader(rows.x, rows.observed))
+                law = DefensiveLaw(networks.reader(rows.x, rows.observed))
             posterior = RowPosterior(
-                self.networks.decoder.fixed(), self.likelihood, *rows, law.law.mean.shape[1]
+                networks.decoder.fixed(), self.likelihood, *rows, law.law.mean.shape[1]
             )
             parts.append(evidence(posterior, law, self.config.n_evidence, generator))
         joined = Evidence(
-            *(torch.cat([p[k] for p in parts]).double().cpu() for k in range(3))  # pyright: ignore
+            *(torch.cat([p[k] for p in parts]).cpu() for k in range(3))  # pyright: ignore
         )
         jacobian = torch.from_numpy(self.scales.log_jacobian(observed.numpy()))
         return joined._replace(log_likelihood=joined.log_likelihood + jacobian)

@@ -33,12 +33,13 @@ class ColumnScales(NamedTuple):
     is_binary: Bool[np.ndarray, " p"]
 
     def to_model(
-        self, values: Float[np.ndarray, "n p"]
+        self, values: Float[np.ndarray, "n p"], dtype: type[np.floating] = np.float32
     ) -> tuple[Float[Tensor, "n p"], Bool[Tensor, "n p"]]:
         """Scale rows.
 
         Args:
             values: In the user's units, NaN where missing.
+            dtype: Of the scaled rows.
 
         Returns:
             Rows with zeros where missing, and True where a value was seen.
@@ -46,7 +47,7 @@ class ColumnScales(NamedTuple):
         observed = ~np.isnan(values)
         observed &= self.scale > 0  # a constant column has nothing to say
         scaled = np.where(observed, (values - self.centre) / np.where(observed, self.scale, 1), 0.0)
-        return torch.from_numpy(scaled.astype(np.float32)), torch.from_numpy(observed)
+        return torch.from_numpy(scaled.astype(dtype)), torch.from_numpy(observed)
 
     def to_user(
         self, cells: Float[np.ndarray, "*s k"], columns: np.ndarray
