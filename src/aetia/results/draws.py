@@ -224,13 +224,13 @@ class Draws:
         return self._filled(cells[k])
 
     def interval(
-        self, level: float = 0.9, kind: Literal["prediction"] = "prediction"
+        self, level: float = 0.9, kind: Literal["credible", "prediction"] = "prediction"
     ) -> Float[np.ndarray, "n *event 2"]:
         """Compute central intervals of every cell.
 
         Args:
             level: Probability inside.
-            kind: ``"prediction"``: of the value itself, not of its mean.
+            kind: Of the value itself; intervals of its mean (``"credible"``) need other draws.
 
         Returns:
             Lower and upper ends; both are the value where it was given.

@@ -27,7 +27,7 @@ class _Shared:
     """Steps of the main training."""
     batch_size: int = 256
     learning_rate: float = 1e-2
-    weight_decay: float = 0.0
+    weight_decay: float = 0.1
     """Decoupled decay of the weight matrices, in each step times the learning rate."""
     latent_learning_rate: float = 5e-3
     """Of the latents in ``latents="map"``."""

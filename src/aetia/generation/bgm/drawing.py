@@ -23,6 +23,7 @@ __all__ = ["BlockDraws", "draw_missing", "rows_of_a_block"]
 _CHAINS_AT_ONCE = 4000
 _ROWS_DIAGNOSED = 50
 _HEALTHY_RHAT = 1.1
+_SHORTEST_DIAGNOSED = 20
 
 
 class BlockDraws(NamedTuple):
@@ -103,7 +104,7 @@ def draw_missing(
         "jump_acceptance": sampler.n_jumps / max(sampler.n_proposed, 1),
         "n_divergent": float(divergent),
     }
-    if n_kept >= 4 and n_chains > 1:
+    if n_kept >= _SHORTEST_DIAGNOSED and n_chains > 1:
         facts |= _mixing(torch.stack(latents, 1))
     # Chains side by side: the draws of one chain are spread over the whole.
     stacked = torch.stack(cells).flatten(0, 1)[:n_draws]

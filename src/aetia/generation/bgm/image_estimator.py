@@ -90,7 +90,7 @@ class ImageBGM(BaseEstimator):
         n_steps: int = 2000,
         batch_size: int = 128,
         learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
+        weight_decay: float = 0.1,
         latent_learning_rate: float = 5e-3,
         egm_learning_rate: float = 1e-3,
         n_importance: int = 5,
