@@ -172,7 +172,10 @@ def show(rows: list[dict]) -> None:
         f"{'s':>7}{'MB':>6}"
     )
     order = {m: k for k, m in enumerate(METHODS)}
-    key = lambda r: (FAMILIES.index(r["family"]), r["mechanism"], r["share"], order[r["method"]])
+
+    def key(r: dict) -> tuple:
+        return FAMILIES.index(r["family"]), r["mechanism"], r["share"], order[r["method"]]
+
     best: dict = {}
     for row in sorted(rows, key=key):
         cell = (row["family"], row["mechanism"], row["share"])

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from generation.linear_models import conditional, linear_model, moments, rows_with_holes
 from scipy import stats
+
+from generation.linear_models import conditional, linear_model, moments, rows_with_holes
 
 FALSE_ALARM = 1e-4
 

@@ -13,10 +13,9 @@ from jaxtyping import Bool, Float, Int
 from aetia.errors import InputError, MissingDependencyError
 from aetia.options import nearest
 
-__all__ = ["PIXEL_MASKS", "Images", "PixelMask", "load_digits", "load_mnist", "pixel_mask"]
+__all__ = ["PIXEL_MASKS", "Images", "load_digits", "load_mnist", "pixel_mask"]
 
-PixelMask = Literal["holes", "edge_stripe", "upper_half", "lower_half", "left_half", "right_half"]
-PIXEL_MASKS: tuple[PixelMask, ...] = (
+PIXEL_MASKS = (
     "holes",
     "edge_stripe",
     "upper_half",
@@ -99,13 +98,13 @@ def load_mnist(
 
 
 def pixel_mask(
-    kind: PixelMask,
+    kind: str,
     shape: tuple[int, int] = (28, 28),
     *,
     center: tuple[int, int] | None = None,
     n_holes: int = 1,
     hole_size: int = 3,
-    orientation: Literal["horizontal", "vertical"] = "horizontal",
+    orientation: str = "horizontal",
     width: int = 4,
     position: int | None = None,
     rng: np.random.Generator | None = None,
@@ -115,12 +114,12 @@ def pixel_mask(
     A vertical stripe covers columns of the image; the original covers rows in both orientations.
 
     Args:
-        kind: ``"holes"`` (squares), ``"edge_stripe"``, or a half.
+        kind: One of ``PIXEL_MASKS``: squares, a stripe, or a half.
         shape: Height and width.
         center: Row and column of the first hole; None for the middle.
         n_holes: Squares; those after the first lie anywhere inside.
         hole_size: Side of a square.
-        orientation: Of the stripe.
+        orientation: Of the stripe, ``"horizontal"`` or ``"vertical"``.
         width: Rows (or columns) of the stripe.
         position: First row (or column) of the stripe; None for the middle of the image.
         rng: Of holes after the first.

@@ -27,7 +27,7 @@ class _Shared:
     """Steps of the main training."""
     batch_size: int = 256
     learning_rate: float = 1e-2
-    weight_decay: float = 0.1
+    weight_decay: float = 0.3
     """Decoupled decay of the weight matrices, in each step times the learning rate."""
     latent_learning_rate: float = 5e-3
     """Of the latents in ``latents="map"``."""
@@ -42,8 +42,9 @@ class _Shared:
     """The critics are updated in every so many steps of the adversarial start."""
     validation_share: float = 0.1
     """Rows that choose the weights, at most 1,000."""
-    patience: int = 8
-    """Validations (a twentieth of the steps each) without improvement before training stops."""
+    patience: int = 20
+    """Validations (a twentieth of the steps each) without improvement before training stops. The
+    best weights usually come late, when the learning rate has fallen."""
     n_chains: int = 4
     n_warmup: int = 100
     """Steps of every chain before its first draw."""
@@ -95,7 +96,8 @@ class BGMConfig(_Shared):
     missingness: Literal["mar", "mnar"] = "mar"
     """``"mnar"``: whether a value is missing may depend on the value; the law is learned."""
     missingness_units: Any = ()
-    """Hidden layers of the law of what is seen; empty for a logistic regression."""
+    """Hidden layers of a perceptron of all columns in the law of what is seen; empty for a logistic
+    regression of each column's holes on its own values."""
     generator_units: Any = (64, 64, 64)
     encoder_units: Any = (64, 64, 64)
     critic_units: Any = (64, 32, 8)
@@ -131,8 +133,11 @@ class ImageBGMConfig(_Shared):
     """``"auto"`` goes by the principal components of the pixels."""
     n_steps: int = 2000
     batch_size: int = 128
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-3
     n_importance: int = 5
+    n_warmup: int = 40
+    n_leapfrog: int = 5
+    n_evidence: int = 100
     width: int = 32
     """Channels of the layer next to the pixels; deeper layers have more."""
     dropout: float = 0.3

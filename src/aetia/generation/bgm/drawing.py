@@ -21,6 +21,7 @@ from aetia.samplers import warm_up
 __all__ = ["BlockDraws", "draw_missing", "rows_of_a_block"]
 
 _CHAINS_AT_ONCE = 4000
+_CELLS_AT_ONCE = 2_000_000
 _ROWS_DIAGNOSED = 50
 _HEALTHY_RHAT = 1.1
 _SHORTEST_DIAGNOSED = 20
@@ -34,18 +35,20 @@ class BlockDraws(NamedTuple):
     facts: dict[str, float]
 
 
-def rows_of_a_block(networks: Networks, config: _Shared, n_draws: int) -> int:
+def rows_of_a_block(networks: Networks, config: _Shared, n_draws: int, p: int) -> int:
     """Choose how many rows are drawn at once, so that memory and caches suffice.
 
     Args:
         networks: Whose weights may be random.
         config: Options.
         n_draws: Of each row.
+        p: Columns.
 
     Returns:
         Rows.
     """
-    return max(_CHAINS_AT_ONCE // _n_chains(networks, config, n_draws), 1)
+    for_chains = _CHAINS_AT_ONCE // _n_chains(networks, config, n_draws)
+    return max(min(for_chains, _CELLS_AT_ONCE // (config.n_starts * p)), 1)
 
 
 def draw_missing(

@@ -26,6 +26,8 @@ __all__ = ["ModelRows", "fit_likelihood", "minibatches", "start_adversarially"]
 _N_VALIDATIONS = 20
 _N_VALIDATION_DRAWS = 50
 _CLIP_NORM = 50.0
+_CELLS_AT_ONCE = 1_000_000
+"""Of all draws together: what bounds memory."""
 
 
 class ModelRows(NamedTuple):
@@ -235,11 +237,17 @@ def held_out_bound(
     Returns:
         The mean over the rows.
     """
+    n, p = rows.x.shape
+    size = max(_CELLS_AT_ONCE // (_N_VALIDATION_DRAWS * p), 1)
+    bounds = []
     with torch.no_grad():
-        _, weights = importance_draws(
-            networks, likelihood, rows.x, rows.observed, _N_VALIDATION_DRAWS, generator
-        )
-        return bound(weights).mean()
+        for i in range(0, n, size):
+            x, observed = rows.take(slice(i, i + size))
+            _, weights = importance_draws(
+                networks, likelihood, x, observed, _N_VALIDATION_DRAWS, generator
+            )
+            bounds.append(bound(weights))
+    return torch.cat(bounds).mean()
 
 
 class _WithLatents(nn.Module):

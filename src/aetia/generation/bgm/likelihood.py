@@ -206,7 +206,8 @@ def _woodbury(factors: Tensor, precise: Tensor) -> Tensor:
     """Compute the Cholesky root of I + U' D^-1 U over the seen cells."""
     inner = factors.mT @ (precise[..., None] * factors)
     inner = inner + torch.eye(inner.shape[-1], dtype=inner.dtype, device=inner.device)
-    return torch.linalg.cholesky(inner)
+    # Far out, where trajectories diverge, entries overflow: NaN there, which is then refused.
+    return torch.linalg.cholesky_ex(inner)[0]
 
 
 def _factor_law(

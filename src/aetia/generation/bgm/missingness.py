@@ -17,14 +17,15 @@ __all__ = ["MissingnessNet"]
 class MissingnessNet(nn.Module):
     r"""The probability that a cell is seen, given all values of its row, seen or not.
 
-    .. math:: \text{logit}\, p(r_j = 1 \mid x) = a_j + (x B)_j + f_j(x)
+    .. math:: \text{logit}\, p(r_j = 1 \mid x) = a_j + b_j x_j + f_j(x)
 
-    B starts with nothing; f is a perceptron, absent by default. Columns that were always or never
-    seen in the table say nothing and do not count.
+    By default there is no f: a value hides itself. With a perceptron f of all columns (the original)
+    the data hardly tell whether a value or its neighbours hide it, and bias remains (measured).
+    Columns that were always or never seen in the table say nothing and do not count.
 
     Args:
         observed: Of the table: the shares of seen cells are the start, and which columns count.
-        hidden: Widths of the perceptron; empty for the linear law alone.
+        hidden: Widths of the perceptron; empty for none.
     """
 
     is_open: Tensor
@@ -36,7 +37,7 @@ class MissingnessNet(nn.Module):
         start = share.clamp(0.01, 0.99)
         self.offset = nn.Parameter((start / (1 - start)).log().float())
         p = observed.shape[1]
-        self.slopes = nn.Parameter(torch.zeros(p, p))
+        self.slopes = nn.Parameter(torch.zeros(p))
         self.net = Perceptron([p, *hidden, p]) if hidden else None
 
     def log_prob(
@@ -51,7 +52,7 @@ class MissingnessNet(nn.Module):
         Returns:
             One number for each draw of each row.
         """
-        logits = self.offset + x @ self.slopes
+        logits = self.offset + x * self.slopes
         if self.net is not None:
             logits = logits + self.net(x)
         signed = torch.where(observed, logits, -logits)

@@ -50,7 +50,8 @@ Config = BGMConfig | ImageBGMConfig
 
 _BUILD, _SPLIT, _START, _FIT, _PREDICT = range(5)
 _MOST_HELD_OUT = 1000
-_ROWS_OF_EVIDENCE = 200
+_CELLS_AT_ONCE = 1_000_000
+"""Of all draws together: what bounds memory."""
 _ROWS_OF_SAMPLES = 20_000
 
 
@@ -110,7 +111,7 @@ class FittedModel:
         _check_count("n_draws", n_draws)
         seeds = self._seeds(random_state, 0)
         open_rows = np.flatnonzero(np.isnan(values).any(1))
-        size = rows_of_a_block(self.networks, self.config, n_draws)
+        size = rows_of_a_block(self.networks, self.config, n_draws, values.shape[1])
         blocks = [open_rows[i : i + size] for i in range(0, len(open_rows), size)]
         parts, facts = [], []
         is_table = event is None
@@ -207,8 +208,9 @@ class FittedModel:
         x, observed = self.scales.to_model(values, np.float64)
         networks = copy.deepcopy(self.networks).double()  # reported scores are float64
         parts = []
-        for i in range(0, len(values), _ROWS_OF_EVIDENCE):
-            rows = ModelRows(x[i : i + _ROWS_OF_EVIDENCE], observed[i : i + _ROWS_OF_EVIDENCE])
+        size = max(_CELLS_AT_ONCE // (self.config.n_evidence * len(self.names)), 1)
+        for i in range(0, len(values), size):
+            rows = ModelRows(x, observed).take(slice(i, i + size))
             rows = ModelRows(*(t.to(self.device) for t in rows))
             # The same random numbers for every block, so that a row's answer is its own.
             generator = torch_generator(self._seeds(None, 2), self.device)
@@ -222,7 +224,8 @@ class FittedModel:
             *(torch.cat([p[k] for p in parts]).cpu() for k in range(3))  # pyright: ignore
         )
         jacobian = torch.from_numpy(self.scales.log_jacobian(observed.numpy()))
-        return joined._replace(log_likelihood=joined.log_likelihood + jacobian)
+        total = joined.log_likelihood + jacobian
+        return joined._replace(log_likelihood=torch.where(observed.any(1), total, 0.0))
 
     def _draw(self, values: np.ndarray, n_draws: int, generator: torch.Generator) -> BlockDraws:
         x, observed = self.scales.to_model(values)
