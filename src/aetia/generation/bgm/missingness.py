@@ -19,8 +19,8 @@ class MissingnessNet(nn.Module):
 
     .. math:: \text{logit}\, p(r_j = 1 \mid x) = a_j + b_j x_j + f_j(x)
 
-    By default there is no f: a value hides itself. With a perceptron f of all columns (the original)
-    the data hardly tell whether a value or its neighbours hide it, and bias remains (measured).
+    By default there is no f: a value hides itself. With a law of all columns (the original has a
+    perceptron) the data hardly tell whether a value or its neighbours hide it, and bias remains.
     Columns that were always or never seen in the table say nothing and do not count.
 
     Args:
