@@ -57,7 +57,7 @@ def convergence(draws: Float[np.ndarray, "chain draw *event"]) -> Convergence:
     Raises:
         InputError: If there are fewer than four draws.
     """
-    from arviz_stats.base import array_stats  # pyright: ignore[reportAttributeAccessIssue]
+    from arviz_stats.base.array import array_stats
 
     if draws.shape[1] < 4:
         raise InputError(

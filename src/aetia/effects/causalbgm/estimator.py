@@ -7,7 +7,8 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 from aetia.devices import pick_device
 from aetia.diagnostics import convergence
 from aetia.effects.causalbgm.config import CausalBGMConfig
+from aetia.effects.causalbgm.files import read_fitted, write_fitted
 from aetia.effects.causalbgm.fitted import Averages, Fitted, level_laws
 from aetia.effects.causalbgm.fitting import fit_jointly, update_iteratively
 from aetia.effects.causalbgm.folds import make_folds
@@ -105,6 +107,9 @@ class CausalBGM(BaseEstimator):
         >>> fitted.ate().draws.shape
         (400, 1)
     """
+
+    health_: dict[str, Any]
+    _config_class: type[CausalBGMConfig] = CausalBGMConfig
 
     def __init__(
         self,
@@ -204,7 +209,7 @@ class CausalBGM(BaseEstimator):
         Raises:
             InputError: If the study or an option cannot be used.
         """
-        config = CausalBGMConfig(**self._options(CausalBGMConfig))
+        config = CausalBGMConfig(**self._options())
         self._fit(config, read_study(treatment, outcome, covariates, kind=config.treatment_kind))
         return self
 
@@ -397,10 +402,61 @@ class CausalBGM(BaseEstimator):
         draws = torch.stack(list(chains)).transpose(0, 1)
         return draws.double().cpu().numpy(), report
 
+    def save(self, path: str | Path) -> None:
+        """Write the fitted ensemble and its study to a folder, atomically.
+
+        Args:
+            path: The folder; made if needed.
+        """
+        plain = {
+            "options": options_dict(self._config),
+            "entropy": str(self._entropy),
+            "health": self.health_,
+        }
+        write_fitted(path, type(self).__name__, self._fitted(), plain, self._extra())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what :meth:`save` wrote; questions get the same answers.
+
+        Args:
+            path: The folder.
+
+        Returns:
+            The fitted estimator, on the CPU.
+
+        Raises:
+            ResultFileError: If there is none of this class.
+            CheckpointError: If the file is damaged.
+        """
+        fit, config, header, extra = read_fitted(path, cls.__name__, cls._config_class)
+        loaded = cls(**{f.name: getattr(config, f.name) for f in fields(config)})
+        loaded._fit_result, loaded._config = fit, config
+        loaded._entropy = int(header["entropy"])
+        loaded._remember(header["health"])
+        loaded._restore(extra)
+        return loaded
+
     # -- the fit --------------------------------------------------------------------------
 
-    def _options(self, config: type) -> dict[str, Any]:
-        return {f.name: getattr(self, f.name) for f in fields(config)}
+    def _extra(self) -> dict[str, Tensor]:
+        """Tensors to save besides the ensemble."""
+        return {}
+
+    def _restore(self, extra: dict[str, Tensor]) -> None:
+        """Take them back."""
+
+    def _remember(self, health: dict[str, Any]) -> None:
+        """Set the public attributes of a fit."""
+        fit = self._fitted()
+        self.n_features_in_ = len(fit.table.encoding.names)
+        self.feature_names_in_ = np.array(fit.table.encoding.names, dtype=object)
+        self.latent_dims_ = tuple(fit.networks.roles)
+        self.history_ = fit.rows
+        self.health_ = health
+
+    def _options(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self._config_class)}
 
     def _fit(
         self, config: CausalBGMConfig, table: StudyTable, segments: np.ndarray | None = None
@@ -463,11 +519,7 @@ class CausalBGM(BaseEstimator):
         fit.rows = rows
         fit.held_out, fit.best_step = loss.double().cpu().numpy(), best.step.numpy()
         self._fit_result, self._config, self._entropy = fit, config, entropy
-        self.n_features_in_ = len(table.encoding.names)
-        self.feature_names_in_ = np.array(table.encoding.names, dtype=object)
-        self.latent_dims_ = tuple(roles)
-        self.history_ = rows
-        self.health_ = {
+        health = {
             "held_out_loss": [float(v) for v in fit.held_out],
             "best_step": [int(v) for v in fit.best_step],
             "n_units": table.n,
@@ -476,6 +528,7 @@ class CausalBGM(BaseEstimator):
             "seed": str(entropy),
             "version": __version__,
         }
+        self._remember(health)
         overlap = self.overlap()
         if overlap.is_poor:
             warnings.warn(overlap.verdict(), DataWarning, stacklevel=3)

@@ -18,8 +18,14 @@ from aetia.effects.causalbgm.fitted import Averages, Fitted, level_laws
 from aetia.effects.causalbgm.generative import Units
 from aetia.effects.causalbgm.latents import latent_chains, latent_density
 from aetia.effects.causalbgm.study_table import read_study
-from aetia.effects.causalbgm.weight_chains import WeightDraws, sample_weights
+from aetia.effects.causalbgm.weight_chains import (
+    NETWORKS,
+    WeightDraws,
+    flat_mechanisms,
+    sample_weights,
+)
 from aetia.errors import ConvergenceWarning
+from aetia.nets import flatten_layers
 from aetia.randomness import RandomState, torch_generator
 
 __all__ = ["FullMCMCCausalBGM"]
@@ -85,6 +91,8 @@ class FullMCMCCausalBGM(CausalBGM):
         mixing_: R-hat and effective sample sizes of the mean outcomes at both ends of the
             treatment and of the log density, acceptance of every block, divergences.
     """
+
+    _config_class = FullMCMCConfig
 
     def __init__(
         self,
@@ -188,12 +196,29 @@ class FullMCMCCausalBGM(CausalBGM):
         Returns:
             The fitted estimator.
         """
-        config = FullMCMCConfig(**self._options(FullMCMCConfig))
+        config = FullMCMCConfig(**self._options())
         table = read_study(treatment, outcome, covariates, kind=config.treatment_kind)
         vars(self).pop("_draws", None)
         self._fit(config, table)
         self._run_chains(config)
         return self
+
+    def _extra(self) -> dict[str, Tensor]:
+        draws = self._draws
+        nets = zip(NETWORKS, draws.mechanisms[:3], strict=True)
+        weights = {name: flatten_layers(layers) for name, layers in nets}
+        return weights | {"latents": draws.latents, "log_density": draws.log_density}
+
+    def _restore(self, extra: dict[str, Tensor]) -> None:
+        fit = self._fitted()
+        self.mixing_ = {
+            k: v
+            for k, v in self.health_.items()
+            if k.startswith(("acceptance", "rhat", "ess", "n_div", "n_draws"))
+        }
+        self._draws = WeightDraws(
+            flat_mechanisms(fit.networks, extra), extra["latents"], extra["log_density"], {}, 0
+        )
 
     def _run_chains(self, config: FullMCMCConfig) -> None:
         fit = self._fitted()

@@ -78,6 +78,8 @@ class IdentifiableCausalBGM(CausalBGM):
         segments_: Label of every unit, as a number.
     """
 
+    _config_class = IdentifiableConfig
+
     def __init__(
         self,
         *,
@@ -185,7 +187,7 @@ class IdentifiableCausalBGM(CausalBGM):
         Raises:
             InputError: If there is no auxiliary variable, or it has one level.
         """
-        config = IdentifiableConfig(**self._options(IdentifiableConfig))
+        config = IdentifiableConfig(**self._options())
         table = read_study(treatment, outcome, covariates, kind=config.treatment_kind)
         if config.auxiliary == "random":
             warnings.warn(
@@ -209,6 +211,11 @@ class IdentifiableCausalBGM(CausalBGM):
         self._fit(config, table, segments)
         self.segments_ = segments
         return self
+
+    def _restore(self, extra: dict[str, torch.Tensor]) -> None:
+        segments = self._fitted().segments
+        assert segments is not None
+        self.segments_ = segments.numpy()
 
     def _new_segments(self, fit: Fitted, n: int) -> torch.Tensor | None:
         # Nothing is known of the labels of new units: each gets the most common one's prior.

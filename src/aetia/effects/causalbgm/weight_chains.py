@@ -11,7 +11,7 @@ and given the weights so are the latents of the units. Each chain keeps both.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -27,7 +27,7 @@ from aetia.effects.causalbgm.networks import Networks
 from aetia.nets import flatten_layers, unflatten_layers
 from aetia.samplers import HMC, DualAveraging, dual_averaging_start, dual_averaging_update
 
-__all__ = ["WeightDraws", "sample_weights", "weight_density"]
+__all__ = ["NETWORKS", "WeightDraws", "flat_mechanisms", "sample_weights", "weight_density"]
 
 NETWORKS = ("covariates", "treatment", "outcome")
 
@@ -119,7 +119,7 @@ def sample_weights(
         value = torch.zeros(z.shape[0], device=z.device)
         for name in blocks:
             if name == "latents":
-                mechanisms = _mechanisms(networks, flat)
+                mechanisms = flat_mechanisms(networks, flat)
                 density = latent_density(
                     mechanisms,
                     networks.roles,
@@ -156,7 +156,7 @@ def sample_weights(
             kept["density"].append(value.detach())
     weights = {name: torch.stack(kept[name]) for name in NETWORKS}
     return WeightDraws(
-        _mechanisms(networks, weights),
+        flat_mechanisms(networks, weights),
         torch.stack(kept["latents"]),
         torch.stack(kept["density"]),
         acceptance,
@@ -164,7 +164,16 @@ def sample_weights(
     )
 
 
-def _mechanisms(networks: Networks, flat: dict[str, Tensor]) -> Mechanisms:
+def flat_mechanisms(networks: Networks, flat: Mapping[str, Tensor]) -> Mechanisms:
+    """Shape flat weights.
+
+    Args:
+        networks: For sizes and knots.
+        flat: All weights of each network.
+
+    Returns:
+        The mechanisms.
+    """
     covariates, treatment, outcome = (
         unflatten_layers(flat[name], networks.sizes[name]) for name in NETWORKS
     )
