@@ -17,7 +17,11 @@ from aetia.effects.causalbgm.generative import Units, outcome_inputs
 from aetia.effects.causalbgm.networks import Networks
 from aetia.nets import Discriminator, NormalHead, gradient_penalty, scalar_head
 
-__all__ = ["batch_fit", "critic_loss", "generative_loss", "weighted_likelihood"]
+__all__ = ["LARGEST_DOSE", "batch_fit", "critic_loss", "generative_loss", "weighted_likelihood"]
+
+LARGEST_DOSE = 10.0
+"""Doses beyond this many robust standard deviations count as this much for the treatment's law,
+which a normal law could not follow. The outcome's network sees them as they are."""
 
 Parts = dict[str, Tensor]
 
@@ -144,7 +148,8 @@ def batch_fit(
             raw[..., 0], units.treatment, reduction="none"
         )
     else:
-        treatment = weighted_likelihood(units.treatment, scalar_head(raw), exponent)
+        dose = units.treatment.clamp(-LARGEST_DOSE, LARGEST_DOSE)
+        treatment = weighted_likelihood(dose, scalar_head(raw), exponent)
     inputs = outcome_inputs(networks.roles, z, units.treatment, networks.dose_knots)
     raw = networks.apply_noisy("outcome", inputs, generator)
     outcome = weighted_likelihood(units.outcome, scalar_head(raw), exponent)

@@ -496,7 +496,7 @@ class CausalBGM(BaseEstimator):
         if config.init == "egm":
             n_steps = config.n_egm_steps
             if n_steps == "auto":
-                n_steps = int(np.clip(500 * math.sqrt(table.n / 1000), 500, 1500))
+                n_steps = int(np.clip(800 * math.sqrt(table.n / 1000), 800, 2000))
             seed = int(streams[2].generate_state(1)[0])
             rows += fit_jointly(networks, units, folds, config, n_steps, seed, self.progress, best)
             best.restore(networks)
