@@ -41,6 +41,7 @@ def cell(name: str, method: str, seed: int, ihdp: str | None) -> dict:
 
     import numpy as np
     import torch
+
     from effect_methods import BINARY
 
     torch.set_num_threads(1)

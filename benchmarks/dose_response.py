@@ -1,6 +1,6 @@
 """Dose response of Hirano-Imbens, Sun and Colangelo by CausalBGM and simple baselines.
 
-    python benchmarks/dose_response.py [--designs ...] [--methods ...] [--seeds 1] [--out FILE.jsonl]
+    python benchmarks/dose_response.py [--designs ...] [--methods ...] [--seeds 1]
 
 Sizes and grids of the original's measurements: n = 20,000, p = 200, doses linspace(0, 3, 20);
 n = 5,000, p = 200; n = 10,000, p = 100, 20 doses between the 5 % and 95 % quantiles. RMSE and mean
@@ -26,9 +26,9 @@ def cell(design: str, method: str, seed: int) -> dict:
 
     import numpy as np
     import torch
-    from effect_methods import DOSES
 
     from aetia import simulate_study
+    from effect_methods import DOSES
 
     torch.set_num_threads(1)
     n, p = SIZES[design]
@@ -84,7 +84,7 @@ def main() -> None:
                         file.write(json.dumps(row) + "\n")
                 print(
                     f"{design:15s} {method:14s} {seed:4d} {row['rmse']:6.3f} {row['mape']:6.3f} "
-                    f"{row.get('coverage', float('nan')):6.2f} {row.get('length', float('nan')):7.3f}"
+                    f"{row.get('coverage', -1):6.2f} {row.get('length', -1):7.3f}"
                     f" {row['seconds']:8.1f} {row['megabytes']:5.0f}",
                     flush=True,
                 )

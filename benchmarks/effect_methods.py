@@ -1,7 +1,7 @@
 """Rivals of CausalBGM, each a function from a study to what it says about it.
 
-Every one returns the effects of the units (or None), draws or a pair of ends of the average effect,
-and for doses the curve. Not a benchmark by itself: `binary_effects.py` and `dose_response.py` import it.
+Every one returns effects of the units and of the average with their intervals, or the curve of a
+dose response. Not a benchmark by itself: `binary_effects.py` and `dose_response.py` import it.
 """
 
 from __future__ import annotations

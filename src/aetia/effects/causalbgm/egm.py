@@ -47,7 +47,8 @@ def critic_loss(
         The loss of each member, and its parts.
     """
     encoded = encoded.detach()
-    gap = critic(encoded).mean(-1) - critic(prior).mean(-1)
+    fake, real = critic(torch.cat([encoded, prior], -2)).chunk(2, -1)
+    gap = fake.mean(-1) - real.mean(-1)
     slope = penalty * gradient_penalty(critic, prior, encoded, generator).mean(-1)
     return gap + slope, {"critic_gap": gap, "slope_penalty": slope}
 
