@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ from torch import Tensor
 from aetia.devices import pick_device
 from aetia.diagnostics import convergence
 from aetia.effects.causalbgm.config import CausalBGMConfig
-from aetia.effects.causalbgm.fitted import Fitted, level_laws
+from aetia.effects.causalbgm.fitted import Averages, Fitted, level_laws
 from aetia.effects.causalbgm.fitting import fit_jointly, update_iteratively
 from aetia.effects.causalbgm.folds import make_folds
 from aetia.effects.causalbgm.generative import LatentRoles, Units, outcome_law
@@ -244,7 +244,7 @@ class CausalBGM(BaseEstimator):
         rng = np.random.default_rng(seeds.spawn(1)[0])
         noise = np.sqrt(variances.sum(-1)) * rng.standard_normal(draws.shape)
         return self._result(
-            draws, names, treated, control, prediction=draws + noise, given=given, **report
+            draws, names, treated, control, report | {"given": given}, prediction=draws + noise
         )
 
     def ate(self, treated: Any = 1, control: Any = 0) -> EffectPosterior:
@@ -261,10 +261,10 @@ class CausalBGM(BaseEstimator):
         fit = self._fitted()
         codes = self._codes([treated, control])
         rng = np.random.default_rng(self._question("ate", treated, control))
-        averages = fit.averages(codes, self._config, rng)
+        averages = self._averages(fit, codes, rng)
         draws = averages.means[:, :1] - averages.means[:, 1:]
         single = averages.single[:, :1] - averages.single[:, 1:]
-        return self._result(draws, ("ATE",), treated, control, prediction=single)
+        return self._result(draws, ("ATE",), treated, control, {}, prediction=single)
 
     def dose_response(self, doses: Sequence[float] | np.ndarray | None = None) -> EffectPosterior:
         """Average the outcome under every dose, set for everybody.
@@ -278,21 +278,19 @@ class CausalBGM(BaseEstimator):
         """
         fit = self._fitted()
         if doses is None:
-            doses = (
-                [0.0, 1.0]
-                if fit.table.is_binary
-                else np.linspace(*np.quantile(fit.table.treatment, [0.05, 0.95]), 20)
-            )
+            low, high = np.quantile(fit.table.treatment, [0.05, 0.95])
+            doses = [0.0, 1.0] if fit.table.is_binary else np.linspace(low, high, 20)
         asked = np.atleast_1d(np.asarray(doses, dtype=np.float64))
         codes = self._codes(list(asked))
         rng = np.random.default_rng(self._question("dose-response", *asked))
-        averages = fit.averages(codes, self._config, rng)
+        averages = self._averages(fit, codes, rng)
         labels = tuple(f"{fit.table.treatment_name}={dose:.4g}" for dose in asked)
         return self._result(
             averages.means,
             labels,
             asked.max(),
             asked.min(),
+            {},
             prediction=averages.single,
             doses=asked,
         )
@@ -329,7 +327,7 @@ class CausalBGM(BaseEstimator):
         report |= _mixing(values)
         values = values.reshape(-1, values.shape[-1])
         keep = np.random.default_rng(seeds.spawn(1)[0]).permutation(len(values))
-        return self._result(values[keep[: self._config.n_draws]], names, level, level, **report)
+        return self._result(values[keep[: self._config.n_draws]], names, level, level, report)
 
     def overlap(self) -> Overlap:
         """Look whether the data hold comparable units for every question.
@@ -484,6 +482,12 @@ class CausalBGM(BaseEstimator):
 
     # -- parts of answers -----------------------------------------------------------------
 
+    def _averages(
+        self, fit: Fitted, codes: Float[np.ndarray, " k"], rng: np.random.Generator
+    ) -> Averages:
+        """Draws of mean potential outcomes."""
+        return fit.averages(codes, self._config, rng)
+
     def _fitted(self) -> Fitted:
         if not hasattr(self, "_fit_result"):
             raise InputError(f"this {type(self).__name__} is not fitted; call fit first.")
@@ -534,7 +538,7 @@ class CausalBGM(BaseEstimator):
             units, names = fit.table.scaled_units(covariates, treatment, outcome)
             device = fit.networks.knots.device
             units = units.map(lambda part: part.to(device))
-            segments = None
+            segments = self._new_segments(fit, len(names))
             if given == "everything" and units.outcome is None:
                 raise InputError(
                     "given='everything' needs treatment and outcome of the new units; pass them, "
@@ -543,6 +547,10 @@ class CausalBGM(BaseEstimator):
         if given == "covariates":
             units = units._replace(treatment=None, outcome=None)
         return fit, units, names, segments
+
+    def _new_segments(self, fit: Fitted, n: int) -> Tensor | None:
+        """Labels of units that were not there at the fit; there are none here."""
+        return None
 
     def _chains(
         self,
@@ -627,10 +635,10 @@ class CausalBGM(BaseEstimator):
         labels: tuple[str, ...],
         treated: Any,
         control: Any,
+        report: Mapping[str, Any],
         *,
         prediction: np.ndarray | None = None,
         doses: np.ndarray | None = None,
-        **report: Any,
     ) -> EffectPosterior:
         table = self._fitted().table
         return EffectPosterior(

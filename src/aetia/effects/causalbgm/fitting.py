@@ -90,7 +90,7 @@ def fit_jointly(
             causal = centre[..., : networks.n_causal]
             parts["shrinkage"] = 0.5 * config.latent_shrinkage * causal.square().sum(-1).mean(-1)
         if adversarial:
-            loss, _ = generative_loss(
+            loss = generative_loss(
                 networks,
                 some,
                 z,
@@ -98,7 +98,7 @@ def fit_jointly(
                 generator,
                 latent_weight=config.latent_weight,
                 variance_penalty=config.variance_penalty,
-            )
+            )[0]
             parts["generative"] = config.generative_weight * loss
         if config.relevance:
             parts["relevance"] = config.relevance / n_learned * relevance_penalty(networks)

@@ -49,7 +49,8 @@ def simulate_study(
     """
     design = choose("design", design, EFFECT_DESIGNS, needs="draw")
     usual_n, usual_p = design.default_size()
-    n, p = usual_n if n is None else n, usual_p if n_covariates is None else n_covariates
+    n = usual_n if n is None else n
+    p = usual_p if n_covariates is None else n_covariates
     if n < 2 or p < getattr(design, "smallest", 1):
         raise InputError(
             f"design {design.name!r} needs at least 2 units and {design.smallest} covariates, got "
