@@ -122,6 +122,7 @@ class BGM:
         model = self._new_model(values, batch_size)
 
         def on_evaluation(step: int) -> None:
+            step = min(step, egm_n_iter)
             mse = self._evaluate(model, values, None, with_noise=True)
             if verbose:
                 sys.stdout.write(f"EGM iter [{step}/{egm_n_iter}]: MSE_x: {mse:.4f}\n")
@@ -420,7 +421,8 @@ class BGM:
         generator = torch_generator(self._seeds(_GENERATE), model.device)
         width = model.networks.decoder.n_latents
         z = torch.randn(n, width, generator=generator, device=model.device)
-        mean, variance = self._law(model, model.networks.decoder.fixed()(z))
+        # Bayesian weights are drawn for each row.
+        mean, variance = self._law(model, model.networks.decoder(z, generator))
         if with_noise:
             noise = torch.randn(mean.shape, generator=generator, device=model.device)
             mean = mean + np.sqrt(variance) * noise.double().cpu().numpy()

@@ -47,9 +47,7 @@ def observed_mask(indices: Any, n: int, p: int) -> Bool[np.ndarray, "n p"]:
     return mask
 
 
-def missing_intervals(
-    ends: Float[np.ndarray, "n p two"], missing: Bool[np.ndarray, "n p"]
-) -> Any:
+def missing_intervals(ends: Float[np.ndarray, "n p two"], missing: Bool[np.ndarray, "n p"]) -> Any:
     """Keep the intervals of missing cells.
 
     Args:

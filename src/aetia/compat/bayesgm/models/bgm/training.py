@@ -75,9 +75,7 @@ def new_model(
     entropy = seeds.entropy
     assert isinstance(entropy, int)
     facts: dict[str, Any] = {"n_latents": n_latents}
-    return FittedModel(
-        config, networks.to(device), likelihood, scales, names, entropy, [], facts
-    )
+    return FittedModel(config, networks.to(device), likelihood, scales, names, entropy, [], facts)
 
 
 def start_adversarially(

@@ -33,7 +33,7 @@ from aetia.nets import perceptron
 from aetia.randomness import seed_sequence, torch_generator
 from aetia.samplers import LogDensity
 
-__all__ = ["CausalBGM"]
+__all__ = ["CausalBGM", "check_eps"]
 
 _BUILD, _START, _LATENTS, _UPDATE, _PREDICT, _WEIGHTS, _INFER = range(7)
 _EPS = 1e-6
@@ -140,7 +140,7 @@ class CausalBGM:
 
         def on_evaluation(step: int) -> None:
             nonlocal last
-            step -= 1  # iterations count from zero
+            step = min(step, egm_n_iter)
             if step - last < egm_batches_per_eval and step < egm_n_iter:
                 return
             last = step
@@ -337,7 +337,7 @@ class CausalBGM:
             Effects of the units ``(draws, n)``, or their outcomes ``(k, draws, n)``.
         """
         fit = self._fitted("infer_from_latent_posterior")
-        _check_eps(eps)
+        check_eps(eps)
         latents = iter(self._latents(data_posterior_z, 3)[:, None])
         levels = self._levels(fit, x_values)
         parts = outcome_draws(
@@ -370,7 +370,7 @@ class CausalBGM:
             Up to one constant, which does not depend on the latents.
         """
         fit = self._fitted("get_log_posterior")
-        _check_eps(eps)
+        check_eps(eps)
         units = self._units(fit, read_triplet((data_x, data_y, data_v), self.params["v_dim"]))
         z = self._latents(data_z, 2)[None]
         with torch.no_grad():
@@ -584,7 +584,15 @@ def _device(fit: Fitted) -> torch.device:
     return fit.networks.knots.device
 
 
-def _check_eps(eps: float) -> None:
+def check_eps(eps: float) -> None:
+    """Refuse another smallest variance than that of training.
+
+    Args:
+        eps: What was asked for.
+
+    Raises:
+        InputError: If it is another one.
+    """
     if eps != _EPS:
         raise InputError(f"eps is {_EPS:g}, as in training; got {eps!r}.")
 

@@ -51,9 +51,7 @@ def outcome_draws(
         yield fit.in_outcome_units(y[:, 0].double().cpu().numpy())
 
 
-def central_interval(
-    draws: Float[np.ndarray, "draws k"], alpha: float
-) -> Float[np.ndarray, "k 2"]:
+def central_interval(draws: Float[np.ndarray, "draws k"], alpha: float) -> Float[np.ndarray, "k 2"]:
     """Compute intervals that leave out ``alpha / 2`` on either side.
 
     Args:

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Float
 
 from aetia.compat.bayesgm.arguments import check_count, read_triplet
-from aetia.compat.bayesgm.models.causalbgm.base import CausalBGM
+from aetia.compat.bayesgm.models.causalbgm.base import CausalBGM, check_eps
 from aetia.compat.bayesgm.models.causalbgm.weight_chain import weight_draws
 from aetia.effects.causalbgm.fitted import Fitted
-from aetia.effects.causalbgm.generative import Mechanisms, Units, outcome_inputs
+from aetia.effects.causalbgm.generative import Mechanisms, Units
 from aetia.errors import InputError
 from aetia.nets import unflatten_layers
 from aetia.randomness import torch_generator
@@ -55,7 +55,7 @@ class FullMCMCCausalBGM(CausalBGM):
             data: The study of the fit.
             num_samples: Draws.
             num_burnin: Steps before them, which adapt the step size.
-            eps: Added to variances in the likelihood.
+            eps: Smallest variance; 1e-6, as in training.
         """
         fit = self._fitted("run_mcmc_training")
         if not hasattr(self, "data_z"):
@@ -68,38 +68,23 @@ class FullMCMCCausalBGM(CausalBGM):
             )
         check_count("num_samples", num_samples)
         check_count("num_burnin", num_burnin, least=0)
-        if not eps > 0:
-            raise InputError(f"eps must be larger than 0, got {eps!r}.")
+        check_eps(eps)
         units, networks = self._units(fit, study), fit.networks
-        z = torch.from_numpy(self.data_z).to(networks.knots.device)
-        mechanisms, roles = networks.mechanisms(), networks.roles
-        assert units.treatment is not None
-        assert units.outcome is not None
-        inputs = {
-            "covariates": z,
-            "treatment": roles.for_treatment(z),
-            "outcome": outcome_inputs(roles, z, units.treatment, networks.dose_knots),
-        }
-        targets = {
-            "covariates": units.covariates,
-            "treatment": units.treatment[:, None],
-            "outcome": units.outcome[:, None],
-        }
+        z = torch.from_numpy(self.data_z).to(networks.knots.device)[None]
         letters = {"covariates": "v", "treatment": "x", "outcome": "y"}
-        drawn = {}
-        for k, name in enumerate(inputs):
-            drawn[name] = weight_draws(
-                getattr(mechanisms, name),
-                inputs[name],
-                targets[name],
+        drawn = {
+            name: weight_draws(
+                name,
+                networks,
+                units,
+                z,
                 torch_generator(self._seeds(_CHAINS, k), networks.knots.device),
                 num_samples=num_samples,
                 num_burnin=num_burnin,
-                eps=eps,
-                observed=units.observed if name == "covariates" else None,
-                is_binary=networks.is_binary and name == "treatment",
-                has_fixed_noise=f"sigma_{letters[name]}" in self.params,
+                has_fixed_noise=f"sigma_{letter}" in self.params,
             )
+            for k, (name, letter) in enumerate(letters.items())
+        }
         self.g_net_samples = drawn["covariates"]
         self.h_net_samples = drawn["treatment"]
         self.f_net_samples = drawn["outcome"]
@@ -183,5 +168,3 @@ class FullMCMCCausalBGM(CausalBGM):
             return self._density(fit, units, mechanisms)
 
         return density
-
-

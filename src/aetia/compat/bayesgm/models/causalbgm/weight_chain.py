@@ -1,67 +1,58 @@
-"""Draws of a network's weights given its inputs: Hamiltonian Monte Carlo with prior N(0, 1)."""
+"""Draws of a network's weights given the fitted latents, one chain from where training ended."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aetia.nets import Layers, NormalHead, flatten_layers, normal_log_prob, perceptron
-from aetia.nets import unflatten_layers as unflatten
+from aetia.effects.causalbgm.generative import Units
+from aetia.effects.causalbgm.networks import Networks
+from aetia.effects.causalbgm.weight_chains import weight_density
+from aetia.nets import Layers, flatten_layers
 from aetia.samplers import HMC, chain_draws, warm_up
 
 __all__ = ["weight_draws"]
 
-_STEP_SIZE, _N_LEAPFROG, _TARGET = 0.01, 3, 0.75
+_STEP_SIZE, _N_LEAPFROG, _TARGET, _PRIOR_STD = 0.01, 3, 0.75, 1.0
 
 
 def weight_draws(
-    layers: Layers,
-    inputs: Float[Tensor, "n inputs"],
-    target: Float[Tensor, "n outputs"],
+    name: str,
+    networks: Networks,
+    units: Units,
+    z: Float[Tensor, "one n latents"],
     generator: torch.Generator,
     *,
     num_samples: int,
     num_burnin: int,
-    eps: float,
-    observed: Bool[Tensor, "n outputs"] | None = None,
-    is_binary: bool = False,
-    has_fixed_noise: bool = False,
+    has_fixed_noise: bool,
 ) -> Float[np.ndarray, "draws weights"]:
-    """Draw all weights of a network, starting where training left them.
+    """Draw all weights of a network under the prior N(0, 1).
 
     Args:
-        layers: Its weights, one member in front.
-        inputs: Of every unit.
-        target: What the network explains.
+        name: ``"covariates"``, ``"treatment"`` or ``"outcome"``.
+        networks: Where the chain starts.
+        units: All that is known.
+        z: Their latents.
         generator: Source of randomness.
         num_samples: Draws.
-        num_burnin: Steps before them.
-        eps: Added to variances.
-        observed: True where a target was seen.
-        is_binary: Whether the target has two levels, and the network gives a logit.
+        num_burnin: Steps before them, which adapt the step size.
         has_fixed_noise: Whether the last output is the user's, and its weights stay.
 
     Returns:
         One row for each draw.
     """
-    sizes = [layers[0].weight.shape[-2], *(layer.weight.shape[-1] for layer in layers)]
+    layers = getattr(networks.mechanisms(), name)
     start = flatten_layers(layers).detach()
     moves = _moving(layers, has_fixed_noise)
+    of_weights = weight_density(name, networks, units, z, _PRIOR_STD)
 
     def density(flat: Tensor) -> Tensor:
-        raw = perceptron(unflatten(torch.where(moves, flat, start), sizes), inputs)
-        if is_binary:
-            logit = raw[..., 0]
-            fit = -F.binary_cross_entropy_with_logits(
-                logit, target[:, 0].expand_as(logit), reduction="none"
-            )
-        else:
-            head = NormalHead(raw[..., :-1], F.softplus(raw[..., -1:]) + eps)
-            fit = normal_log_prob(target, head, observed)
-        return fit.sum(-1) - 0.5 * flat.square().sum(-1)
+        # What does not move needs some law, or its coordinates would drift away.
+        idle = torch.where(moves, 0.0, flat - start)
+        return of_weights(torch.where(moves, flat, start)) - 0.5 * idle.square().sum(-1)
 
     sampler = HMC(density, _STEP_SIZE, _N_LEAPFROG)
     state, _ = warm_up(sampler, sampler.init(start), num_burnin, generator, target=_TARGET)
@@ -72,7 +63,7 @@ def weight_draws(
 
 def _moving(layers: Layers, has_fixed_noise: bool) -> Bool[Tensor, "one weights"]:
     """Mark the weights that are drawn: all, or all but those of the last output."""
-    marks = [layer._replace(**{k: torch.ones_like(v) for k, v in layer._asdict().items()})
+    marks = [layer._replace(weight=torch.ones_like(layer.weight), bias=torch.ones_like(layer.bias))
              for layer in layers]  # fmt: skip
     if has_fixed_noise:
         marks[-1].weight[..., -1] = 0.0
