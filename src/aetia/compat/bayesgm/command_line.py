@@ -17,6 +17,21 @@ from aetia.version import __version__
 
 __all__ = ["main", "main_causalbgm", "make_parser"]
 
+_COMMON = (
+    "output_dir",
+    "dataset",
+    "save_model",
+    "save_res",
+    "use_bnn",
+    "kl_weight",
+    "lr_theta",
+    "lr_z",
+    "lr",
+    "g_units",
+    "e_units",
+    "dz_units",
+    "g_d_freq",
+)
 _LARGE, _SMALL = [64, 64, 64, 64, 64], [64, 32, 8]
 
 
@@ -159,8 +174,9 @@ def _add_bgm(parser: argparse.ArgumentParser) -> None:
 def _add_pair(parser: argparse.ArgumentParser, name: str, default: bool, what: str) -> None:
     """A switch with one dash, as in the original, or two."""
     group = parser.add_mutually_exclusive_group()
-    group.add_argument(f"-{name}", f"--{name}", dest=name, default=default, action="store_true",
-                       help=f"{what} (default: {default})")  # fmt: skip
+    text = f"{what} (default: {default})"
+    flags = (f"-{name}", f"--{name}")
+    group.add_argument(*flags, dest=name, default=default, action="store_true", help=text)
     group.add_argument(f"-no-{name}", f"--no-{name}", dest=name, action="store_false")
 
 
@@ -179,9 +195,7 @@ def _header(word: str) -> int | None:
 
 
 def _params(options: argparse.Namespace, *names: str) -> dict[str, Any]:
-    common = ("output_dir", "dataset", "save_model", "save_res", "use_bnn", "kl_weight", "lr_theta",
-              "lr_z", "lr", "g_units", "e_units", "dz_units", "g_d_freq")  # fmt: skip
-    return {name: getattr(options, name) for name in (*common, *names)}
+    return {name: getattr(options, name) for name in (*_COMMON, *names)}
 
 
 def _run_causal(options: argparse.Namespace) -> None:
@@ -244,8 +258,8 @@ def _run_bgm(options: argparse.Namespace) -> None:
     if isinstance(intervals, list):
         # Rows miss different columns: one flat array, with the row and column of each interval.
         row, column = np.nonzero(np.isnan(data))
-        np.savez(folder / "prediction_intervals.npz", intervals=np.concatenate(intervals),
-                 row=row, column=column)  # fmt: skip
+        ends = np.concatenate(intervals)
+        np.savez(folder / "prediction_intervals.npz", intervals=ends, row=row, column=column)
     else:
         np.savez(folder / "prediction_intervals.npz", intervals=intervals)
 

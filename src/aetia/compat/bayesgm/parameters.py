@@ -69,7 +69,7 @@ _BARE: dict[str, tuple[str, ...]] = {
         ("sigma_v", "sigma_x", "sigma_y", "x_min", "x_max"),
     ),
 }
-"""Keys that may be absent altogether; ``rank``, ``x_min`` and ``x_max`` have no effect, as there."""
+"""Keys that may be absent altogether; rank, x_min and x_max have no effect, as in the original."""
 
 _COUNTS = ("x_dim", "z_dim", "v_dim", "g_d_freq", "n_segments", "rank")
 _SIZES = ("g_units", "e_units", "f_units", "h_units", "dz_units", "dx_units", "prior_units")

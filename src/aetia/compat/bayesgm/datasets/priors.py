@@ -159,7 +159,8 @@ class GMM_indep_sampler(_Split):  # noqa: N801
         if data.ndim != 2 or data.shape[1] != self.dim:
             raise InputError(f"points must have {self.dim} columns, got shape {data.shape}.")
         logs = norm.logpdf(data[..., None], self.centers, self.sd)
-        return np.exp(logsumexp(logs, axis=-1, b=self.weights).sum(1))
+        of_columns: Any = logsumexp(logs, axis=-1, b=self.weights)
+        return np.exp(of_columns.sum(1))
 
 
 class Swiss_roll_sampler(_Split):  # noqa: N801

@@ -41,7 +41,7 @@ def observed_mask(indices: Any, n: int, p: int) -> Bool[np.ndarray, "n p"]:
     mask = np.zeros((n, p), dtype=bool)
     for i, row in enumerate(rows):
         columns = np.asarray(row, dtype=np.int64)
-        if len(columns) and not (0 <= columns.min() and columns.max() < p):
+        if len(columns) and (columns.min() < 0 or columns.max() >= p):
             raise InputError(f"ind_x1 names a column outside 0 to {p - 1} in row {i}.")
         mask[i, columns] = True
     return mask

@@ -67,10 +67,13 @@ def new_model(
     n_latents = int(params["z_dim"])
     with seeded(torch_generator(seeds)):
         networks = build_networks(config, likelihood, n_latents, None)
-    if params["use_bnn"] and isinstance(networks.decoder, TableDecoder):
-        # The training counts the divergence 1 / n; the original kl_weight.
-        networks.decoder.__class__ = _WeightedDecoder
-        networks.decoder.weight = params["kl_weight"] * n_rows
+        if params["use_bnn"]:
+            units, p = list(params["g_units"]), likelihood.n_columns
+            networks.decoder = _WeightedDecoder(
+                n_latents, p, likelihood.n_outputs, units, bayesian=True
+            )
+            # The training counts the divergence 1 / n; the original kl_weight.
+            networks.decoder.weight = params["kl_weight"] * n_rows
     names = tuple(f"x{j}" for j in range(len(scales.centre)))
     entropy = seeds.entropy
     assert isinstance(entropy, int)

@@ -307,10 +307,9 @@ class CausalBGM:
         units = self._units(fit, read_triplet(data, self.params["v_dim"]))
         if adaptive_sd is None:
             adaptive_sd = q_sd is None or q_sd <= 0
-        rule = StepSizeRule(
-            target_acceptance_rate, tolerance, check_count("adjustment_interval",
-            adjustment_interval), check_count("window_size", window_size)
-        )  # fmt: skip
+        check_count("adjustment_interval", adjustment_interval)
+        check_count("window_size", window_size)
+        rule = StepSizeRule(target_acceptance_rate, tolerance, adjustment_interval, window_size)
         walk = self._walk(
             fit,
             units,
@@ -403,7 +402,7 @@ class CausalBGM:
 
     def _density(self, fit: Fitted, units: Units, mechanisms: Mechanisms | None = None) -> Any:
         networks = fit.networks
-        segments = self._segments(units.covariates.shape[0], _PREDICT)
+        segments = self._segments(units.covariates.shape[-2], _PREDICT)
         return latent_density(
             networks.mechanisms() if mechanisms is None else mechanisms,
             networks.roles,
@@ -428,7 +427,7 @@ class CausalBGM:
         check_count("n_mcmc", n_keep)
         if not q_sd > 0:
             raise InputError(f"the standard deviation of proposals must be positive, got {q_sd!r}.")
-        shape = (1, units.covariates.shape[0], sum(self.params["z_dims"]))
+        shape = (1, units.covariates.shape[-2], sum(self.params["z_dims"]))
         start = torch.randn(shape, generator=generator, device=generator.device)
         return random_walk(
             self._density(fit, units),
@@ -457,12 +456,14 @@ class CausalBGM:
         fit = self._fitted("predict")
         study = read_triplet(data, self.params["v_dim"])
         check_alpha(alpha)
-        check_count("bs", min(units_at_once, draws_at_once) if draws_at_once > 1 else units_at_once)
+        check_count("n_mcmc", n_mcmc)
+        check_count("bs", units_at_once)
+        check_count("bs", draws_at_once)
         levels = self._levels(fit, x_values)
         n, is_binary = len(study.x), fit.table.is_binary
         adapts = q_sd is None or q_sd <= 0
         effects, intervals = [], []
-        totals = np.zeros((n_mcmc if isinstance(n_mcmc, int) else 0, len(levels)))
+        totals = np.zeros((n_mcmc, len(levels)))
         starts = range(0, n, units_at_once)
         for start, seeds in zip(starts, self._seeds(_PREDICT).spawn(len(starts)), strict=True):
             some = Triplet(*(part[start : start + units_at_once] for part in study))
@@ -516,8 +517,9 @@ class CausalBGM:
         return self._fit
 
     def _units(self, fit: Fitted, study: Triplet) -> Units:
+        """Scale units; the one member of the ensemble is the leading dimension."""
         units, _ = fit.table.scaled_units(study.v, study.x, study.y)
-        return units.map(lambda part: part.to(_device(fit)))
+        return units.map(lambda part: part[None].to(_device(fit)))
 
     def _latents(self, data_z: Any, ndim: int) -> Tensor:
         z = np.asarray(data_z, dtype=np.float32)
@@ -558,11 +560,14 @@ class CausalBGM:
         if table.is_binary:
             levels = np.array([0.0, 1.0])
         else:
-            grid = np.linspace(*np.quantile(study.x, [0.05, 0.95]), nb_intervals)
+            low, high = np.quantile(study.x, [0.05, 0.95])
+            grid = np.linspace(low, high, nb_intervals)
             levels = table.scaled_treatment(grid).astype(np.float64)
         # One level at a time: a grid of all units at once would not fit.
-        means = [level_laws(mechanisms, fit.networks, z, levels[k : k + 1]).mean[0, :, 0]
-                 for k in range(len(levels))]  # fmt: skip
+        means = [
+            level_laws(mechanisms, fit.networks, z, level).mean[0, :, 0]
+            for level in levels[:, None]
+        ]
         if table.is_binary:
             effect = (means[1] - means[0])[:, None].double().cpu().numpy()
             return effect * table.outcome_scale[1], mse_x, mse_y, mse_v

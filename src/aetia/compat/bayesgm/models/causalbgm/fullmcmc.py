@@ -21,6 +21,7 @@ from aetia.samplers import LogDensity
 
 __all__ = ["FullMCMCCausalBGM"]
 
+_NETWORKS = ("covariates", "treatment", "outcome")
 _CHAINS, _TRIPLES, _OUTCOMES = 200, 201, 202
 
 
@@ -160,11 +161,11 @@ class FullMCMCCausalBGM(CausalBGM):
 
         def density() -> LogDensity:
             k = int(torch.randint(len(samples[0]), (), generator=generator))
-            layers = [
+            covariates, treatment, outcome = (
                 unflatten_layers(flat[k : k + 1].to(device), sizes[name])
-                for flat, name in zip(samples, sizes, strict=True)
-            ]
-            mechanisms = Mechanisms(*layers, fit.networks.dose_knots)
+                for flat, name in zip(samples, _NETWORKS, strict=True)
+            )
+            mechanisms = Mechanisms(covariates, treatment, outcome, fit.networks.dose_knots)
             return self._density(fit, units, mechanisms)
 
         return density

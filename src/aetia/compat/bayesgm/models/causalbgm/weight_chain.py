@@ -63,8 +63,10 @@ def weight_draws(
 
 def _moving(layers: Layers, has_fixed_noise: bool) -> Bool[Tensor, "one weights"]:
     """Mark the weights that are drawn: all, or all but those of the last output."""
-    marks = [layer._replace(weight=torch.ones_like(layer.weight), bias=torch.ones_like(layer.bias))
-             for layer in layers]  # fmt: skip
+    marks = [
+        layer._replace(weight=torch.ones_like(layer.weight), bias=torch.ones_like(layer.bias))
+        for layer in layers
+    ]
     if has_fixed_noise:
         marks[-1].weight[..., -1] = 0.0
         marks[-1].bias[..., -1] = 0.0
