@@ -13,6 +13,7 @@ from aetia.errors import InputError
 __all__ = ["Base_sampler"]
 
 Matrix = Float[np.ndarray, "n p"]
+Targets = Float[np.ndarray, "n q"]
 
 
 class Base_sampler:  # noqa: N801
@@ -83,7 +84,7 @@ class Base_sampler:  # noqa: N801
                     yield self.full_index[wrapped]
                     self._rng.shuffle(self.full_index)
 
-    def next_batch(self) -> tuple[Matrix, Matrix, Matrix]:
+    def next_batch(self) -> tuple[Targets, Targets, Matrix]:
         """Take the next batch.
 
         Returns:
@@ -92,7 +93,7 @@ class Base_sampler:  # noqa: N801
         rows = next(self.idx_gen)
         return self.data_x[rows], self.data_y[rows], self.data_v[rows]
 
-    def load_all(self) -> tuple[Matrix, Matrix, Matrix]:
+    def load_all(self) -> tuple[Targets, Targets, Matrix]:
         """Take all units.
 
         Returns:
@@ -101,6 +102,6 @@ class Base_sampler:  # noqa: N801
         return self.data_x, self.data_y, self.data_v
 
 
-def _columns(values: Any) -> Matrix:
+def _columns(values: Any) -> Targets:
     array = np.array(values, dtype=np.float32)
     return array.reshape(-1, 1) if array.ndim == 1 else array

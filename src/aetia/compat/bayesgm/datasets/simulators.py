@@ -33,7 +33,7 @@ def simulate_regression(
     effective_rank: int | None = None,
     variance: Any = None,
     random_state: int = 123,
-) -> tuple[Matrix, Matrix]:
+) -> tuple[Matrix, Float[np.ndarray, "n k"]]:
     """Draw targets that are linear in the inputs.
 
     Args:
@@ -70,7 +70,7 @@ def simulate_low_rank_data(
     rank: int = 2,
     sigma_z: bool = False,
     random_state: int = 123,
-) -> tuple[Matrix, Matrix]:
+) -> tuple[Matrix, Float[np.ndarray, "n k"]]:
     """Draw four columns of two latents with correlated noise.
 
     Args:

@@ -13,6 +13,7 @@ from aetia.errors import InputError
 __all__ = ["parse_file", "parse_file_triplet", "save_data"]
 
 Matrix = Float[np.ndarray, "n p"]
+Column = Float[np.ndarray, "n 1"]
 
 
 def save_data(fname: str | Path, data: Any, delimiter: str = "\t") -> None:
@@ -67,7 +68,7 @@ def parse_file(
 
 def parse_file_triplet(
     path: str | Path, sep: str = "\t", header: int | None = 0, normalize: bool = True
-) -> tuple[Matrix, Matrix, Matrix]:
+) -> tuple[Column, Column, Matrix]:
     """Read treatment, outcome and covariates.
 
     Args:

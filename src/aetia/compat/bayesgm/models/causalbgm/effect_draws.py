@@ -16,7 +16,6 @@ from aetia.effects.causalbgm.generative import Mechanisms
 __all__ = ["central_interval", "outcome_draws"]
 
 
-@torch.no_grad()
 def outcome_draws(
     fit: Fitted,
     latents: Iterator[Float[Tensor, "members n latents"]],
@@ -42,12 +41,12 @@ def outcome_draws(
         Outcomes in the user's units, some draws at a time.
     """
     while some := list(islice(latents, at_once)):
-        z = torch.stack(some)
-        laws = level_laws(weights(len(some)), fit.networks, z, levels)
-        y = laws.mean
-        if sample_y:
-            noise = torch.empty_like(y).normal_(generator=generator)
-            y = y + laws.variance.sqrt() * noise
+        with torch.no_grad():
+            laws = level_laws(weights(len(some)), fit.networks, torch.stack(some), levels)
+            y = laws.mean
+            if sample_y:
+                noise = torch.empty_like(y).normal_(generator=generator)
+                y = y + laws.variance.sqrt() * noise
         yield fit.in_outcome_units(y[:, 0].double().cpu().numpy())
 
 
