@@ -242,7 +242,7 @@ def table():
     return x
 
 
-SHORT = {"epochs": 1, "epochs_per_eval": 1, "egm_n_iter": 6, "egm_batches_per_eval": 5}
+SHORT = {"epochs": 0, "epochs_per_eval": 1, "egm_n_iter": 6, "egm_batches_per_eval": 5}
 
 
 def fitted_causal(name, binary, tmp, **more):
@@ -262,7 +262,7 @@ def causal(tmp_path_factory):
 def bgm(tmp_path_factory):
     params = bgm_params(tmp_path_factory.mktemp("bgm"))
     model = models.BGM(params, random_seed=3)
-    model.fit(table(), verbose=0, **SHORT)
+    model.fit(table(), verbose=0, **{**SHORT, "epochs": 1})
     return model
 
 
@@ -449,7 +449,7 @@ def test_weights_are_drawn_after_the_fit_and_before_predict(tmp_path):
 def test_shapes_of_causal_answers(name, binary, tmp_path):
     model, data = fitted_causal(name, binary, tmp_path, use_bnn=binary), study(binary)
     assert model.data_z.shape == (N, 5)
-    assert model.best_epoch in (0, 1)
+    assert model.best_epoch == 0
     assert model.best_causal_pre.shape == ((N, 1) if binary else (200,))
     doses = None if binary else [-1.0, 0.0, 1.0]
     if name == "FullMCMCCausalBGM":
@@ -610,7 +610,7 @@ def test_the_step_size_follows_the_acceptance():
 
 def test_an_adapting_walk_reaches_its_acceptance(causal):
     z = causal[True].metropolis_hastings_sampler(
-        study(), initial_q_sd=6.0, burn_in=600, n_keep=100, adjustment_interval=10, window_size=20
+        study(), initial_q_sd=6.0, burn_in=500, n_keep=100, adjustment_interval=10, window_size=20
     )
     moved = (np.diff(z, axis=0) != 0).any(-1).mean()
     assert 0.15 < moved < 0.35
@@ -691,9 +691,10 @@ def test_a_seed_is_local_and_repeats_everything(name, tmp_path):
     more = {"burn_in": 5} if name == "CausalBGM" else {}
     for a, b in zip(*(m.predict(study(), n_mcmc=5, **more) for m in (first, again)), strict=True):
         np.testing.assert_array_equal(a, b)
-    other = getattr(models, name)(causal_params(tmp_path), "run", 8)
-    other.fit(study(), verbose=0, **SHORT)
-    assert not np.allclose(other.data_z, first.data_z)
+    if name == "CausalBGM":
+        other = models.CausalBGM(causal_params(tmp_path), "run", 8)
+        other.fit(study(), verbose=0, **SHORT)
+        assert not np.allclose(other.data_z, first.data_z)
 
 
 def test_a_second_fit_starts_again(tmp_path):
@@ -710,10 +711,10 @@ def test_a_second_fit_starts_again(tmp_path):
 
 def test_startoff_and_use_egm_init_are_heard(tmp_path):
     model = models.CausalBGM(causal_params(tmp_path), "run", 1)
-    model.fit(study(), epochs=3, epochs_per_eval=1, startoff=3, use_egm_init=False, verbose=0)
-    assert model.best_epoch == 3
+    model.fit(study(), epochs=1, epochs_per_eval=1, startoff=1, use_egm_init=False, verbose=0)
+    assert model.best_epoch == 1
     other = models.CausalBGM(causal_params(tmp_path), "run", 1)
-    other.fit(study(), epochs=3, epochs_per_eval=1, egm_n_iter=20, verbose=0)
+    other.fit(study(), epochs=1, epochs_per_eval=1, startoff=1, egm_n_iter=20, verbose=0)
     assert not np.allclose(other.data_z, model.data_z)
 
 
