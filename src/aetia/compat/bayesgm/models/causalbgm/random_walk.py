@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 
@@ -64,7 +63,6 @@ def random_walk(
     n_keep: int,
     rule: StepSizeRule | None = None,
     next_density: Callable[[], LogDensity] | None = None,
-    verbose: bool = False,
 ) -> Iterator[Float[Tensor, "*chains latents"]]:
     """Walk, and hand out one draw at a time after the burn-in.
 
@@ -77,14 +75,12 @@ def random_walk(
         n_keep: Draws.
         rule: Adapts the step size in the burn-in; None keeps it.
         next_density: Makes another density for every step, whose parameters are random.
-        verbose: Whether to tell the acceptance rate at the end.
 
     Yields:
         The positions of all chains.
     """
     sampler = Metropolis(density, step_size=q_sd)
     state: MetropolisState = sampler.init(start)
-    accepted = 0.0
     for step in range(burn_in + n_keep):
         if next_density is not None:
             sampler.log_density = next_density()
@@ -96,9 +92,4 @@ def random_walk(
             if rule is not None:
                 state = state._replace(step_size=state.step_size * rule.factor(moved, step))
             continue
-        accepted += moved / n_keep
         yield state.position
-    if verbose:
-        sys.stdout.write(
-            f"MCMC acceptance rate: {accepted:.4f} (q_sd {float(state.step_size.mean()):.4f})\n"
-        )
