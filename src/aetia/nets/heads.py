@@ -79,11 +79,11 @@ def normal_log_prob(
     x: Float[Tensor, "*rows p"],
     head: NormalHead,
     observed: Tensor | None = None,
-) -> Float[Tensor, "*rows"]:
+) -> Float[Tensor, "*out"]:
     r"""Sum :math:`-(x - m)^2 / (2 s^2) - \frac12 \log 2 \pi s^2` over the columns that were seen.
 
     Args:
-        x: Values; anything where not observed.
+        x: Values; anything where not observed; shared by leading dimensions of the law.
         head: The law of every row.
         observed: True where a value was seen; None for everywhere.
 
