@@ -2,7 +2,9 @@
 
 from aetia.data.dataset import Dataset, Kind
 from aetia.data.encoding import Encoding
+from aetia.data.images import PIXEL_MASKS, Images, load_digits, load_mnist, pixel_mask
 from aetia.data.public import PUBLIC_DATA, PublicData, cache_folder, load_public
+from aetia.data.rows import Rows, read_rows
 from aetia.data.scaling import (
     LARGEST_STANDARDISED,
     Scaled,
@@ -17,22 +19,29 @@ from aetia.data.truth import Labelled, Truth
 
 __all__ = [
     "LARGEST_STANDARDISED",
+    "PIXEL_MASKS",
     "PUBLIC_DATA",
     "Dataset",
     "EffectTruth",
     "Encoding",
+    "Images",
     "Kind",
     "Labelled",
     "PublicData",
+    "Rows",
     "Scaled",
     "Scaling",
     "Study",
     "Truth",
     "as_dataset",
     "cache_folder",
+    "load_digits",
+    "load_mnist",
     "load_public",
+    "pixel_mask",
     "read_acic2018",
     "read_ihdp",
+    "read_rows",
     "read_twins",
     "scale_columns",
     "standardise_rows",

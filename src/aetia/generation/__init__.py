@@ -1,1 +1,5 @@
-"""Generative models of tables and images: data in, Draws out."""
+"""Generative models: a table in, Draws out."""
+
+from aetia.generation.bgm import BGM, MNISTBGM, ImageBGM
+
+__all__ = ["BGM", "MNISTBGM", "ImageBGM"]

@@ -23,5 +23,8 @@ def seeded(generator: torch.Generator) -> Iterator[None]:
     seed = int(torch.randint(2**62, (), generator=generator))
     devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
     with torch.random.fork_rng(devices=list(devices)):
-        torch.manual_seed(seed)
+        # Not torch.manual_seed: without a GPU it stores a stack trace for later at every call.
+        torch.default_generator.manual_seed(seed)
+        if devices:
+            torch.cuda.manual_seed_all(seed)
         yield

@@ -5,6 +5,7 @@ from aetia.plots.convergence import plot_trace
 from aetia.plots.dose_response import plot_dose_response, plot_overlap, plot_unit_effects
 from aetia.plots.effect import plot_effect
 from aetia.plots.graph import plot_graph
+from aetia.plots.imputation import plot_imputed_cells, plot_missingness, plot_pictures
 from aetia.plots.matrix import plot_edge_matrix
 from aetia.plots.shift import plot_families, plot_shift
 
@@ -14,7 +15,10 @@ __all__ = [
     "plot_effect",
     "plot_families",
     "plot_graph",
+    "plot_imputed_cells",
+    "plot_missingness",
     "plot_overlap",
+    "plot_pictures",
     "plot_reliability",
     "plot_shift",
     "plot_trace",

@@ -1,5 +1,6 @@
 """What users get back."""
 
+from aetia.results.draws import Draws
 from aetia.results.effect_posterior import EffectPosterior
 from aetia.results.graph_posterior import CPDAGProbabilities, GraphPosterior
 from aetia.results.linear_effects import LinearModel
@@ -9,6 +10,7 @@ from aetia.results.truth import as_graph
 
 __all__ = [
     "CPDAGProbabilities",
+    "Draws",
     "EffectPosterior",
     "GraphPosterior",
     "LinearModel",

@@ -1,0 +1,349 @@
+"""BGM: a Bayesian generative model of a table (Liu & Wong, 2026, arXiv 2601.05355)."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from jaxtyping import Float
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from aetia.data import Rows, read_rows
+from aetia.devices import pick_device
+from aetia.errors import InputError
+from aetia.generation.bgm.config import BGMConfig
+from aetia.generation.bgm.files import load_model, save_model
+from aetia.generation.bgm.model import FittedModel, fit_model
+from aetia.generation.bgm.table import check_binary, check_table, check_unit_interval, scales_of
+from aetia.randomness import RandomState, seed_sequence
+from aetia.results import Draws
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["BGM"]
+
+
+class BGM(TransformerMixin, BaseEstimator):
+    """Learn how the columns of a table vary together; fill its holes, draw new rows.
+
+    Latents z ~ N(0, I) and a network give the law of every row; missing cells are integrated out.
+    Columns with two values have a Bernoulli law, all others a normal one given z. Every option is
+    described in :class:`aetia.generation.bgm.config.BGMConfig`.
+
+    Args:
+        n_latents: Width of z; ``"auto"`` is what explains 90 % of the variance, 2 to 20.
+        likelihood: ``"gaussian"``, ``"low-rank"`` (correlated noise) or ``"bernoulli"`` (all
+            columns are probabilities).
+        rank: Of the correlated noise.
+        latents: ``"importance"`` (integrated out), ``"sample"`` (a chain for each row) or
+            ``"map"`` (the original, which makes the noise too small).
+        missingness: ``"mar"``, or ``"mnar"`` if whether a value is missing may depend on it.
+        missingness_units: Hidden layers of the law of what is seen.
+        bayesian_generator: Whether the generator's weights have a posterior.
+        generator_units: Hidden layers of the generator.
+        encoder_units: Hidden layers of the encoder.
+        critic_units: Hidden layers of the critics.
+        smallest_std: Floor of the noise, in standard deviations of the column.
+        n_egm_steps: Steps of the adversarial start.
+        n_steps: Steps of the main training.
+        batch_size: Rows of a step.
+        learning_rate: Of the main training.
+        weight_decay: Decay of the weight matrices.
+        latent_learning_rate: Of the latents in ``latents="map"``.
+        egm_learning_rate: Of the adversarial start.
+        n_importance: Draws in the bound.
+        gradient_penalty: Weight of the penalty on the critics' slopes.
+        variance_penalty: Weight of the squared variances in the adversarial start.
+        critic_every: The critics are updated in every so many steps.
+        validation_share: Rows that choose the weights.
+        patience: Validations without improvement before training stops.
+        n_chains: Of every row with missing cells.
+        n_warmup: Steps of a chain before its first draw.
+        n_leapfrog: Steps of a trajectory.
+        n_starts: Importance draws from which starts are chosen.
+        n_evidence: Importance draws of ``score_samples`` and ``transform``.
+        max_megabytes: Memory for draws.
+        random_state: None, an integer or a NumPy generator.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        progress: Whether to show a progress bar; None shows it in terminals.
+
+    Attributes:
+        model_: Networks, scales, facts.
+        history_: Losses of both stages, a row for each logged step.
+        n_latents_: Width of z.
+        n_features_in_: Number of columns.
+        feature_names_in_: Their names; x0, x1, ... for arrays.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> table = rng.normal(size=(300, 1)) + 0.3 * rng.normal(size=(300, 3))
+        >>> table[:50, 0] = np.nan
+        >>> fitted = BGM(n_egm_steps=0, n_steps=200, random_state=0).fit(table)
+        >>> fitted.impute(table, n_draws=40).frame().shape
+        (50, 6)
+    """
+
+    def __init__(
+        self,
+        n_latents: int | str = "auto",
+        likelihood: Literal["gaussian", "low-rank", "bernoulli"] = "gaussian",
+        rank: int = 2,
+        latents: Literal["importance", "sample", "map"] = "importance",
+        missingness: Literal["mar", "mnar"] = "mar",
+        missingness_units: Sequence[int] = (),
+        bayesian_generator: bool = False,
+        generator_units: Sequence[int] = (64, 64, 64),
+        encoder_units: Sequence[int] = (64, 64, 64),
+        critic_units: Sequence[int] = (64, 32, 8),
+        smallest_std: float = 0.01,
+        n_egm_steps: int = 0,
+        n_steps: int = 2000,
+        batch_size: int = 256,
+        learning_rate: float = 1e-2,
+        weight_decay: float = 0.3,
+        latent_learning_rate: float = 5e-3,
+        egm_learning_rate: float = 1e-3,
+        n_importance: int = 10,
+        gradient_penalty: float = 0.0,
+        variance_penalty: float = 0.0,
+        critic_every: int = 1,
+        validation_share: float = 0.1,
+        patience: int = 20,
+        n_chains: int = 4,
+        n_warmup: int = 100,
+        n_leapfrog: int = 8,
+        n_starts: int = 200,
+        n_evidence: int = 500,
+        max_megabytes: float = 1024.0,
+        random_state: RandomState = None,
+        device: str = "auto",
+        progress: bool | None = None,
+    ) -> None:
+        self.n_latents = n_latents
+        self.likelihood = likelihood
+        self.rank = rank
+        self.latents = latents
+        self.missingness = missingness
+        self.missingness_units = missingness_units
+        self.bayesian_generator = bayesian_generator
+        self.generator_units = generator_units
+        self.encoder_units = encoder_units
+        self.critic_units = critic_units
+        self.smallest_std = smallest_std
+        self.n_egm_steps = n_egm_steps
+        self.n_steps = n_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.latent_learning_rate = latent_learning_rate
+        self.egm_learning_rate = egm_learning_rate
+        self.n_importance = n_importance
+        self.gradient_penalty = gradient_penalty
+        self.variance_penalty = variance_penalty
+        self.critic_every = critic_every
+        self.validation_share = validation_share
+        self.patience = patience
+        self.n_chains = n_chains
+        self.n_warmup = n_warmup
+        self.n_leapfrog = n_leapfrog
+        self.n_starts = n_starts
+        self.n_evidence = n_evidence
+        self.max_megabytes = max_megabytes
+        self.random_state = random_state
+        self.device = device
+        self.progress = progress
+
+    def fit(self, X: Any, y: Any = None) -> BGM:
+        """Learn from a table, holes and all.
+
+        Args:
+            X: A frame, array, Dataset, or path of a CSV or Parquet file; numbers, NaN where
+                missing.
+            y: Ignored; scikit-learn passes it.
+
+        Returns:
+            The fitted estimator.
+
+        Raises:
+            InputError: If table or options cannot be used.
+        """
+        del y
+        config = BGMConfig(**{f.name: getattr(self, f.name) for f in fields(BGMConfig)})
+        rows = read_rows(X)
+        check_table(rows)
+        if config.likelihood == "bernoulli":
+            check_unit_interval(rows, "with likelihood='bernoulli' all values")
+        scales = scales_of(rows.values, keep_scale=config.likelihood == "bernoulli")
+        if config.missingness == "mnar":
+            _check_mnar(rows, scales.is_binary)
+        seeds, device = seed_sequence(self.random_state), pick_device(self.device)
+        vars(self).pop("model_", None)  # a failed fit must not leave the answer of another
+        model = fit_model(rows.values, rows.names, scales, config, seeds, device, self.progress)
+        self._take(model)
+        self._rows = rows
+        return self
+
+    def impute(
+        self, X: Any = None, n_draws: int = 200, *, random_state: RandomState = None
+    ) -> Draws:
+        """Draw the missing cells of rows from their posterior predictive law.
+
+        Args:
+            X: Rows with the columns of the fit; None for the table of the fit.
+            n_draws: Of every missing cell.
+            random_state: Of the draws; None derives it from the seed of the fit, so that the same
+                question has the same answer.
+
+        Returns:
+            The draws; given cells stay exactly as they are.
+
+        Raises:
+            InputError: If the columns are not those of the fit.
+        """
+        rows = self._read(X)
+        return self.model_.impute(rows.values, n_draws, random_state, rows.labels)
+
+    def predict_interval(
+        self, X: Any = None, level: float = 0.9, n_draws: int = 200
+    ) -> Float[np.ndarray, "n d 2"]:
+        """Compute prediction intervals of the missing cells.
+
+        Args:
+            X: Rows with the columns of the fit; None for the table of the fit.
+            level: Probability inside.
+            n_draws: Of every missing cell.
+
+        Returns:
+            Lower and upper ends; both are the value where it was given.
+        """
+        return self.impute(X, n_draws).interval(level)
+
+    def sample(self, n: int = 1000, *, random_state: RandomState = None) -> Draws:
+        """Draw new rows.
+
+        Args:
+            n: How many.
+            random_state: Of the draws; None derives it from the seed of the fit.
+
+        Returns:
+            One draw of each row.
+        """
+        return self._fitted().sample(n, random_state)
+
+    def transform(self, X: Any) -> Float[np.ndarray, "n k"]:
+        """Compute the posterior mean of the latents of every row.
+
+        Args:
+            X: Rows with the columns of the fit, NaN where missing.
+
+        Returns:
+            Means of z given the seen cells.
+        """
+        return self._fitted().evidence(self._read(X).values).latent_mean.numpy()
+
+    def score_samples(self, X: Any) -> Float[np.ndarray, " n"]:
+        """Estimate the log likelihood of the seen cells of every row, by importance sampling.
+
+        Args:
+            X: Rows with the columns of the fit, NaN where missing.
+
+        Returns:
+            Log densities in the user's units; binary columns count by their probability.
+            :meth:`evidence` also gives the effective number of draws behind each.
+        """
+        return self._fitted().evidence(self._read(X).values).log_likelihood.numpy()
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Average the log likelihood over the rows.
+
+        Args:
+            X: Rows with the columns of the fit, NaN where missing.
+            y: Ignored.
+
+        Returns:
+            Mean of :meth:`score_samples`.
+        """
+        del y
+        return float(self.score_samples(X).mean())
+
+    def evidence_ess(self, X: Any) -> Float[np.ndarray, " n"]:
+        """Count the effective importance draws behind :meth:`score_samples`.
+
+        Args:
+            X: Rows with the columns of the fit, NaN where missing.
+
+        Returns:
+            One number for each row, at most ``n_evidence``.
+        """
+        return self._fitted().evidence(self._read(X).values).ess.numpy()
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model to a folder: safetensors and JSON. The table is not in it.
+
+        Args:
+            path: The folder; made if needed.
+        """
+        save_model(self._fitted(), path, "BGM")
+
+    @classmethod
+    def load(cls, path: str | Path) -> BGM:
+        """Read a model written by :meth:`save`, onto the CPU.
+
+        Args:
+            path: The folder.
+
+        Returns:
+            A fitted estimator that gives the same seeded draws.
+        """
+        model = load_model(path, "BGM")
+        made = cls(**{f.name: getattr(model.config, f.name) for f in fields(BGMConfig)})
+        made._take(model)
+        return made
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _take(self, model: FittedModel) -> None:
+        self.model_ = model
+        self.history_ = model.history
+        self.n_latents_ = int(model.facts["n_latents"])
+        self.n_features_in_ = len(model.names)
+        self.feature_names_in_ = np.array(model.names, dtype=object)
+
+    def _fitted(self) -> FittedModel:
+        if not hasattr(self, "model_"):
+            from sklearn.exceptions import NotFittedError
+
+            raise NotFittedError("this BGM is not fitted yet; call fit(table) first.")
+        return self.model_
+
+    def _read(self, X: Any) -> Rows:
+        model = self._fitted()
+        if X is None:
+            if not hasattr(self, "_rows"):
+                raise InputError(
+                    "the table of the fit is not stored with a saved model; pass it: impute(X)."
+                )
+            return self._rows
+        rows = read_rows(X, names=model.names, reader="BGM")
+        if model.config.likelihood == "bernoulli":  # pyright: ignore[reportAttributeAccessIssue]
+            check_unit_interval(rows, "with likelihood='bernoulli' all values")
+        else:
+            check_binary(rows, model.scales)
+        return rows
+
+
+def _check_mnar(rows: Rows, is_binary: np.ndarray) -> None:
+    for name, column, binary in zip(rows.names, rows.values.T, is_binary, strict=True):
+        if binary and np.isnan(column).any():
+            raise InputError(
+                f"missingness='mnar' was asked for, but column {name!r} is binary and has missing "
+                "cells: they are drawn together with the latents, and must be continuous. Use "
+                "missingness='mar', or drop the column."
+            )

@@ -1,0 +1,342 @@
+"""The two stages of a fit: the adversarial start, and maximum likelihood."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from aetia.generation.bgm.bound import bound, importance_draws, reader_loss
+from aetia.generation.bgm.config import _Shared
+from aetia.generation.bgm.egm import Adversaries, critic_loss, generator_loss
+from aetia.generation.bgm.latent_law import log_prior
+from aetia.generation.bgm.likelihood import Likelihood
+from aetia.generation.bgm.networks import LatentLaw, Networks
+from aetia.generation.bgm.row_chains import RowChains
+from aetia.randomness import torch_generator
+from aetia.training import Phase, RowwiseAdam, Trained, TrainingConfig, train
+
+__all__ = ["ModelRows", "fit_likelihood", "minibatches", "start_adversarially"]
+
+_N_VALIDATIONS = 20
+_N_VALIDATION_DRAWS = 50
+_CLIP_NORM = 50.0
+_CELLS_AT_ONCE = 1_000_000
+"""Of all draws together: what bounds memory."""
+
+
+class ModelRows(NamedTuple):
+    """Rows in the units of the model."""
+
+    x: Float[Tensor, "n p"]
+    """Zeros where not observed."""
+    observed: Bool[Tensor, "n p"]
+
+    def take(self, rows: Any) -> ModelRows:
+        """Choose rows.
+
+        Args:
+            rows: Their numbers, or a slice.
+
+        Returns:
+            These rows.
+        """
+        return ModelRows(self.x[rows], self.observed[rows])
+
+
+def minibatches(n: int, size: int, seed: int) -> Callable[[int], Iterator[Tensor]]:
+    """Deal all rows out, in a new order for each pass.
+
+    Args:
+        n: Rows.
+        size: Of a batch; an incomplete last one is left to the next pass's luck.
+        seed: Of the orders.
+
+    Returns:
+        ``batches(k)`` iterates over row numbers from batch k on.
+    """
+    size = min(size, n)
+    per_pass = n // size
+
+    def batches(first: int) -> Iterator[Tensor]:
+        k, of_pass, order = first, -1, torch.empty(0)
+        while True:
+            if k // per_pass != of_pass:
+                of_pass = k // per_pass
+                shuffle = torch_generator(np.random.SeedSequence([seed, of_pass]))
+                order = torch.randperm(n, generator=shuffle)
+            at = (k % per_pass) * size
+            yield order[at : at + size]
+            k += 1
+
+    return batches
+
+
+def start_adversarially(
+    players: Adversaries,
+    likelihood: Likelihood,
+    rows: ModelRows,
+    config: _Shared,
+    seed: int,
+    progress: bool | None,
+) -> Trained:
+    """Train generator and encoder against critics.
+
+    Args:
+        players: All networks.
+        likelihood: Law of the columns.
+        rows: The table.
+        config: Options.
+        seed: Of everything random.
+        progress: Whether to show a bar.
+
+    Returns:
+        How it went.
+    """
+
+    def critics(module: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
+        del module, step
+        x, observed = rows.take(batch)
+        return critic_loss(
+            players, likelihood, x, observed, generator, penalty=config.gradient_penalty
+        )
+
+    def networks(module: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
+        del module, step
+        x, observed = rows.take(batch)
+        return generator_loss(
+            players,
+            likelihood,
+            x,
+            observed,
+            generator,
+            reconstruction=10.0,
+            variance_penalty=config.variance_penalty,
+        )
+
+    phases = [
+        Phase(
+            parameters=lambda _: [*players.of_latents.parameters(), *players.of_rows.parameters()],
+            loss=critics,
+            every=config.critic_every,
+            name="critics",
+        ),
+        Phase(
+            parameters=lambda _: list(players.networks.parameters()), loss=networks, name="networks"
+        ),
+    ]
+    options = TrainingConfig(
+        n_steps=config.n_egm_steps,
+        learning_rate=config.egm_learning_rate,
+        betas=(0.5, 0.9),
+        weight_decay=0.0,
+        schedule="constant",
+        warmup=0.0,
+        clip_norm=None,
+        gradient_shares=False,
+        log_every=max(config.n_egm_steps // _N_VALIDATIONS, 1),
+        progress=progress,
+    )
+    deal = minibatches(len(rows.x), config.batch_size, seed)
+    return train(players, phases, deal, config=options, seed=seed)
+
+
+def fit_likelihood(
+    networks: Networks,
+    likelihood: Likelihood,
+    rows: ModelRows,
+    held_out: ModelRows,
+    config: _Shared,
+    seed: int,
+    progress: bool | None,
+) -> Trained:
+    """Maximise the likelihood of the seen cells, and keep the weights that are best for others.
+
+    Args:
+        networks: Generator and encoder.
+        likelihood: Law of the columns.
+        rows: Rows to learn from.
+        held_out: Rows that choose the weights and the end of training.
+        config: Options.
+        seed: Of everything random.
+        progress: Whether to show a bar.
+
+    Returns:
+        How it went; the networks have the chosen weights.
+    """
+    n = len(rows.x)
+    share_of_kl = 1.0 / n
+
+    def with_kl(nll: Tensor, parts: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        kl = networks.decoder.kl()
+        if kl is None:
+            return nll, parts
+        return nll + share_of_kl * kl, {**parts, "weights": share_of_kl * kl}
+
+    def importance(module: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
+        del module, step
+        x, observed = rows.take(batch)
+        z, weights = importance_draws(
+            networks, likelihood, x, observed, config.n_importance, generator
+        )
+        nll = -bound(weights).mean()
+        chances = torch.softmax(weights.detach(), 0).T
+        chosen = torch.multinomial(chances, 1, generator=generator)[:, 0]
+        drawn = z.detach()[chosen, torch.arange(len(x), device=x.device)]
+        reading = reader_loss(networks, x, observed, drawn, generator).mean()
+        return with_kl(nll + reading, {"bound": -nll, "reader": reading})
+
+    module: nn.Module = networks
+    if config.latents == "importance":
+        phases = [_phase(importance)]
+    else:
+        module, phases = _with_latents(networks, likelihood, rows, config, seed, with_kl)
+
+    def validate(module: nn.Module, step: int) -> Sequence[dict[str, Any]]:
+        del module, step
+        generator = torch_generator(np.random.SeedSequence([seed, 1]), rows.x.device)
+        found = held_out_bound(networks, likelihood, held_out, generator)
+        return [{"task": 0, "log_likelihood": float(found)}]
+
+    options = TrainingConfig(
+        n_steps=config.n_steps,
+        learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        schedule="cosine",
+        warmup=0.03,
+        min_learning_rate=0.01 * config.learning_rate,
+        clip_norm=_CLIP_NORM,
+        gradient_shares=False,
+        log_every=max(config.n_steps // _N_VALIDATIONS, 1),
+        validate_every=max(config.n_steps // _N_VALIDATIONS, 1),
+        metric="log_likelihood",
+        mode="max",
+        patience=config.patience,
+        progress=progress,
+    )
+    deal = minibatches(n, config.batch_size, seed)
+    return train(module, phases, deal, config=options, seed=seed, validate=validate)
+
+
+def held_out_bound(
+    networks: Networks, likelihood: Likelihood, rows: ModelRows, generator: torch.Generator
+) -> Tensor:
+    """Bound the mean log likelihood of held-out rows with many draws.
+
+    Args:
+        networks: Generator and encoder.
+        likelihood: Law of the columns.
+        rows: The rows.
+        generator: Source of randomness.
+
+    Returns:
+        The mean over the rows.
+    """
+    n, p = rows.x.shape
+    size = max(_CELLS_AT_ONCE // (_N_VALIDATION_DRAWS * p), 1)
+    bounds = []
+    with torch.no_grad():
+        for i in range(0, n, size):
+            x, observed = rows.take(slice(i, i + size))
+            _, weights = importance_draws(
+                networks, likelihood, x, observed, _N_VALIDATION_DRAWS, generator
+            )
+            bounds.append(bound(weights))
+    return torch.cat(bounds).mean()
+
+
+class _WithLatents(nn.Module):
+    """The networks, and a latent for every row."""
+
+    def __init__(self, networks: Networks, latents: Tensor) -> None:
+        super().__init__()
+        self.networks = networks
+        self.latents = nn.Parameter(latents)
+
+
+def _with_latents(
+    networks: Networks,
+    likelihood: Likelihood,
+    rows: ModelRows,
+    config: _Shared,
+    seed: int,
+    with_kl: Callable[..., tuple[Tensor, dict[str, Tensor]]],
+) -> tuple[nn.Module, list[Phase]]:
+    """Alternate between the weights and the latents of the batch's rows, drawn or at the mode."""
+    generator = torch_generator(np.random.SeedSequence([seed, 2]), rows.x.device)
+    with torch.no_grad():
+        law: LatentLaw = networks.reader(rows.x, rows.observed)
+    start = law.mean
+    if config.latents == "sample":
+        noise = torch.randn(start.shape, generator=generator, device=start.device)
+        start = start + law.std * noise
+    module = _WithLatents(networks, start.clone())
+    chains = RowChains(len(start), config.n_leapfrog, start.device)
+
+    def weights(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
+        del step
+        x, observed = rows.take(batch)
+        if config.latents == "sample":
+            decode = networks.decoder.drawn(1, generator)
+            new = chains.move(
+                lambda z: likelihood.log_prob(decode(z[None])[0], x, observed) + log_prior(z),
+                module.latents.detach()[batch],
+                batch,
+                generator,
+            )
+            module.latents.data[batch] = new
+        z = module.latents.detach()[batch]
+        nll = -likelihood.log_prob(networks.decoder(z, generator), x, observed).mean()
+        reading = reader_loss(networks, x, observed, z, generator).mean()
+        return with_kl(nll + reading, {"log_density": -nll, "reader": reading})
+
+    def latents(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
+        del step
+        x, observed = rows.take(batch)
+        z = module.latents[batch]
+        raw = networks.decoder(z, generator)
+        # A sum, so that a row's step does not depend on the size of the batch.
+        loss = -(likelihood.log_prob(raw, x, observed) + log_prior(z)).sum()
+        return loss, {}
+
+    phases = [_phase(weights)]
+    if config.latents == "map":
+        rate = config.latent_learning_rate
+        phases.append(
+            Phase(
+                parameters=lambda _: [module.latents],
+                loss=latents,
+                name="latents",
+                optimiser=lambda parameters: RowwiseAdam(parameters, lr=rate),
+            )
+        )
+    return module, phases
+
+
+def _phase(loss: Any) -> Phase:
+    def parameters(module: nn.Module) -> list[nn.Parameter]:
+        return list(getattr(module, "networks", module).parameters())
+
+    return Phase(parameters=parameters, loss=loss)
+
+
+def latent_count(correlation: Float[np.ndarray, "p p"], share: float = 0.9) -> int:
+    """Choose how many latents a table needs.
+
+    Args:
+        correlation: Of the columns.
+        share: Of the variance that principal components must explain.
+
+    Returns:
+        At least 2 (fewer for fewer columns), at most 20; superfluous ones cost little, since the
+        posterior of a latent that does nothing is its prior.
+    """
+    values = np.linalg.eigvalsh(correlation)[::-1].clip(min=0)
+    needed = int(np.searchsorted(np.cumsum(values) / values.sum(), share) + 1)
+    p = len(correlation)
+    return min(max(needed, min(2, p)), 20, max(math.ceil(p), 1))

@@ -1,0 +1,119 @@
+"""ImageBGM on the digits that ship with scikit-learn."""
+
+import numpy as np
+import pytest
+import torch
+
+from aetia.data import load_digits, pixel_mask
+from aetia.errors import InputError
+from aetia.generation import MNISTBGM, ImageBGM
+from aetia.generation.bgm.networks import ImageDecoder
+from aetia.nets import seeded
+
+SMALL = {
+    "image_shape": (8, 8, 1),
+    "n_latents": 6,
+    "n_steps": 250,
+    "width": 8,
+    "learning_rate": 5e-3,
+    "n_warmup": 20,
+    "n_leapfrog": 4,
+    "n_starts": 50,
+    "n_evidence": 50,
+    "random_state": 0,
+    "progress": False,
+}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_digits().pixels
+
+
+@pytest.fixture(scope="module")
+def fitted(digits):
+    holes = np.where(np.random.default_rng(0).uniform(size=digits.shape) < 0.1, np.nan, digits)
+    return ImageBGM(**SMALL).fit(holes[:1000])
+
+
+def test_hidden_pixels_are_better_than_the_mean_image(fitted, digits):
+    truth = digits[1000:1060]
+    holes = truth.copy()
+    hidden = pixel_mask("holes", (8, 8), hole_size=4)
+    holes[:, hidden] = np.nan
+    draws = fitted.impute(holes, 12)
+    assert draws.shape == (12, *truth.shape)
+    np.testing.assert_array_equal(draws.mean[:, ~hidden], truth[:, ~hidden])
+    assert ((draws.cells >= 0) & (draws.cells <= 1)).all()
+    error = np.sqrt(np.mean((draws.mean - truth)[:, hidden] ** 2))
+    plain = np.sqrt(np.mean((digits[:1000].mean(0) - truth)[:, hidden] ** 2))
+    assert error < 0.93 * plain
+    assert fitted.predict_interval(holes[:3], n_draws=8).shape == (3, 8, 8, 1, 2)
+
+
+def test_new_images_and_scores(fitted, digits):
+    drawn = fitted.sample(50)
+    assert drawn.shape == (1, 50, 8, 8, 1)
+    assert np.abs(drawn.values[0].mean(0) - digits.mean(0)).mean() < 0.1
+    noise = np.random.default_rng(0).permuted(digits[:40].reshape(40, -1), axis=1)
+    assert fitted.score_samples(digits[:40]).mean() > fitted.score_samples(noise).mean() + 10
+    assert fitted.transform(digits[:3, :, :, 0]).shape == (3, 6)
+
+
+def test_saved_models_give_the_same_seeded_draws(fitted, digits, tmp_path):
+    fitted.save(tmp_path)
+    holes = digits[:4].copy()
+    holes[:, 4:] = np.nan
+    loaded = ImageBGM.load(tmp_path)
+    np.testing.assert_array_equal(loaded.impute(holes, 4).cells, fitted.impute(holes, 4).cells)
+
+
+def test_pixels_can_be_drawn_as_on_and_off(fitted, digits, tmp_path):
+    model = ImageBGM(**SMALL | {"n_steps": 2}, pixels="binary").fit(digits[:50])
+    assert set(np.unique(model.sample(5).values)) == {0.0, 1.0}
+
+
+@pytest.mark.parametrize("latents", ["sample", "map"])
+def test_other_ways_with_the_latents_and_the_adversarial_start(digits, latents):
+    options = SMALL | {"n_steps": 4, "n_egm_steps": 3, "gradient_penalty": 1.0}
+    model = ImageBGM(**options, latents=latents).fit(digits[:60])
+    assert {r["stage"] for r in model.history_} == {"egm", "likelihood"}
+
+
+def test_the_target_of_the_sampler_is_the_same_at_every_call():
+    with seeded(torch.Generator().manual_seed(0)):
+        decoder = ImageDecoder(3, (8, 8, 1), 4)
+    z = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(1))
+    together = decoder(z)
+    assert together.shape == (2, 5, 64)
+    torch.testing.assert_close(together, decoder(z), rtol=0, atol=0)
+    torch.testing.assert_close(together[1], decoder(z[1]))
+
+
+def test_channels_stay_the_last_axis():
+    with seeded(torch.Generator().manual_seed(0)):
+        decoder = ImageDecoder(3, (5, 6, 2), 4)
+    flat = decoder(torch.zeros(1, 3))
+    mean, variance = decoder.net(torch.zeros(1, 3))
+    logits = mean / (1 + np.pi / 8 * variance).sqrt()
+    torch.testing.assert_close(flat.reshape(5, 6, 2)[..., 1], logits[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.full((20, 8, 8), 2.0), r"pixels must lie in \[0, 1\]"),
+        (np.zeros((20, 7, 8)), r"shape \[n, 8, 8, 1\] were expected"),
+        (np.zeros((5, 8, 8)), "at least 10"),
+        ([["a"]], "array of numbers"),
+    ],
+)
+def test_other_images_are_refused(images, message):
+    with pytest.raises(InputError, match=message):
+        ImageBGM(**SMALL).fit(images)
+
+
+def test_the_originals_name_has_its_size():
+    assert MNISTBGM().image_shape == (28, 28, 1)
+    with pytest.raises(InputError, match="height, width, channels"):
+        ImageBGM(image_shape=(8, 8)).fit(np.zeros((20, 8, 8)))
