@@ -97,7 +97,8 @@ def run_simulate_study(
     is_arms = truth.propensity is not None
     doses = np.array([0.0, 1.0])
     if not is_arms:
-        doses = np.linspace(*np.quantile(study.treatment, [0.05, 0.95]), 20)
+        low, high = np.quantile(study.treatment, [0.05, 0.95])
+        doses = np.linspace(low, high, 20)
     response = truth.dose_response(doses)
     frame = _frame(data)
     if is_arms:

@@ -122,15 +122,16 @@ def read_table(request: TableRequest) -> Table:
     frame, source = table_frame(request.table)
     names = [str(c) for c in frame.columns]
     excluded = split_names("--exclude", request.exclude, names)
-    kept = frame[[name for name in names if name not in excluded]]
+    kept = frame.drop(columns=excluded)
     if not len(kept.columns):
         raise InputError("no columns are left in the table.")
     text = text_columns(kept)
     if text:
-        n_levels = kept[text[0]].nunique()
+        first = next(iter(text))
+        n_levels = len({str(v) for v in kept[first] if v == v})
         others = f" (and {len(text) - 1} more)" if len(text) > 1 else ""
         raise InputError(
-            f"column {text[0]!r}{others} is text ({n_levels} distinct values), and the model needs "
+            f"column {first!r}{others} is text ({n_levels} distinct values), and the model needs "
             f"numbers. Leave it out with --exclude {','.join(map(repr, text))}, or replace it by "
             "one 0/1 column for each value."
         )

@@ -58,5 +58,5 @@ def plot_arms(
     ax.set_xlim(-0.5, len(frame) - 0.5)
     ax.set_xlabel("set for everybody")
     ax.set_ylabel(outcome)
-    ax.legend(frameon=False, fontsize=9)
+    ax.legend(frameon=False, fontsize=9, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
     return ax, frame

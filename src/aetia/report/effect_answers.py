@@ -248,7 +248,8 @@ def _associations(effects: np.ndarray, covariates: Dataset) -> list[tuple[str, f
         seen = ~np.isnan(column)
         ordered = kind != "categorical" or len(covariates.levels.get(name, ())) == 2
         if ordered and seen.sum() > 10 and np.ptp(column[seen]) > 0:
-            found.append((name, float(spearmanr(column[seen], effects[seen]).statistic)))
+            rank: Any = spearmanr(column[seen], effects[seen])
+            found.append((name, float(rank.statistic)))
     return sorted(found, key=lambda pair: -abs(pair[1]))[:8]
 
 

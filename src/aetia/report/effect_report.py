@@ -13,6 +13,7 @@ from aetia.plots import (
     plot_prediction_ranks,
     plot_unit_effects,
 )
+from aetia.plots.axes import new_axes
 from aetia.report.effect_answers import EffectAnswers
 from aetia.report.effect_checks import check_effects
 from aetia.report.figures import svg_data_uri
@@ -21,6 +22,8 @@ from aetia.report.page import as_yaml, column_rows, render_page, show
 __all__ = ["effect_in_words", "render_effect_report"]
 
 _MOST_ROWS = 8
+_SIZE = (5.4, 3.4)
+"""Of figures, in inches: small enough for the text to be read on a phone."""
 
 
 def render_effect_report(
@@ -47,10 +50,16 @@ def render_effect_report(
     """
     units, level = answers.units, answers.level
     frame = units.frame(level)
-    unit_ax, _ = plot_unit_effects(frame, outcome=units.outcome, level=level)
+    unit_ax, _ = plot_unit_effects(
+        frame, outcome=units.outcome, level=level, ax=new_axes(None, _SIZE)
+    )
     overlap = answers.overlap
     overlap_ax, _ = plot_overlap(
-        overlap.expected, overlap.received, arms=overlap.arms, name=overlap.name
+        overlap.expected,
+        overlap.received,
+        arms=overlap.arms,
+        name=overlap.name,
+        ax=new_axes(None, _SIZE),
     )
     frame.insert(0, "row", answers.rows)
     verdict = overlap.verdict()
@@ -90,7 +99,7 @@ def render_effect_report(
         one_fold=answers.facts.get("n_folds") == 1,
         trace=svg_data_uri(plot_learning_curve(answers.curves)[0]) if answers.curves else None,
         checks=check_effects(answers),
-        warnings=list(warnings),
+        warnings=[w for w in warnings if w != verdict],  # the checks say it
         columns=column_rows(data_summary),
         left_out=list(left_out),
         facts=_facts(answers),
@@ -135,6 +144,11 @@ def effect_in_words(answers: EffectAnswers) -> list[str]:
         + (" and ".join(told) if told else "clearly on one side of zero for none")
         + (f"; for the other {gains['open']:,} it holds zero." if gains["open"] and told else ".")
     )
+    if answers.overlap.is_poor:
+        sentences.append(
+            "Be careful: there are few comparable units, so much of this is extrapolation (see "
+            "“Are there comparable units?”)."
+        )
     response = answers.response
     if answers.overlap.arms is None and response.doses is not None and len(response.doses) > 1:
         best, worst = int(response.mean.argmax()), int(response.mean.argmin())
@@ -147,11 +161,13 @@ def effect_in_words(answers: EffectAnswers) -> list[str]:
 
 
 def _response_image(answers: EffectAnswers) -> str:
-    frame, level = answers.response.frame(answers.level), answers.level
-    names = {"treatment": answers.units.treatment, "outcome": answers.units.outcome}
-    if answers.overlap.arms is None:
-        return svg_data_uri(plot_dose_response(frame, **names, level=level)[0].figure)
-    return svg_data_uri(plot_arms(frame, answers.overlap.arms, **names, level=level)[0].figure)
+    frame, level, arms = answers.response.frame(answers.level), answers.level, answers.overlap.arms
+    treatment, outcome, ax = answers.units.treatment, answers.units.outcome, new_axes(None, _SIZE)
+    if arms is None:
+        plot_dose_response(frame, treatment=treatment, outcome=outcome, level=level, ax=ax)
+    else:
+        plot_arms(frame, arms, treatment=treatment, outcome=outcome, level=level, ax=ax)
+    return svg_data_uri(ax.figure)
 
 
 def _response_rows(answers: EffectAnswers) -> list[dict[str, str]]:
@@ -196,7 +212,7 @@ def _facts(answers: EffectAnswers) -> list[tuple[str, str]]:
         "n_units": "Units",
         "n_folds": "Folds",
         "n_networks": "Networks",
-        "latent_dims": "Latents (confounding, of the outcome, of the treatment, rest)",
+        "latent_dims": "Latents: confounders, outcome, treatment, rest",
         "last_step": "Training steps",
         "seconds": "Time of the fit (seconds)",
         "seed": "Seed",

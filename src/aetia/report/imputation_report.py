@@ -50,6 +50,8 @@ def render_imputation_report(
     frame = draws.frame(level)
     marginals = _observed_and_imputed(answers)
     missing_ax, _ = plot_missingness(draws.observed, names)
+    for image in missing_ax.images:
+        image.set_interpolation("nearest")  # cells have edges
     cells_ax, _ = plot_imputed_cells(frame, n_cells=30)
     hidden = answers.hidden
     config = draws.diagnostics.get("config", {})
@@ -126,7 +128,8 @@ def _observed_and_imputed(
 
 
 def _columns(answers: ImputationAnswers) -> list[dict[str, str]]:
-    frame, draws = answers.draws.frame(answers.level), answers.draws
+    frame: Any = answers.draws.frame(answers.level)
+    draws = answers.draws
     rows = []
     for j, name in enumerate(draws.cell_names()):
         seen = draws.given[draws.observed[:, j], j]

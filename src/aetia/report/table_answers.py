@@ -18,7 +18,6 @@ _CURVES = {
     "validation/log_likelihood": "held-out log likelihood",
     "bound": "bound of the log likelihood",
     "loss": "loss",
-    "gradient_norm": "gradient norm",
 }
 _MOST_ROWS = 2000
 _N_QUANTILES = 401
@@ -99,6 +98,7 @@ def compare_tables(
     grid = (np.arange(_N_QUANTILES) + 0.5) / _N_QUANTILES
     for j, name in enumerate(names):
         a, b = real[~np.isnan(real[:, j]), j], generated[:, j]
+        gap: Any = ks_2samp(a, b)
         quantiles[name] = np.quantile(a, grid, method="inverted_cdf").tolist()
         columns.append(
             {
@@ -109,7 +109,7 @@ def compare_tables(
                 "mean_generated": float(b.mean()),
                 "sd": float(a.std()),
                 "sd_generated": float(b.std()),
-                "distance": float(ks_2samp(a, b).statistic),
+                "distance": float(gap.statistic),
             }
         )
     listed = list(names)

@@ -38,8 +38,8 @@ def check_imputed(answers: ImputationAnswers) -> list[Check]:
         share = {float(k): v for k, v in hidden["coverage"].items()}.get(0.9)
         if share is not None:
             gap = share - 0.9
-            # Cells of one row go together, so twice the spread of independent ones is allowed.
-            near = abs(gap) <= 2 * 2.6 * (0.09 / max(hidden["n_cells"], 1)) ** 0.5 + 0.02
+            # Cells of one row go together, so more than the spread of independent ones is allowed.
+            near = abs(gap) <= 1.5 * 2.6 * (0.09 / max(hidden["n_cells"], 1)) ** 0.5
             tail = "" if near else ": too narrow" if gap < 0 else ": wider than needed"
             checks.append(
                 Check(
