@@ -7,7 +7,8 @@ Every method learns from the same n rows with holes and fills the holes of the s
 Over the hidden cells, in standard deviations of their column: RMSE of the mean, CRPS (of a single
 number: the mean absolute error), coverage of the 90 % interval. ``optimum`` is the exact law:
 the conditional normal law with the true (gaussian) or complete-data (heteroskedastic: all columns
-but the last) moments, the marginal law (mixture: columns are independent). Each method runs in a
+but the last) moments, the marginal law (mixture: columns are independent), the law given the
+position on the spiral (swiss). Each method runs in a
 process of its own, one thread: wall time of fit and imputation, peak resident memory.
 Resumable: finished rows of the output file are skipped.
 """
@@ -81,6 +82,19 @@ def normal_draws(filled, sd, rng, n_draws=200):
     return filled[None] + sd[None] * grid[:, None, None]
 
 
+def spiral_draws(test, rng, n_draws=400):
+    """Exact draws: positions on a fine grid of the spiral, weighed by the seen cell."""
+    r = np.linspace(0, 2 * np.pi, 4000)
+    curve = np.column_stack([r * np.sin(2 * r), r * np.cos(2 * r)])
+    draws = np.repeat(test[None], n_draws, 0)
+    for i, row in enumerate(test):
+        h = np.isnan(row)
+        weights = np.exp(-0.5 * ((row - curve)[:, ~h] ** 2).sum(1) / 0.4**2)
+        at = rng.choice(len(r), n_draws, p=weights / weights.sum())
+        draws[:, i, h] = curve[at][:, h] + 0.4 * rng.normal(size=(n_draws, h.sum()))
+    return draws
+
+
 def impute(method: str, family: str, x, complete, test):
     """Fill the holes of the test rows; draws [s, n, p]."""
     rng = np.random.default_rng(0)
@@ -89,6 +103,8 @@ def impute(method: str, family: str, x, complete, test):
             pool = np.stack([rng.choice(np.linspace(-1, 1, 3), 400) for _ in range(5)], 1)
             pool = pool + 0.2 * rng.normal(size=pool.shape)
             return np.where(np.isnan(test), pool[:, None], test)
+        if family == "swiss":
+            return spiral_draws(test, rng)
         if family == "gaussian":
             from aetia.scm.table_designs import DIAGONAL, FACTORS, LOADINGS, OFFSET
 
@@ -161,7 +177,7 @@ def one(case: dict) -> dict:
 
 def is_sensible(case: dict) -> bool:
     if case["method"] == "optimum":
-        known = case["family"] in ("gaussian", "mixture", "heteroskedastic")
+        known = case["family"] in ("gaussian", "mixture", "heteroskedastic", "swiss")
         return known and case["mechanism"] != "mnar"
     return case["method"] != "bgm-mnar" or case["mechanism"] == "mnar"
 

@@ -13,19 +13,23 @@ from aetia.version import __version__
 if TYPE_CHECKING:
     from aetia.data import Dataset, Labelled, Truth, as_dataset, load_public
     from aetia.discovery import AVICI, BCNP, DiBS, ExactPosterior, Pretrained, Schedule
+    from aetia.effects import CausalBGM, FullMCMCCausalBGM, IdentifiableCausalBGM
+    from aetia.generation import BGM, MNISTBGM, ImageBGM
     from aetia.graphs import ErdosRenyi, Knowledge, ScaleFree, UniformDAGs
     from aetia.likelihoods import MLP, BGe, LinearGaussian
-    from aetia.results import EffectPosterior, GraphPosterior
-    from aetia.scm import SCM, Family, Simulation, simulate
+    from aetia.results import Draws, EffectPosterior, GraphPosterior
+    from aetia.scm import SCM, Family, Simulation, simulate, simulate_study
     from aetia.training import TrainingConfig
 
 _ROOMS = {
     "data": ("Dataset", "Labelled", "Truth", "as_dataset", "load_public"),
     "discovery": ("AVICI", "BCNP", "DiBS", "ExactPosterior", "Pretrained", "Schedule"),
+    "effects": ("CausalBGM", "FullMCMCCausalBGM", "IdentifiableCausalBGM"),
+    "generation": ("BGM", "ImageBGM", "MNISTBGM"),
     "graphs": ("ErdosRenyi", "Knowledge", "ScaleFree", "UniformDAGs"),
     "likelihoods": ("BGe", "LinearGaussian", "MLP"),
-    "results": ("EffectPosterior", "GraphPosterior"),
-    "scm": ("SCM", "Family", "Simulation", "simulate"),
+    "results": ("Draws", "EffectPosterior", "GraphPosterior"),
+    "scm": ("SCM", "Family", "Simulation", "simulate", "simulate_study"),
     "training": ("TrainingConfig",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -33,16 +37,23 @@ _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [
     "AVICI",
     "BCNP",
+    "BGM",
     "MLP",
+    "MNISTBGM",
     "SCM",
     "BGe",
+    "CausalBGM",
     "Dataset",
     "DiBS",
+    "Draws",
     "EffectPosterior",
     "ErdosRenyi",
     "ExactPosterior",
     "Family",
+    "FullMCMCCausalBGM",
     "GraphPosterior",
+    "IdentifiableCausalBGM",
+    "ImageBGM",
     "Knowledge",
     "Labelled",
     "LinearGaussian",
@@ -57,6 +68,7 @@ __all__ = [
     "as_dataset",
     "load_public",
     "simulate",
+    "simulate_study",
 ]
 
 

@@ -86,8 +86,6 @@ def run_effect(request: EffectRequest) -> None:
     options = read_options(request.method, request.config, request.settings, methods)
     cls, config = find_method(request.method, methods)
     options = options_dict(config(**options)) if options else {}
-    if cls is None:
-        raise InputError(f"method {request.method!r} is not in this version of aetia.")
     if not 0.0 < request.level < 1.0:
         raise InputError(f"--level must lie strictly between 0 and 1, got {request.level!r}.")
     treated, control = _level(request.treated), _level(request.control)

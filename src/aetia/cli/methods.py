@@ -17,8 +17,8 @@ __all__ = [
     "table_methods",
 ]
 
-Methods: TypeAlias = Mapping[str, tuple[type | None, type]]
-"""Name to estimator (None where it is not in this version) and its options."""
+Methods: TypeAlias = Mapping[str, tuple[type, type]]
+"""Name to estimator and its options."""
 
 
 def discovery_methods() -> Methods:
@@ -29,7 +29,7 @@ def discovery_methods() -> Methods:
     """
     from aetia.discovery import METHODS
 
-    return dict(METHODS)
+    return METHODS
 
 
 def effect_methods() -> Methods:
@@ -63,7 +63,7 @@ def all_methods() -> Methods:
     return {**discovery_methods(), **effect_methods(), **table_methods()}
 
 
-def find_method(name: str, methods: Methods) -> tuple[type | None, type]:
+def find_method(name: str, methods: Methods) -> tuple[type, type]:
     """Look a method up.
 
     Args:

@@ -103,7 +103,6 @@ def make_model(request: TableRequest) -> Any:
     options = options_dict(config(**options)) if options else {}
     if not 0.0 < request.level < 1.0:
         raise InputError(f"--level must lie strictly between 0 and 1, got {request.level!r}.")
-    assert cls is not None
     return cls(**options, random_state=request.seed, progress=request.progress)
 
 

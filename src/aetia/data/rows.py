@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from aetia.data.checks import check_names
 from aetia.data.dataset import Dataset
-from aetia.data.tables import _columns, _numbers
+from aetia.data.tables import as_numbers, split_columns
 from aetia.errors import InputError
 
 __all__ = ["Rows", "read_rows"]
@@ -46,13 +46,13 @@ def read_rows(X: Any, *, names: Sequence[str] | None = None, reader: str = "the 
             _refuse_text(name, len(X.levels[name]))
         rows = Rows(X.values, X.names, ())
     else:
-        found, columns, _ = _columns(X)
+        found, columns, _ = split_columns(X)
         check_names(found)
         numbers = []
         for name, column in zip(found, columns, strict=True):
             if column.dtype.kind in "OUS" and _is_text(column):
                 _refuse_text(name, len({str(v) for v in column}))
-            numbers.append(_numbers(name, column))
+            numbers.append(as_numbers(name, column))
         rows = Rows(np.stack(numbers, 1), tuple(found), _labels(X))
     if names is not None:
         rows = _in_order(rows, tuple(names), reader, is_array=not hasattr(X, "columns"))

@@ -19,7 +19,7 @@ from aetia.options import nearest
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["as_dataset", "read_frame", "text_columns"]
+__all__ = ["as_dataset", "as_numbers", "read_frame", "split_columns", "text_columns"]
 
 _NOT_INTERVENED = {"", "nan", "none", "null", "na", "obs", "observational", "-"}
 
@@ -58,7 +58,7 @@ def as_dataset(
     """
     if isinstance(X, Dataset):
         return _as_given(X, intervened, regime, categorical, exclude)
-    names, columns, read_from = _columns(X)
+    names, columns, read_from = split_columns(X)
     check_names(names)
     table = dict(zip(names, columns, strict=True))
     for name in exclude:
@@ -71,7 +71,7 @@ def as_dataset(
         if name not in table:
             raise InputError(f"categorical: {name!r} is not a column.{nearest(name, names)}")
     n = len(next(iter(table.values())))
-    if n < 2:
+    if n < 2 and relations:
         raise InputError(
             f"the table has {n} row(s) (n_samples = {n}); at least 2 are needed, and many more "
             "than columns for a useful answer."
@@ -86,7 +86,7 @@ def as_dataset(
             levels[name] = labels_of
             kinds.append("categorical")
         else:
-            numbers.append(_numbers(name, column))
+            numbers.append(as_numbers(name, column))
             kinds.append(_kind(column, numbers[-1]))
     values = np.stack(numbers, axis=1)
     observed = ~np.isnan(values)
@@ -138,7 +138,7 @@ def text_columns(X: Any) -> tuple[str, ...]:
     """
     if isinstance(X, Dataset):
         return ()
-    names, columns, _ = _columns(X)
+    names, columns, _ = split_columns(X)
     found = []
     for name, column in zip(names, columns, strict=True):
         if column.dtype == object and any(isinstance(v, (str, bytes)) for v in column):
@@ -166,8 +166,18 @@ def _as_given(
     return data
 
 
-def _columns(X: Any) -> tuple[list[str], list[np.ndarray], str]:
-    """Split any table into named one-dimensional arrays."""
+def split_columns(X: Any) -> tuple[list[str], list[np.ndarray], str]:
+    """Split any table into named one-dimensional arrays.
+
+    Args:
+        X: Anything that ``as_dataset`` reads, but a Dataset.
+
+    Returns:
+        Names, columns, and where they were read from.
+
+    Raises:
+        InputError: If it is no table.
+    """
     if isinstance(X, (str, Path)):
         return _read(Path(X))
     if hasattr(X, "columns") and hasattr(X, "shape") and not isinstance(X, np.ndarray):
@@ -271,7 +281,19 @@ def _check_header(path: Path) -> None:
     check_names([name for name in header if name])
 
 
-def _numbers(name: str, column: np.ndarray) -> np.ndarray:
+def as_numbers(name: str, column: np.ndarray) -> np.ndarray:
+    """Turn a column into numbers.
+
+    Args:
+        name: For messages.
+        column: Any one-dimensional array.
+
+    Returns:
+        Numbers; NaN where nothing was seen.
+
+    Raises:
+        InputError: If it holds text, dates or complex numbers.
+    """
     if np.iscomplexobj(column):
         raise InputError(f"column {name!r}: Complex data not supported.")
     if column.dtype.kind in "mM":

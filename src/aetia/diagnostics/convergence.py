@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -56,7 +57,7 @@ def convergence(draws: Float[np.ndarray, "chain draw *event"]) -> Convergence:
     Raises:
         InputError: If there are fewer than four draws.
     """
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
     if draws.shape[1] < 4:
         raise InputError(
@@ -65,7 +66,7 @@ def convergence(draws: Float[np.ndarray, "chain draw *event"]) -> Convergence:
         )
     x = np.asarray(draws, dtype=np.float64)
     flat = x.reshape(*x.shape[:2], -1)
-    axes = {"chain_axis": 0, "draw_axis": 1}
+    axes: dict[str, Any] = {"chain_axis": 0, "draw_axis": 1}
     moves = np.ptp(flat, axis=(0, 1)) > 0
     found = np.full((3, flat.shape[-1]), np.nan)
     if moves.any():

@@ -1,14 +1,19 @@
 """Effects of treatments: a table in, an EffectPosterior out."""
 
-from aetia.effects import causalbgm as _family
-from aetia.effects.causalbgm import CausalBGM, CausalBGMConfig
-from aetia.effects.causalbgm.config import FullMCMCConfig, IdentifiableConfig
+from aetia.effects.causalbgm import (
+    CausalBGM,
+    CausalBGMConfig,
+    FullMCMCCausalBGM,
+    FullMCMCConfig,
+    IdentifiableCausalBGM,
+    IdentifiableConfig,
+)
 
-__all__ = ["METHODS", "CausalBGM", "CausalBGMConfig"]
+__all__ = ["METHODS", "CausalBGM", "FullMCMCCausalBGM", "IdentifiableCausalBGM"]
 
-METHODS: dict[str, tuple[type | None, type]] = {
+METHODS: dict[str, tuple[type, type]] = {
     "causalbgm": (CausalBGM, CausalBGMConfig),
-    "identifiable": (getattr(_family, "IdentifiableCausalBGM", None), IdentifiableConfig),
-    "full-mcmc": (getattr(_family, "FullMCMCCausalBGM", None), FullMCMCConfig),
+    "identifiable": (IdentifiableCausalBGM, IdentifiableConfig),
+    "full-mcmc": (FullMCMCCausalBGM, FullMCMCConfig),
 }
-"""Name, as in ``--method``, to estimator (None where it is not in this version) and options."""
+"""Name, as in ``--method``, to estimator and its options."""

@@ -133,7 +133,8 @@ class EffectPosterior:
         if len(self.labels) > 1:
             title = f"{self.treatment}: {self.treated:g} against {self.control:g}"
             return plot_unit_effects(self.frame(), outcome=self.outcome, title=title, ax=ax)
-        title = f"{self.labels[0]}: {self.treatment} {self.control:g} to {self.treated:g}"
+        label = next(iter(self.labels), "effect")
+        title = f"{label}: {self.treatment} {self.control:g} to {self.treated:g}"
         return plot_effect(self.draws[:, 0], label=self.outcome, title=title, ax=ax)
 
     def save(self, path: str | Path) -> None:

@@ -1,6 +1,11 @@
 """Samplers as pairs of pure functions, ``init`` and ``step``."""
 
 from aetia.samplers.chains import Chain, LogDensity, WarmUp, chain_draws, warm_up
+from aetia.samplers.dual_averaging import (
+    DualAveraging,
+    dual_averaging_start,
+    dual_averaging_update,
+)
 from aetia.samplers.hmc import HMC, HMCInfo, HMCState
 from aetia.samplers.kernels import KERNELS, FixedBandwidth, Kernel, MedianBandwidth
 from aetia.samplers.metropolis import Metropolis, MetropolisInfo, MetropolisState
@@ -15,6 +20,7 @@ __all__ = [
     "Adam",
     "Chain",
     "ClippedAscent",
+    "DualAveraging",
     "FixedBandwidth",
     "HMCInfo",
     "HMCState",
@@ -30,6 +36,8 @@ __all__ = [
     "SVGDState",
     "WarmUp",
     "chain_draws",
+    "dual_averaging_start",
+    "dual_averaging_update",
     "stein_direction",
     "warm_up",
 ]

@@ -32,7 +32,7 @@ class DualAveraging(NamedTuple):
     shortfall: Float[Tensor, "*chains"]
     """Running mean of target minus acceptance."""
     centre: Float[Tensor, "*chains"]
-    count: int
+    n_updates: int
 
 
 def dual_averaging_start(step_size: Float[Tensor, "*chains"]) -> DualAveraging:
@@ -62,7 +62,7 @@ def dual_averaging_update(
     Returns:
         The next state.
     """
-    t = state.count + 1
+    t = state.n_updates + 1
     weight = 1.0 / (t + _T0)
     shortfall = (1 - weight) * state.shortfall + weight * (target - acceptance)
     log_step = state.centre - math.sqrt(t) / _GAMMA * shortfall

@@ -1,6 +1,7 @@
 """Causal models with known truth: random graphs, mechanisms, noise, interventions, streams."""
 
 from aetia.scm.distance import family_distance
+from aetia.scm.effect_designs import EFFECT_DESIGNS, simulate_study
 from aetia.scm.family import Family, TaskSize
 from aetia.scm.graph_families import (
     GRAPH_FAMILIES,
@@ -45,6 +46,7 @@ from aetia.scm.stream import FixedTasks, Split, TaskFamily, TaskStream, overlap
 from aetia.scm.tasks import Tasks
 
 __all__ = [
+    "EFFECT_DESIGNS",
     "GRAPH_FAMILIES",
     "MECHANISM_FAMILIES",
     "SCM",
@@ -90,5 +92,6 @@ __all__ = [
     "random_linear",
     "random_mlp",
     "simulate",
+    "simulate_study",
     "sortability_card",
 ]

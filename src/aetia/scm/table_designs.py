@@ -136,8 +136,8 @@ def linear_regression(
     x = rng.normal(size=(n, d)) if inputs is None else inputs
     beta = 0.1 * rng.uniform(low=0.0, high=1.0, size=(1 + d, n_targets))
     mean = np.column_stack([np.ones(n), x]) @ beta
-    variance = 0.01 * np.mean(x**2, axis=1) if variance is None else variance
-    std = np.tile(np.sqrt(variance)[:, None], (1, n_targets))
+    spread = 0.01 * np.mean(x**2, axis=1) if variance is None else np.asarray(variance)
+    std = np.tile(np.sqrt(spread)[:, None], (1, n_targets))
     return Regression(x, rng.normal(loc=mean, scale=std), mean, std)
 
 

@@ -1,6 +1,15 @@
 """CausalBGM: effects through a generative model of treatment, outcome and covariates."""
 
-from aetia.effects.causalbgm.config import CausalBGMConfig
+from aetia.effects.causalbgm.config import CausalBGMConfig, FullMCMCConfig, IdentifiableConfig
 from aetia.effects.causalbgm.estimator import CausalBGM
+from aetia.effects.causalbgm.full_mcmc import FullMCMCCausalBGM
+from aetia.effects.causalbgm.identifiable import IdentifiableCausalBGM
 
-__all__ = ["CausalBGM", "CausalBGMConfig"]
+__all__ = [
+    "CausalBGM",
+    "CausalBGMConfig",
+    "FullMCMCCausalBGM",
+    "FullMCMCConfig",
+    "IdentifiableCausalBGM",
+    "IdentifiableConfig",
+]

@@ -214,7 +214,7 @@ class FullMCMCConfig(CausalBGMConfig):
 def _check_sizes(config: Any, name: str, value: Any, *, zero: bool) -> None:
     least = 0 if zero else 1
     ok = isinstance(value, (tuple, list)) and all(
-        isinstance(v, Integral) and not isinstance(v, bool) and v >= least for v in value
+        isinstance(v, Integral) and not isinstance(v, bool) and int(v) >= least for v in value
     )
     if not ok:
         raise InputError(

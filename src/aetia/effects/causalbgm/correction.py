@@ -123,6 +123,7 @@ def expected_basis(
 
 def corrected_dose_response(
     curves: Float[np.ndarray, "n doses"],
+    at_knots: Float[np.ndarray, "n k"],
     doses: Float[np.ndarray, " doses"],
     treatment: Float[np.ndarray, " n"],
     residual: Float[np.ndarray, " n"],
@@ -132,14 +133,18 @@ def corrected_dose_response(
     r"""Average curves over units and add what the residuals' dependence on the dose says.
 
     Out-of-fold residuals :math:`r = y - m(t, v)` are regressed on
-    :math:`B(t) - E[B(t) \mid v]`, whose coefficients do not feel errors that depend on the
-    covariates alone (Robinson, 1988):
+    :math:`x = B(t) - E[B(t) \mid v]`, whose coefficients do not feel errors that depend on the
+    covariates alone (Robinson, 1988), and on :math:`x'(M - \bar M)` with M the unit's own curve
+    at the knots, so that effects which differ between units more than the networks say do not pass
+    for a bend of the average:
 
     .. math:: \theta(d) = \sum_i w_i m(d, v_i) + \sum_i w_i r_i
-              + \left[B(d) - \sum_i w_i E[B(t) \mid v_i]\right]' \beta_w
+              + \left[B(d) - \sum_i w_i E_i\right]' \beta_w
+              - \gamma_w \sum_i w_i E_i'(M_i - \bar M), \quad E_i = E[B(t) \mid v_i]
 
     Args:
         curves: m(d, v) of every unit and dose.
+        at_knots: The same at the knots of :func:`spline_knots`.
         doses: d.
         treatment: Doses received.
         residual: r.
@@ -154,11 +159,14 @@ def corrected_dose_response(
     if len(knots) < 2:
         return plug_in
     expected = expected_basis(*law, knots)
+    own = at_knots - at_knots.mean(0)
     x = natural_spline(treatment, knots) - expected
-    k = x.shape[1]
-    gram = (weights @ (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)).reshape(-1, k, k)
-    ridge = _RIDGE * np.trace(gram, axis1=1, axis2=2) / k
-    gram = gram + ridge[:, None, None] * np.eye(k)
+    x = np.column_stack([x, np.sum(x * own, 1)])
+    shift = np.column_stack([expected, np.sum(expected * own, 1)])
+    q = x.shape[1]
+    gram = (weights @ (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)).reshape(-1, q, q)
+    ridge = _RIDGE * np.trace(gram[:, :-1, :-1], axis1=1, axis2=2) / (q - 1)
+    gram = gram + ridge[:, None, None] * np.eye(q)
     beta = np.linalg.solve(gram, (weights @ (x * residual[:, None]))[..., None])[..., 0]
-    at = natural_spline(doses, knots)
-    return plug_in + beta @ at.T - np.sum((weights @ expected) * beta, 1, keepdims=True)
+    at = np.column_stack([natural_spline(doses, knots), np.zeros(len(doses))])
+    return plug_in + beta @ at.T - np.sum((weights @ shift) * beta, 1, keepdims=True)

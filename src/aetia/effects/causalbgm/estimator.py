@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -18,7 +19,8 @@ from torch import Tensor
 from aetia.devices import pick_device
 from aetia.diagnostics import convergence
 from aetia.effects.causalbgm.config import CausalBGMConfig
-from aetia.effects.causalbgm.fitted import Fitted, level_laws
+from aetia.effects.causalbgm.files import read_fitted, write_fitted
+from aetia.effects.causalbgm.fitted import Averages, Fitted, level_laws
 from aetia.effects.causalbgm.fitting import fit_jointly, update_iteratively
 from aetia.effects.causalbgm.folds import make_folds
 from aetia.effects.causalbgm.generative import LatentRoles, Units, outcome_law
@@ -105,6 +107,9 @@ class CausalBGM(BaseEstimator):
         >>> fitted.ate().draws.shape
         (400, 1)
     """
+
+    health_: dict[str, Any]
+    _config_class: type[CausalBGMConfig] = CausalBGMConfig
 
     def __init__(
         self,
@@ -204,7 +209,7 @@ class CausalBGM(BaseEstimator):
         Raises:
             InputError: If the study or an option cannot be used.
         """
-        config = CausalBGMConfig(**self._options(CausalBGMConfig))
+        config = CausalBGMConfig(**self._options())
         self._fit(config, read_study(treatment, outcome, covariates, kind=config.treatment_kind))
         return self
 
@@ -244,7 +249,7 @@ class CausalBGM(BaseEstimator):
         rng = np.random.default_rng(seeds.spawn(1)[0])
         noise = np.sqrt(variances.sum(-1)) * rng.standard_normal(draws.shape)
         return self._result(
-            draws, names, treated, control, prediction=draws + noise, given=given, **report
+            draws, names, treated, control, report | {"given": given}, prediction=draws + noise
         )
 
     def ate(self, treated: Any = 1, control: Any = 0) -> EffectPosterior:
@@ -261,10 +266,10 @@ class CausalBGM(BaseEstimator):
         fit = self._fitted()
         codes = self._codes([treated, control])
         rng = np.random.default_rng(self._question("ate", treated, control))
-        averages = fit.averages(codes, self._config, rng)
+        averages = self._averages(fit, codes, rng)
         draws = averages.means[:, :1] - averages.means[:, 1:]
         single = averages.single[:, :1] - averages.single[:, 1:]
-        return self._result(draws, ("ATE",), treated, control, prediction=single)
+        return self._result(draws, ("ATE",), treated, control, {}, prediction=single)
 
     def dose_response(self, doses: Sequence[float] | np.ndarray | None = None) -> EffectPosterior:
         """Average the outcome under every dose, set for everybody.
@@ -278,21 +283,19 @@ class CausalBGM(BaseEstimator):
         """
         fit = self._fitted()
         if doses is None:
-            doses = (
-                [0.0, 1.0]
-                if fit.table.is_binary
-                else np.linspace(*np.quantile(fit.table.treatment, [0.05, 0.95]), 20)
-            )
+            low, high = np.quantile(fit.table.treatment, [0.05, 0.95])
+            doses = [0.0, 1.0] if fit.table.is_binary else np.linspace(low, high, 20)
         asked = np.atleast_1d(np.asarray(doses, dtype=np.float64))
         codes = self._codes(list(asked))
         rng = np.random.default_rng(self._question("dose-response", *asked))
-        averages = fit.averages(codes, self._config, rng)
+        averages = self._averages(fit, codes, rng)
         labels = tuple(f"{fit.table.treatment_name}={dose:.4g}" for dose in asked)
         return self._result(
             averages.means,
             labels,
             asked.max(),
             asked.min(),
+            {},
             prediction=averages.single,
             doses=asked,
         )
@@ -329,7 +332,7 @@ class CausalBGM(BaseEstimator):
         report |= _mixing(values)
         values = values.reshape(-1, values.shape[-1])
         keep = np.random.default_rng(seeds.spawn(1)[0]).permutation(len(values))
-        return self._result(values[keep[: self._config.n_draws]], names, level, level, **report)
+        return self._result(values[keep[: self._config.n_draws]], names, level, level, report)
 
     def overlap(self) -> Overlap:
         """Look whether the data hold comparable units for every question.
@@ -399,10 +402,61 @@ class CausalBGM(BaseEstimator):
         draws = torch.stack(list(chains)).transpose(0, 1)
         return draws.double().cpu().numpy(), report
 
+    def save(self, path: str | Path) -> None:
+        """Write the fitted ensemble and its study to a folder, atomically.
+
+        Args:
+            path: The folder; made if needed.
+        """
+        plain = {
+            "options": options_dict(self._config),
+            "entropy": str(self._entropy),
+            "health": self.health_,
+        }
+        write_fitted(path, type(self).__name__, self._fitted(), plain, self._extra())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what :meth:`save` wrote; questions get the same answers.
+
+        Args:
+            path: The folder.
+
+        Returns:
+            The fitted estimator, on the CPU.
+
+        Raises:
+            ResultFileError: If there is none of this class.
+            CheckpointError: If the file is damaged.
+        """
+        fit, config, header, extra = read_fitted(path, cls.__name__, cls._config_class)
+        loaded = cls(**{f.name: getattr(config, f.name) for f in fields(config)})
+        loaded._fit_result, loaded._config = fit, config
+        loaded._entropy = int(header["entropy"])
+        loaded._remember(header["health"])
+        loaded._restore(extra)
+        return loaded
+
     # -- the fit --------------------------------------------------------------------------
 
-    def _options(self, config: type) -> dict[str, Any]:
-        return {f.name: getattr(self, f.name) for f in fields(config)}
+    def _extra(self) -> dict[str, Tensor]:
+        """Tensors to save besides the ensemble."""
+        return {}
+
+    def _restore(self, extra: dict[str, Tensor]) -> None:
+        """Take them back."""
+
+    def _remember(self, health: dict[str, Any]) -> None:
+        """Set the public attributes of a fit."""
+        fit = self._fitted()
+        self.n_features_in_ = len(fit.table.encoding.names)
+        self.feature_names_in_ = np.array(fit.table.encoding.names, dtype=object)
+        self.latent_dims_ = tuple(fit.networks.roles)
+        self.history_ = fit.rows
+        self.health_ = health
+
+    def _options(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self._config_class)}
 
     def _fit(
         self, config: CausalBGMConfig, table: StudyTable, segments: np.ndarray | None = None
@@ -465,11 +519,7 @@ class CausalBGM(BaseEstimator):
         fit.rows = rows
         fit.held_out, fit.best_step = loss.double().cpu().numpy(), best.step.numpy()
         self._fit_result, self._config, self._entropy = fit, config, entropy
-        self.n_features_in_ = len(table.encoding.names)
-        self.feature_names_in_ = np.array(table.encoding.names, dtype=object)
-        self.latent_dims_ = tuple(roles)
-        self.history_ = rows
-        self.health_ = {
+        health = {
             "held_out_loss": [float(v) for v in fit.held_out],
             "best_step": [int(v) for v in fit.best_step],
             "n_units": table.n,
@@ -478,11 +528,18 @@ class CausalBGM(BaseEstimator):
             "seed": str(entropy),
             "version": __version__,
         }
+        self._remember(health)
         overlap = self.overlap()
         if overlap.is_poor:
             warnings.warn(overlap.verdict(), DataWarning, stacklevel=3)
 
     # -- parts of answers -----------------------------------------------------------------
+
+    def _averages(
+        self, fit: Fitted, codes: Float[np.ndarray, " k"], rng: np.random.Generator
+    ) -> Averages:
+        """Draws of mean potential outcomes."""
+        return fit.averages(codes, self._config, rng)
 
     def _fitted(self) -> Fitted:
         if not hasattr(self, "_fit_result"):
@@ -534,7 +591,7 @@ class CausalBGM(BaseEstimator):
             units, names = fit.table.scaled_units(covariates, treatment, outcome)
             device = fit.networks.knots.device
             units = units.map(lambda part: part.to(device))
-            segments = None
+            segments = self._new_segments(fit, len(names))
             if given == "everything" and units.outcome is None:
                 raise InputError(
                     "given='everything' needs treatment and outcome of the new units; pass them, "
@@ -543,6 +600,10 @@ class CausalBGM(BaseEstimator):
         if given == "covariates":
             units = units._replace(treatment=None, outcome=None)
         return fit, units, names, segments
+
+    def _new_segments(self, fit: Fitted, n: int) -> Tensor | None:
+        """Labels of units that were not there at the fit; there are none here."""
+        return None
 
     def _chains(
         self,
@@ -627,10 +688,10 @@ class CausalBGM(BaseEstimator):
         labels: tuple[str, ...],
         treated: Any,
         control: Any,
+        report: Mapping[str, Any],
         *,
         prediction: np.ndarray | None = None,
         doses: np.ndarray | None = None,
-        **report: Any,
     ) -> EffectPosterior:
         table = self._fitted().table
         return EffectPosterior(

@@ -16,6 +16,7 @@ from aetia.effects.causalbgm.correction import (
     arm_scores,
     bootstrap_weights,
     corrected_dose_response,
+    spline_knots,
 )
 from aetia.effects.causalbgm.folds import Folds, out_of_fold
 from aetia.effects.causalbgm.generative import Mechanisms, Units, outcome_law, treatment_law
@@ -186,7 +187,10 @@ class Fitted:
         return self.table.outcome - mean
 
     def averages(
-        self, levels: Sequence[float], config: CausalBGMConfig, rng: np.random.Generator
+        self,
+        levels: Sequence[float] | np.ndarray,
+        config: CausalBGMConfig,
+        rng: np.random.Generator,
     ) -> Averages:
         """Draw mean potential outcomes of the population that the units came from.
 
@@ -208,6 +212,10 @@ class Fitted:
         corrects = config.correction == "one-step" and self.folds.n_folds > 1
         location, spread = self.out_of_fold_treatment()
         residual = self.residuals()
+        at_knots = means
+        if corrects and not table.is_binary:
+            knots = spline_knots(table.treatment)
+            at_knots, _ = self.out_of_fold_laws(table.scaled_treatment(knots).astype(np.float64))
         for r in range(len(means)):
             mine = replicate == r
             if not corrects:
@@ -218,6 +226,7 @@ class Fitted:
             else:
                 draws[mine] = corrected_dose_response(
                     means[r],
+                    at_knots[r],
                     doses,
                     table.treatment,
                     residual[r],

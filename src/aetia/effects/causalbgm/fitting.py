@@ -26,6 +26,7 @@ __all__ = ["batch_size", "fit_jointly", "update_iteratively"]
 _CLIP = 5.0
 """Largest gradient norm of a member; an ensemble's is this times the root of its size."""
 
+ANNEAL = 0.0
 Rows = list[dict[str, Any]]
 OnStep = Callable[[int, Mapping[str, float]], Mapping[str, float]]
 
@@ -59,20 +60,22 @@ def fit_jointly(
     kl_weight = _kl_weight(config, n_learned)
     adversarial = config.generative_weight > 0
     width = networks.roles.total
+    total = n_steps * (config.n_critic_steps if adversarial else 1)
 
     def prior(batch: Units, generator: torch.Generator) -> Tensor:
         shape = (*batch.covariates.shape[:-1], width)
         return torch.empty(shape, device=batch.covariates.device).normal_(generator=generator)
 
-    def blurred(z: Tensor, generator: torch.Generator) -> Tensor:
-        return z + config.latent_noise * torch.empty_like(z).normal_(generator=generator)
+    def blurred(z: Tensor, generator: torch.Generator, step: int) -> Tensor:
+        left = 1 - ANNEAL * step / total
+        return z + left * config.latent_noise * torch.empty_like(z).normal_(generator=generator)
 
     def critic(
         _: nn.Module, batch: tuple[Units, Tensor], step: int, generator: torch.Generator
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         some = batch[0]
         with torch.no_grad():
-            encoded = blurred(networks.encode(some.covariates, some.observed), generator)
+            encoded = blurred(networks.encode(some.covariates, some.observed), generator, step)
         loss, parts = critic_loss(networks.critic, prior(some, generator), encoded, generator)
         return loss.sum(), {k: v.mean() for k, v in parts.items()}
 
@@ -81,7 +84,7 @@ def fit_jointly(
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         some = batch[0]
         centre = networks.encode(some.covariates, some.observed)
-        z = blurred(centre, generator)
+        z = blurred(centre, generator, step)
         treatment, outcome = batch_fit(
             networks, some, z, generator, exponent=config.variance_weighting
         )
@@ -90,7 +93,7 @@ def fit_jointly(
             causal = centre[..., : networks.n_causal]
             parts["shrinkage"] = 0.5 * config.latent_shrinkage * causal.square().sum(-1).mean(-1)
         if adversarial:
-            loss, _ = generative_loss(
+            loss = generative_loss(
                 networks,
                 some,
                 z,
@@ -98,7 +101,7 @@ def fit_jointly(
                 generator,
                 latent_weight=config.latent_weight,
                 variance_penalty=config.variance_penalty,
-            )
+            )[0]
             parts["generative"] = config.generative_weight * loss
         if config.relevance:
             parts["relevance"] = config.relevance / n_learned * relevance_penalty(networks)
@@ -121,7 +124,6 @@ def fit_jointly(
                 parameters=lambda _: list(networks.critic.parameters()), loss=critic, name="critic"
             )
         )
-    total = n_steps * (config.n_critic_steps if adversarial else 1)
     options = TrainingConfig(
         n_steps=total,
         learning_rate=config.learning_rate,

@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aetia.effects.causalbgm.hinges import hinges
-from aetia.nets import Layers, NormalHead, normal_log_prob, perceptron, scalar_head
+from aetia.nets import Dense, Layers, NormalHead, normal_log_prob, perceptron, scalar_head
 
 __all__ = [
     "LatentRoles",
@@ -81,6 +81,26 @@ class Mechanisms(NamedTuple):
     outcome: Layers
     dose_knots: Float[Tensor, " k"]
     """The outcome's network sees a dose and its distances above these; empty for arms."""
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Mechanisms:
+        """Change all weights: take a draw, move to a device.
+
+        Args:
+            change: A function of tensors.
+
+        Returns:
+            The changed mechanisms.
+        """
+
+        def layers(net: Layers) -> Layers:
+            return [Dense(change(weight), change(bias)) for weight, bias in net]
+
+        return Mechanisms(
+            layers(self.covariates),
+            layers(self.treatment),
+            layers(self.outcome),
+            self.dose_knots,
+        )
 
 
 class Units(NamedTuple):

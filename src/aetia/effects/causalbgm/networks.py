@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from aetia.effects.causalbgm.config import CausalBGMConfig
 from aetia.effects.causalbgm.generative import LatentRoles, Mechanisms, Units
 from aetia.effects.causalbgm.hinges import quantile_knots
-from aetia.nets import Dense, Discriminator, Perceptron, VariationalPerceptron, perceptron
+from aetia.nets import Dense, Discriminator, Layers, Perceptron, VariationalPerceptron, perceptron
 
 __all__ = ["Networks", "relevance_penalty"]
 
@@ -154,21 +154,9 @@ class Networks(nn.Module):
         Returns:
             The three networks ``[draws, members, ...]``.
         """
-        return Mechanisms(
-            *(
-                net.draw(n_draws, generator)
-                if isinstance(net, VariationalPerceptron)
-                else [
-                    Dense(
-                        layer.weight.expand(n_draws, *layer.weight.shape),
-                        layer.bias.expand(n_draws, *layer.bias.shape),
-                    )
-                    for layer in net.layers
-                ]
-                for net in (self.covariates, self.treatment, self.outcome)
-            ),
-            self.dose_knots,
-        )
+        nets = (self.covariates, self.treatment, self.outcome)
+        covariates, treatment, outcome = (_draws(net, n_draws, generator) for net in nets)
+        return Mechanisms(covariates, treatment, outcome, self.dose_knots)
 
     def apply_noisy(
         self, name: str, x: Float[Tensor, "members n inputs"], generator: torch.Generator
@@ -198,6 +186,14 @@ class Networks(nn.Module):
         if not self.is_bayesian:
             return torch.zeros(self.n_members, device=self.knots.device)
         return torch.stack([n.kl() for n in nets if isinstance(n, VariationalPerceptron)]).sum(0)
+
+
+def _draws(
+    net: Perceptron | VariationalPerceptron, n_draws: int, generator: torch.Generator
+) -> Layers:
+    if isinstance(net, VariationalPerceptron):
+        return net.draw(n_draws, generator)
+    return [Dense(w.expand(n_draws, *w.shape), b.expand(n_draws, *b.shape)) for w, b in net.layers]
 
 
 def relevance_penalty(networks: Networks) -> Float[Tensor, " members"]:

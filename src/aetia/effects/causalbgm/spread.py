@@ -21,7 +21,10 @@ def ensemble_draws(
     n_draws: int,
     generator: torch.Generator,
 ) -> Float[Tensor, " draws *event"]:
-    """Draw from the normal law with the ensemble's mean and the jackknife's covariance.
+    """Draw from the t law with the ensemble's mean and the jackknife's covariance.
+
+    Its degrees of freedom are the number of groups minus one: few groups know their own spread
+    badly, and a normal law would not say so.
 
     Args:
         members: What each member says; member m held out fold ``m % n_folds``.
@@ -40,4 +43,7 @@ def ensemble_draws(
         groups, scale = members, 1 / math.sqrt(max(len(members) - 1, 1))
     options = {"generator": generator, "device": members.device, "dtype": members.dtype}
     noise = torch.randn((n_draws, len(groups)), **options)
+    freedom = max(len(groups) - 1, 1)
+    squares = torch.randn((n_draws, freedom), **options).square().mean(1)
+    noise = noise / squares.sqrt()[:, None]
     return mean + scale * torch.tensordot(noise, groups - mean, 1)

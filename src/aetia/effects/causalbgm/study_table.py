@@ -333,8 +333,10 @@ def _standardised(
     values: np.ndarray, observed: np.ndarray, centre: np.ndarray, scale: np.ndarray
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     standard = np.clip((values - centre) / scale, -_LARGEST, _LARGEST)
-    standard = torch.from_numpy(np.where(observed, standard, 0.0).astype(np.float32))
-    return standard, None if observed.all() else torch.from_numpy(observed)
+    # One memory layout, whatever the user's: the last bit of a sum depends on it.
+    standard = np.ascontiguousarray(np.where(observed, standard, 0.0), dtype=np.float32)
+    seen = None if observed.all() else torch.from_numpy(np.ascontiguousarray(observed))
+    return torch.from_numpy(standard), seen
 
 
 def _unit_names(covariates: Any, n: int) -> tuple[str, ...]:

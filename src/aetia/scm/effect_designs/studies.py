@@ -48,8 +48,9 @@ def simulate_study(
         InputError: If a number is out of range for the design.
     """
     design = choose("design", design, EFFECT_DESIGNS, needs="draw")
-    usual_n, usual_p = design.default_size()
-    n, p = usual_n if n is None else n, usual_p if n_covariates is None else n_covariates
+    usual: tuple[int, int] = design.default_size()
+    n = usual[0] if n is None else n
+    p = usual[1] if n_covariates is None else n_covariates
     if n < 2 or p < getattr(design, "smallest", 1):
         raise InputError(
             f"design {design.name!r} needs at least 2 units and {design.smallest} covariates, got "

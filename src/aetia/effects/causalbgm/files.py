@@ -1,0 +1,177 @@
+"""A fitted CausalBGM on disk: safetensors and JSON, nothing executable."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aetia.data import Encoding
+from aetia.effects.causalbgm.config import CausalBGMConfig
+from aetia.effects.causalbgm.fitted import Fitted
+from aetia.effects.causalbgm.folds import Folds
+from aetia.effects.causalbgm.generative import LatentRoles, Units
+from aetia.effects.causalbgm.latent_prior import LatentPrior
+from aetia.effects.causalbgm.networks import Networks
+from aetia.effects.causalbgm.study_table import StudyTable
+from aetia.errors import CheckpointError, InputError, ResultFileError
+from aetia.nets import seeded
+from aetia.results import plain_json
+from aetia.version import __version__
+
+__all__ = ["read_fitted", "write_fitted"]
+
+_FILE = "causalbgm.safetensors"
+_SCHEMA = 1
+_ARRAYS = ("treatment", "outcome", "kept", "centre", "scale")
+
+
+def write_fitted(
+    folder: str | Path, kind: str, fit: Fitted, plain: dict[str, Any], extra: dict[str, Tensor]
+) -> None:
+    """Write the ensemble and its study to one file, atomically.
+
+    Args:
+        folder: Made if needed.
+        kind: Class of the estimator.
+        fit: What was fitted.
+        plain: Options, seed, health: anything that JSON can hold.
+        extra: More tensors of the estimator.
+
+    Raises:
+        InputError: If it cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    table = fit.table
+    tensors = {f"networks.{k}": v for k, v in fit.networks.state_dict().items()}
+    tensors |= {f"prior.{k}": v for k, v in fit.prior.state_dict().items()}
+    tensors |= {f"table.{k}": torch.from_numpy(np.asarray(getattr(table, k))) for k in _ARRAYS}
+    units = table.units._asdict()
+    tensors |= {f"units.{k}": v for k, v in units.items() if v is not None}
+    tensors |= {f"extra.{k}": v for k, v in extra.items()}
+    tensors["folds"] = fit.folds.of_unit
+    tensors["held_out"] = torch.from_numpy(fit.held_out)
+    tensors["best_step"] = torch.from_numpy(fit.best_step)
+    if fit.segments is not None:
+        tensors["segments"] = fit.segments
+    if fit.latents is not None:
+        tensors["latents"] = fit.latents
+    header = {
+        "schema": _SCHEMA,
+        "kind": kind,
+        "version": __version__,
+        "roles": list(fit.networks.roles),
+        "n_folds": fit.folds.n_folds,
+        "n_members": fit.folds.n_members,
+        "n_segments": fit.prior.n_segments,
+        "table": {
+            "names": table.encoding.names,
+            "levels": table.encoding.levels,
+            "treatment_scale": [float(v).hex() for v in table.treatment_scale],
+            "outcome_scale": [float(v).hex() for v in table.outcome_scale],
+            "arms": table.arms,
+            "treatment_name": table.treatment_name,
+            "outcome_name": table.outcome_name,
+            "unit_names": table.unit_names,
+        },
+        "rows": fit.rows,
+        **plain,
+    }
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary:
+            part = Path(temporary) / _FILE
+            save_file(
+                {k: v.detach().cpu().contiguous() for k, v in tensors.items()},
+                part,
+                metadata={"aetia": json.dumps(plain_json(header))},
+            )
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(part, folder / _FILE)
+    except OSError as error:
+        raise InputError(f"cannot write to {str(folder)!r}: {error}") from error
+
+
+def read_fitted(
+    folder: str | Path, kind: str, config_class: type[CausalBGMConfig]
+) -> tuple[Fitted, CausalBGMConfig, dict[str, Any], dict[str, Tensor]]:
+    """Read what :func:`write_fitted` wrote, onto the CPU.
+
+    Args:
+        folder: The folder.
+        kind: Class of the estimator that is expected.
+        config_class: Its options.
+
+    Returns:
+        What was fitted, options, the header, and the extra tensors.
+
+    Raises:
+        ResultFileError: If there is none, or one of another class.
+        CheckpointError: If the file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(folder) / _FILE
+    if not path.is_file():
+        raise ResultFileError(f"no saved {kind} at {str(folder)!r}: {_FILE} is missing.")
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads((file.metadata() or {})["aetia"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if header["kind"] != kind:
+            raise ResultFileError(
+                f"{str(folder)!r} holds a {header['kind']}, expected a {kind}: use "
+                f"{header['kind']}.load."
+            )
+        config = config_class(**header["options"])
+        fit = _restore(header, tensors, config)
+    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{str(path)!r} is damaged or not ours: {error}") from error
+    return fit, config, header, _some(tensors, "extra")
+
+
+def _restore(header: dict[str, Any], tensors: dict[str, Tensor], config: CausalBGMConfig) -> Fitted:
+    plain = header["table"]
+    units = Units(**_some(tensors, "units"))
+    scales: dict[str, Any] = {
+        k: tuple(float.fromhex(v) for v in plain.pop(k))
+        for k in ("treatment_scale", "outcome_scale")
+    }
+    names, levels = plain.pop("names"), plain.pop("levels")
+    facts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plain.items()}
+    facts |= {k: v.numpy() for k, v in _some(tensors, "table").items()}
+    encoding = Encoding(tuple(names), tuple(tuple(one) for one in levels))
+    table = StudyTable(units=units, encoding=encoding, **scales, **facts)
+    roles = LatentRoles(*header["roles"])
+    with seeded(torch.Generator()):
+        networks = Networks(units, roles, config, header["n_members"], table.is_binary)
+        hidden = getattr(config, "prior_units", ())
+        prior = LatentPrior(roles.total, header["n_members"], header["n_segments"], hidden)
+    networks.load_state_dict(_some(tensors, "networks"))
+    prior.load_state_dict(_some(tensors, "prior"))
+    return Fitted(
+        networks,
+        prior,
+        Folds(tensors["folds"], header["n_folds"], header["n_members"]),
+        table,
+        units,
+        tensors.get("segments"),
+        tensors.get("latents"),
+        header["rows"],
+        tensors["held_out"].numpy(),
+        tensors["best_step"].numpy(),
+    )
+
+
+def _some(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    start = prefix + "."
+    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
