@@ -232,7 +232,9 @@ def _ranks(estimator: Any) -> Float[np.ndarray, " n"] | None:
     from aetia.effects.causalbgm.held_out import outcome_ranks
 
     fit = getattr(estimator, "_fit_result", None)
-    return outcome_ranks(fit) if isinstance(fit, Fitted) else None
+    if not isinstance(fit, Fitted) or fit.folds.n_folds == 1:
+        return None  # with one fold most outcomes were learned from: nothing is out of fold
+    return outcome_ranks(fit)
 
 
 def _associations(effects: np.ndarray, covariates: Dataset) -> list[tuple[str, float]]:

@@ -27,7 +27,7 @@ def check_effects(answers: EffectAnswers) -> list[Check]:
     ]
     r2 = answers.scores.get("r2_y")
     if r2 is not None:
-        checks.append(_fit(r2))
+        checks.append(_fit(r2, is_out_of_fold=answers.facts.get("n_folds") != 1))
     checks += _calibration(answers)
     n = len(answers.rows)
     few = n < 200
@@ -39,7 +39,7 @@ def check_effects(answers: EffectAnswers) -> list[Check]:
         )
     )
     best, last = answers.facts.get("best_steps") or [], answers.facts.get("last_step") or 0
-    if best and last:
+    if best and last and answers.facts.get("n_folds") != 1:
         late = sum(step >= last for step in best) / len(best)
         checks.append(
             Check(
@@ -73,7 +73,14 @@ def check_effects(answers: EffectAnswers) -> list[Check]:
     return checks
 
 
-def _fit(r2: float) -> Check:
+def _fit(r2: float, *, is_out_of_fold: bool) -> Check:
+    if not is_out_of_fold:
+        return Check(
+            "AF002",
+            "look",
+            f"The networks predict the outcomes with R² {r2:.2f}, but there is one fold: they "
+            "learned from most of them, so this and calibration cannot be judged.",
+        )
     if r2 > 0.05:
         return Check(
             "AF002",
@@ -96,8 +103,6 @@ def _calibration(answers: EffectAnswers) -> list[Check]:
     gap = share - 0.9
     near = abs(gap) <= tolerance + 0.02
     text = f"{share:.0%} of the outcomes lie inside their 90 % prediction intervals"
-    if answers.facts.get("n_folds") == 1:
-        text += " (most of them were learned from: one fold)"
     if not near:
         text += (
             ": the intervals are too narrow for single outcomes"
