@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -416,7 +416,7 @@ class CausalBGM(BaseEstimator):
         write_fitted(path, type(self).__name__, self._fitted(), plain, self._extra())
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path) -> CausalBGM:
         """Read what :meth:`save` wrote; questions get the same answers.
 
         Args:
