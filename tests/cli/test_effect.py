@@ -189,7 +189,7 @@ MISTAKES = {
     "unknown option": ([*ASK, "--set", "n_fold=3"], "Did you mean 'n_folds'"),
     "no label": ([*ASK, "--method", "identifiable"], "needs --auxiliary COLUMN"),
     "label of another method": ([*ASK, "--auxiliary", "ward"], "is for --method identifiable"),
-    "no such arm": ([*ASK, "--treated", "3"], "has the arms [0, 1], not 3.0"),
+    "no such arm": ([*ASK, "--treated", "3"], "'drug' has the arms 0, 1, not 3"),
     "doses of arms": ([*ASK, "--doses", "0,1"], "has two arms"),
     "bad doses": ([*ASK, "--doses", "a,b"], "--doses takes numbers"),
     "bad level": ([*ASK, "--level", "90"], "--level must lie strictly between 0 and 1"),

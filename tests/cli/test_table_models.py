@@ -67,7 +67,7 @@ def test_the_check_hides_cells_and_the_report_shows_it(folder):
     summary = json.loads((folder / "summary.json").read_text())
     hidden = summary["hidden"]
     assert hidden["n_cells"] == sum(c["n"] for c in hidden["columns"])
-    assert 0.05 < hidden["n_cells"] / (360 - 18 - 24 - 13) < 0.15
+    assert 0.05 < hidden["n_cells"] / (360 - 18 - 24 - 14) < 0.15
     assert {c["column"]: c["coverage"] is None for c in hidden["columns"]}["alarm"]
     html = (folder / "report.html").read_text()
     for section in ("answer", "missing", "distributions", "check", "diagnostics", "data", "run"):
@@ -109,7 +109,7 @@ def test_a_dry_run_writes_nothing(verb, table, tmp_path, capsys):
     assert run(verb, table, "--exclude", "id", "--dry-run", "--json", "--out", out, *FAST) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["estimated_seconds"] > 0
-    assert facts["missing_cells"] == 18 + 24 + 13
+    assert facts["missing_cells"] == 18 + 24 + 14
     assert not out.exists()
 
 

@@ -78,7 +78,7 @@ def test_words_follow_the_posterior(answers):
 
 
 def test_coverage_counts_ranks_around_one_half(answers):
-    even = replace(answers, ranks=(np.arange(1000) + 0.5) / 1000)
+    even = replace(answers, rows=np.arange(1000), ranks=(np.arange(1000) + 0.5) / 1000)
     assert even.coverage() == pytest.approx({0.5: 0.5, 0.8: 0.8, 0.9: 0.9, 0.95: 0.95})
     narrow = replace(answers, ranks=np.repeat([0.01, 0.99], 60))
     verdicts = {c.code: c.verdict for c in check_effects(narrow)}

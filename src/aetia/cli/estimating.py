@@ -20,7 +20,6 @@ from aetia.cli.tables import check_column, split_names, table_frame
 from aetia.data import Dataset, as_dataset, text_columns
 from aetia.effects.causalbgm.study_table import read_study
 from aetia.errors import DataWarning, InputError
-from aetia.options import options_dict
 from aetia.report import (
     EffectAnswers,
     average_facts,
@@ -85,7 +84,8 @@ def run_effect(request: EffectRequest) -> None:
     methods = effect_methods()
     options = read_options(request.method, request.config, request.settings, methods)
     cls, config = find_method(request.method, methods)
-    options = options_dict(config(**options)) if options else {}
+    checked = config(**options)
+    options = {name: getattr(checked, name) for name in options}
     if not 0.0 < request.level < 1.0:
         raise InputError(f"--level must lie strictly between 0 and 1, got {request.level!r}.")
     treated, control = _level(request.treated), _level(request.control)
@@ -105,6 +105,7 @@ def run_effect(request: EffectRequest) -> None:
         extra = {} if study.auxiliary is None else {"auxiliary": study.auxiliary}
         if request.dry_run:
             _dry_run(request, estimator, study, extra)
+            echo_warnings(caught)
             return
         check_writable(request.out, force=request.force)
         estimator.fit(request.treatment, request.outcome, study.data, **extra)

@@ -42,6 +42,7 @@ def run_generate(request: TableRequest) -> None:
         table = read_table(request)
         if request.dry_run:
             dry_run(request, estimator, table, 1)
+            echo_warnings(caught)
             return
         check_writable(request.out, force=request.force)
         estimator.fit(table.frame)

@@ -50,6 +50,7 @@ def run_impute(request: TableRequest) -> None:
             )
         if request.dry_run:
             dry_run(request, estimator, table, 2 if request.check_share else 1)
+            echo_warnings(caught)
             return
         check_writable(request.out, force=request.force)
         estimator.fit(table.frame)

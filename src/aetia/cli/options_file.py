@@ -81,7 +81,12 @@ def read_options(
                 f"{method} has no option {name!r}.{nearest(name, known)} "
                 f"`aetia config {method}` lists them."
             )
-    return values
+    # YAML has lists only; an option whose default is a tuple takes one.
+    are_tuples = {f.name for f in fields(config) if isinstance(f.default, tuple)}
+    return {
+        name: tuple(value) if name in are_tuples and isinstance(value, list) else value
+        for name, value in values.items()
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ from aetia.cli.options_file import read_options
 from aetia.cli.tables import split_names, table_frame
 from aetia.data import Rows, read_rows, text_columns
 from aetia.errors import InputError
-from aetia.options import options_dict
+from aetia.options import nearest
 from aetia.results import plain_json
 
 if TYPE_CHECKING:
@@ -98,9 +98,14 @@ def make_model(request: TableRequest) -> Any:
     methods = table_methods()
     options = read_options(request.method, request.config, request.settings, methods)
     if request.missingness is not None:
+        if request.missingness not in ("mar", "mnar"):
+            raise InputError(
+                f"--missingness takes mar or mnar, got {request.missingness!r}."
+                + nearest(request.missingness, ["mar", "mnar"])
+            )
         options["missingness"] = request.missingness
     cls, config = find_method(request.method, methods)
-    options = options_dict(config(**options)) if options else {}
+    config(**options)  # all checks here
     if not 0.0 < request.level < 1.0:
         raise InputError(f"--level must lie strictly between 0 and 1, got {request.level!r}.")
     return cls(**options, random_state=request.seed, progress=request.progress)

@@ -185,6 +185,10 @@ def choose_contrast(
         first, second = (_plain(arm, k) for k, arm in enumerate(arms))
         high = second if treated is None else treated
         low = first if control is None else control
+        for level in (high, low):
+            if _level_name(level, arms) not in arms:
+                shown = f"{level:g}" if isinstance(level, float) else repr(level)
+                raise InputError(f"{name!r} has the arms {', '.join(arms)}, not {shown}.")
         if _level_name(high, arms) == _level_name(low, arms):
             raise InputError(
                 f"treated and control are the same arm, {_level_name(high, arms)!r}; the arms "

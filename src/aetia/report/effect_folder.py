@@ -152,7 +152,8 @@ def effect_report_of(folder: Path, summary: Mapping[str, Any]) -> str:
             ),
             rows=effects["row"].to_numpy(),
             ranks=effects["outcome_rank"].to_numpy(float) if "outcome_rank" in effects else None,
-            **{name: summary[name] for name in _KEPT},
+            **{name: summary[name] for name in _KEPT}
+            | {"associations": [(str(k), float(v)) for k, v in summary["associations"]]},
         )
     except (OSError, ValueError, KeyError) as error:
         raise ResultFileError(f"{str(folder)!r} is damaged: {error}") from error
