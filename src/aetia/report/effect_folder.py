@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from aetia.errors import ResultFileError
@@ -138,20 +139,20 @@ def effect_report_of(folder: Path, summary: Mapping[str, Any]) -> str:
 
     posteriors = {k: EffectPosterior.load(folder / path) for k, path in _POSTERIORS.items()}
     try:
-        effects = pd.read_csv(folder / "effects.csv", float_precision="round_trip")
-        units = pd.read_csv(folder / "overlap.csv", float_precision="round_trip")
+        effects = _numbers(pd.read_csv(folder / "effects.csv", dtype=str))
+        units = _numbers(pd.read_csv(folder / "overlap.csv", dtype=str))
         arms = summary["arms"]
         answers = EffectAnswers(
             **posteriors,
             overlap=Overlap(
-                expected=units["expected"].to_numpy(float),
-                received=units["received"].to_numpy(float),
-                weights=units["weight"].to_numpy(float),
+                expected=units["expected"],
+                received=units["received"],
+                weights=units["weight"],
                 name=posteriors["units"].treatment,
                 arms=None if arms is None else (str(arms[0]), str(arms[1])),
             ),
-            rows=effects["row"].to_numpy(),
-            ranks=effects["outcome_rank"].to_numpy(float) if "outcome_rank" in effects else None,
+            rows=effects["row"].astype(int),
+            ranks=effects.get("outcome_rank"),
             **{name: summary[name] for name in _KEPT}
             | {"associations": [(str(k), float(v)) for k, v in summary["associations"]]},
         )
@@ -165,3 +166,11 @@ def effect_report_of(folder: Path, summary: Mapping[str, Any]) -> str:
         left_out=summary["left_out"],
         warnings=summary["warnings"],
     )
+
+
+def _numbers(table: Any) -> dict[str, np.ndarray]:
+    """Read columns of text as numbers, to the last digit."""
+    return {
+        str(name): np.array([float(cell) for cell in table[name]], dtype=np.float64)
+        for name in table.columns
+    }
