@@ -142,6 +142,8 @@ def effect_report_of(folder: Path, summary: Mapping[str, Any]) -> str:
         effects = _numbers(pd.read_csv(folder / "effects.csv", dtype=str))
         units = _numbers(pd.read_csv(folder / "overlap.csv", dtype=str))
         arms = summary["arms"]
+        facts: dict[str, Any] = {name: summary[name] for name in _KEPT}
+        facts["associations"] = [(str(k), float(v)) for k, v in summary["associations"]]
         answers = EffectAnswers(
             **posteriors,
             overlap=Overlap(
@@ -153,8 +155,7 @@ def effect_report_of(folder: Path, summary: Mapping[str, Any]) -> str:
             ),
             rows=effects["row"].astype(int),
             ranks=effects.get("outcome_rank"),
-            **{name: summary[name] for name in _KEPT}
-            | {"associations": [(str(k), float(v)) for k, v in summary["associations"]]},
+            **facts,
         )
     except (OSError, ValueError, KeyError) as error:
         raise ResultFileError(f"{str(folder)!r} is damaged: {error}") from error

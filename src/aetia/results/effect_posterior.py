@@ -29,7 +29,7 @@ class EffectPosterior:
         labels: What each column is, for instance ``("ATE",)``.
         treatment: Name of the treatment.
         outcome: Name of the outcome.
-        treated: Level of the treatment that is compared ...
+        treated: Level of the treatment that is compared (a label, if arms have labels) ...
         control: ... with this level.
         kind: ``"credible"``: the draws are of a mean, not of a new observation.
         exact_mean: Means in closed form, where there is one.
@@ -44,8 +44,8 @@ class EffectPosterior:
     labels: tuple[str, ...]
     treatment: str
     outcome: str
-    treated: float = 1.0
-    control: float = 0.0
+    treated: float | str = 1.0
+    control: float | str = 0.0
     kind: Literal["credible", "prediction"] = "credible"
     exact_mean: Float[np.ndarray, " k"] | None = None
     exact_sd: Float[np.ndarray, " k"] | None = None
@@ -63,6 +63,11 @@ class EffectPosterior:
     def sd(self) -> Float[np.ndarray, " k"]:
         """Posterior standard deviations, exact where the model allows."""
         return self.draws.std(0, ddof=1) if self.exact_sd is None else self.exact_sd
+
+    @property
+    def contrast(self) -> str:
+        """The two levels that are compared, in words."""
+        return f"{_level(self.treated)} against {_level(self.control)}"
 
     def interval(
         self, level: float = 0.9, kind: Literal["credible", "prediction"] | None = None
@@ -131,10 +136,10 @@ class EffectPosterior:
             frame = self.frame()
             return plot_dose_response(frame, treatment=self.treatment, outcome=self.outcome, ax=ax)
         if len(self.labels) > 1:
-            title = f"{self.treatment}: {self.treated:g} against {self.control:g}"
+            title = f"{self.treatment}: {self.contrast}"
             return plot_unit_effects(self.frame(), outcome=self.outcome, title=title, ax=ax)
         label = next(iter(self.labels), "effect")
-        title = f"{label}: {self.treatment} {self.control:g} to {self.treated:g}"
+        title = f"{label}: {self.treatment} {_level(self.control)} to {_level(self.treated)}"
         return plot_effect(self.draws[:, 0], label=self.outcome, title=title, ax=ax)
 
     def save(self, path: str | Path) -> None:
@@ -174,7 +179,7 @@ class EffectPosterior:
         return cls(**arrays, **plain)
 
     def __repr__(self) -> str:
-        contrast = f"{self.treated:g} against {self.control:g}"
+        contrast = self.contrast
         if self.doses is not None:
             contrast = f"{len(self.doses)} doses"
         lines = [
@@ -195,3 +200,7 @@ class EffectPosterior:
             if 0 < len(acting) < len(self.draws):
                 lines.append(f"  given such a path: {acting.mean():.4g} (sd {acting.std():.3g})")
         return "\n".join(lines)
+
+
+def _level(level: float | str) -> str:
+    return level if isinstance(level, str) else f"{level:g}"

@@ -697,8 +697,8 @@ class CausalBGM(BaseEstimator):
             labels=tuple(labels),
             treatment=table.treatment_name,
             outcome=table.outcome_name,
-            treated=_as_number(treated),
-            control=_as_number(control),
+            treated=_as_given(treated),
+            control=_as_given(control),
             prediction=prediction,
             doses=doses,
             diagnostics={
@@ -710,11 +710,11 @@ class CausalBGM(BaseEstimator):
         )
 
 
-def _as_number(level: Any) -> float:
+def _as_given(level: Any) -> float | str:
     try:
         return float(level)
     except (TypeError, ValueError):
-        return float("nan")
+        return str(level)
 
 
 def _roles(config: CausalBGMConfig, table: StudyTable) -> LatentRoles:

@@ -27,7 +27,6 @@ _CLIP = 5.0
 """Largest gradient norm of a member; an ensemble's is this times the root of its size."""
 
 Rows = list[dict[str, Any]]
-OnStep = Callable[[int, Mapping[str, float]], Mapping[str, float]]
 
 
 def fit_jointly(

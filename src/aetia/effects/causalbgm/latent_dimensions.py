@@ -31,8 +31,12 @@ def sliced_inverse_dimension(
     centred = covariates - covariates.mean(0)
     root, _ = np.linalg.qr(centred)
     white = root * np.sqrt(len(centred))
-    order = np.argsort(target, kind="stable")
-    groups = [g for g in np.array_split(order, n_slices) if len(g)]
+    distinct, rank = np.unique(target, return_inverse=True)
+    if len(distinct) <= n_slices:  # units with the same target belong together
+        groups = [np.flatnonzero(rank == k) for k in range(len(distinct))]
+    else:
+        order = np.argsort(target, kind="stable")
+        groups = [g for g in np.array_split(order, n_slices) if len(g)]
     means = np.array([white[g].mean(0) for g in groups])
     sizes = np.array([len(g) for g in groups]) / len(target)
     variances = np.linalg.eigvalsh((means * sizes[:, None]).T @ means)[::-1]

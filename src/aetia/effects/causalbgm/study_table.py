@@ -132,12 +132,14 @@ class StudyTable:
         codes = np.empty(len(levels))
         for i, level in enumerate(levels):
             match = [k for k, arm in enumerate(self.arms) if arm == level or str(arm) == str(level)]
-            if not match and level in (0, 1):  # control and treated, whatever they are called
-                match = [int(level)]
+            told_apart = not any(arm in (0, 1) for arm in self.arms if not isinstance(arm, bool))
+            if not match and level in (0, 1) and told_apart:
+                match = [int(level)]  # control and treated, whatever they are called
             if not match:
+                shown = level.item() if isinstance(level, np.generic) else level
                 raise InputError(
                     f"the treatment {self.treatment_name!r} has the arms {list(self.arms)}, not "
-                    f"{level!r}."
+                    f"{shown!r}; say which one is treated and which is control."
                 )
             codes[i] = match[0]
         return codes
