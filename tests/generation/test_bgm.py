@@ -216,7 +216,7 @@ def test_draws_beyond_the_memory_limit_are_reduced(table):
     ids=["low-rank", "sample", "map", "bayesian", "egm"],
 )
 def test_every_variant_fits_imputes_and_is_saved(options, tmp_path):
-    model = BGM(**SMALL | {"n_steps": 250} | options).fit(make_table(400))
+    model = BGM(**SMALL | {"n_steps": 150} | options).fit(make_table(400))
     rows = make_table(60, seed=3)
     draws = model.impute(rows, 12)
     hidden = rows.isna().to_numpy()

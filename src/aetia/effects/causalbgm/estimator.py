@@ -275,29 +275,32 @@ class CausalBGM(BaseEstimator):
         """Average the outcome under every dose, set for everybody.
 
         Args:
-            doses: Levels; None for 20 between the 5 % and 95 % quantiles, or both arms.
+            doses: Levels; None for 20 between the 5 % and 95 % quantiles, or both arms. Arms come
+                back as 0 and 1.
 
         Returns:
             A posterior with one column for each dose; prediction draws are of the outcome of one
             unit, drawn at random.
         """
         fit = self._fitted()
-        if doses is None:
+        if fit.table.is_binary:
+            asked = list(fit.table.arms) if doses is None else list(np.atleast_1d(doses))
+            names = [str(level) for level in asked]
+        else:
             low, high = np.quantile(fit.table.treatment, [0.05, 0.95])
-            doses = [0.0, 1.0] if fit.table.is_binary else np.linspace(low, high, 20)
-        asked = np.atleast_1d(np.asarray(doses, dtype=np.float64))
-        codes = self._codes(list(asked))
-        rng = np.random.default_rng(self._question("dose-response", *asked))
+            asked = list(np.atleast_1d(np.linspace(low, high, 20) if doses is None else doses))
+            names = [f"{float(dose):.4g}" for dose in asked]
+        codes = self._codes(asked)
+        rng = np.random.default_rng(self._question("dose-response", *codes))
         averages = self._averages(fit, codes, rng)
-        labels = tuple(f"{fit.table.treatment_name}={dose:.4g}" for dose in asked)
         return self._result(
             averages.means,
-            labels,
-            asked.max(),
-            asked.min(),
+            tuple(f"{fit.table.treatment_name}={name}" for name in names),
+            names[int(codes.argmax())],
+            names[int(codes.argmin())],
             {},
             prediction=averages.single,
-            doses=asked,
+            doses=codes,
         )
 
     def counterfactual(
