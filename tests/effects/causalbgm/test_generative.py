@@ -60,11 +60,13 @@ def test_the_three_terms_are_log_densities_with_their_constants(case):
         raw = net(member(weights.covariates, m), z[m])
         sd = variance(raw[:, -1:]).sqrt()
         law = Normal(raw[:, :-1], sd.expand(N, P))
-        torch.testing.assert_close(
-            found.covariates[m], law.log_prob(units.covariates).sum(-1)
-        )
+        torch.testing.assert_close(found.covariates[m], law.log_prob(units.covariates).sum(-1))
         raw = net(member(weights.treatment, m), z[m][:, [0, 1, 3]])
-        law = Bernoulli(logits=raw[:, 0]) if is_binary else Normal(raw[:, 0], variance(raw[:, 1]).sqrt())
+        law = (
+            Bernoulli(logits=raw[:, 0])
+            if is_binary
+            else Normal(raw[:, 0], variance(raw[:, 1]).sqrt())
+        )
         torch.testing.assert_close(found.treatment[m], law.log_prob(units.treatment))
         t = units.treatment[:, None]
         inputs = torch.cat([z[m][:, :3], t, F.relu(t - weights.dose_knots)], -1)
@@ -92,9 +94,7 @@ def test_what_is_not_known_adds_nothing(case):
     networks, units, z, is_binary = case
     weights = networks.mechanisms()
     full = log_terms(weights, ROLES, units, z, is_binary=is_binary)
-    without = log_terms(
-        weights, ROLES, Units(units.covariates), z, is_binary=is_binary
-    )
+    without = log_terms(weights, ROLES, Units(units.covariates), z, is_binary=is_binary)
     torch.testing.assert_close(without.total, full.covariates)
     half = log_terms(weights, ROLES, units._replace(outcome=None), z, is_binary=is_binary)
     torch.testing.assert_close(half.total, full.covariates + full.treatment)
@@ -199,9 +199,7 @@ def test_draws_of_bayesian_networks_follow_their_law():
     # (false alarms below 1 in 50,000).
     units = random_units(N, P)
     networks = make_networks(units, bayesian_nets=True)
-    weights = torch.stack(
-        [w.flatten() for w, _ in networks.mechanisms().outcome][:1]
-    )
+    weights = torch.stack([w.flatten() for w, _ in networks.mechanisms().outcome][:1])
     drawn = networks.draw_mechanisms(4000, generator()).outcome[0].weight.flatten(1)
     gap = (drawn.mean(0) - weights[0]) / (drawn.std(0) / 4000**0.5)
     assert drawn.std(0).min() > 0

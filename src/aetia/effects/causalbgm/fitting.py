@@ -26,7 +26,7 @@ __all__ = ["batch_size", "fit_jointly", "update_iteratively"]
 _CLIP = 5.0
 """Largest gradient norm of a member; an ensemble's is this times the root of its size."""
 
-ANNEAL=0.
+ANNEAL = 0.0
 Rows = list[dict[str, Any]]
 OnStep = Callable[[int, Mapping[str, float]], Mapping[str, float]]
 
@@ -67,7 +67,7 @@ def fit_jointly(
         return torch.empty(shape, device=batch.covariates.device).normal_(generator=generator)
 
     def blurred(z: Tensor, generator: torch.Generator, step: int) -> Tensor:
-        left = 1 - ANNEAL*step / total
+        left = 1 - ANNEAL * step / total
         return z + left * config.latent_noise * torch.empty_like(z).normal_(generator=generator)
 
     def critic(
