@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pandas as pd
@@ -12,18 +10,7 @@ import pytest
 
 from aetia.discovery import DiBS, ExactPosterior
 from aetia.report import check_posterior, rebuild_report, write_run
-
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from browser import CHROMIUM, open_page
 
 
 @pytest.fixture(scope="module")
@@ -94,53 +81,9 @@ def test_findings_are_in_words_and_have_codes():
 @pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_report_opens_in_a_browser_without_errors(folder, tmp_path, width):
-    # A page inside a frame of the given width: headless windows are never narrower than 500.
-    report = (folder / "report.html").resolve()
-    probe = tmp_path / "probe.html"
-    probe.write_text(
-        f'<!doctype html><iframe id="f" style="width:{width}px;height:900px;border:0" '
-        f'srcdoc="{_escaped(report.read_text())}"></iframe><script>'
-        'document.getElementById("f").onload = e => { const d = e.target.contentDocument;'
-        " const bad = [...d.images].filter(i => !i.complete || !i.naturalWidth).length;"
-        ' document.title = d.documentElement.scrollWidth + " " + d.images.length + " " + bad; }'
-        "</script>"
-    )
-    profile = f"--user-data-dir={tmp_path / 'profile'}"
-    done = subprocess.run(
-        [
-            str(CHROMIUM),
-            *FLAGS,
-            profile,
-            "--enable-logging=stderr",
-            "--virtual-time-budget=5000",
-            "--dump-dom",
-            probe.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    scroll, images, broken = re.search(r"<title>(\d+) (\d+) (\d+)</title>", done.stdout).groups()
-    assert int(scroll) <= width, "the page is wider than the screen"
-    assert int(images) >= 4
-    assert int(broken) == 0
-    assert "CONSOLE" not in done.stderr
-    picture = tmp_path / "page.png"
-    subprocess.run(
-        [
-            str(CHROMIUM),
-            *FLAGS,
-            f"{profile}2",
-            f"--window-size={max(width, 500)},2000",
-            f"--screenshot={picture}",
-            report.as_uri(),
-        ],
-        capture_output=True,
-        timeout=120,
-        check=True,
-    )
-    assert picture.stat().st_size > 20_000
-
-
-def _escaped(html: str) -> str:
-    return html.replace("&", "&amp;").replace('"', "&quot;")
+    page = open_page(folder / "report.html", tmp_path, width)
+    assert page.scroll_width <= width, "the page is wider than the screen"
+    assert page.n_images >= 4
+    assert page.n_broken == 0
+    assert not page.has_errors
+    assert page.picture.stat().st_size > 20_000

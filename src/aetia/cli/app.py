@@ -11,7 +11,7 @@ __all__ = ["app"]
 
 app = typer.Typer(
     name="aetia",
-    help="Bayesian causal discovery: a table in, a posterior over causal graphs and a report out.",
+    help="Bayesian causal learning: a table in; graphs, effects, missing values and a report out.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -113,10 +113,204 @@ def discover(
     )
 
 
+Table = Annotated[str, typer.Argument(help="CSV or Parquet file, or a name from `aetia datasets`.")]
+Progress = Annotated[
+    bool | None,
+    typer.Option(
+        "--progress/--no-progress", " /--quiet", help="Progress bar; default in terminals."
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")]
+Level = Annotated[float, typer.Option("--level", help="Probability inside intervals.")]
+Exclude = Annotated[
+    list[str] | None, typer.Option("--exclude", help="Columns to leave out: a,b. Repeat as needed.")
+]
+OptionsFile = Annotated[
+    Path | None, typer.Option("--config", help="YAML file of options; see `aetia config`.")
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Check everything and estimate the time; write nothing."),
+]
+
+
+@app.command()
+def effect(
+    table: Table,
+    treatment: Annotated[str, typer.Option("--treatment", help="Column: two arms or a dose.")],
+    outcome: Annotated[str, typer.Option("--outcome", help="Column of numbers.")],
+    covariates: Annotated[
+        list[str] | None,
+        typer.Option("--covariates", help="Columns to adjust for: a,b; default all others."),
+    ] = None,
+    exclude: Exclude = None,
+    method: Annotated[
+        str, typer.Option("--method", help="causalbgm, identifiable or full-mcmc.")
+    ] = "causalbgm",
+    auxiliary: Annotated[
+        str | None,
+        typer.Option("--auxiliary", help="Column of a site, batch or segment; of identifiable."),
+    ] = None,
+    treated: Annotated[
+        str | None, typer.Option("--treated", help="Level to compare; default 1 or the 2nd arm.")
+    ] = None,
+    control: Annotated[
+        str | None, typer.Option("--control", help="... with this; default 0 or the first arm.")
+    ] = None,
+    doses: Annotated[
+        str | None,
+        typer.Option("--doses", help="Doses of the response: 0,1,2 or start:stop:count."),
+    ] = None,
+    level: Level = 0.9,
+    drop_missing: Annotated[
+        bool,
+        typer.Option("--drop-missing", help="Leave out rows without treatment or outcome."),
+    ] = False,
+    config: OptionsFile = None,
+    settings: Settings = None,
+    seed: Seed = None,
+    out: Out = Path("run"),
+    as_json: Json = False,
+    dry_run: DryRun = False,
+    progress: Progress = None,
+    force: Force = False,
+) -> None:
+    """Estimate the effect of a treatment, on average and for every unit, and write a report."""
+    from aetia.cli.estimating import EffectRequest, run_effect
+
+    run_effect(
+        EffectRequest(
+            table=table,
+            treatment=treatment,
+            outcome=outcome,
+            covariates=tuple(covariates or ()),
+            exclude=tuple(exclude or ()),
+            auxiliary=auxiliary,
+            method=method,
+            treated=treated,
+            control=control,
+            doses=doses,
+            level=level,
+            drop_missing=drop_missing,
+            config=config,
+            settings=tuple(settings or ()),
+            seed=seed,
+            out=out,
+            as_json=as_json,
+            dry_run=dry_run,
+            progress=progress,
+            force=force,
+        )
+    )
+
+
+@app.command()
+def impute(
+    table: Table,
+    exclude: Exclude = None,
+    method: Annotated[str, typer.Option("--method", help="bgm.")] = "bgm",
+    missingness: Annotated[
+        str | None,
+        typer.Option("--missingness", help="mar, or mnar if values may hide themselves."),
+    ] = None,
+    n_draws: Annotated[int, typer.Option("--n-draws", help="Draws of every missing cell.")] = 200,
+    fill: Annotated[
+        str, typer.Option("--fill", help="completed.csv: mean of the draws, or one draw.")
+    ] = "mean",
+    check_share: Annotated[
+        float,
+        typer.Option("--check-share", help="Share of seen cells to hide for the check; 0: none."),
+    ] = 0.1,
+    level: Level = 0.9,
+    config: OptionsFile = None,
+    settings: Settings = None,
+    seed: Seed = None,
+    out: Out = Path("run"),
+    as_json: Json = False,
+    dry_run: DryRun = False,
+    progress: Progress = None,
+    force: Force = False,
+) -> None:
+    """Fill the missing cells of a table, with intervals, and write a report."""
+    from aetia.cli.imputing import run_impute
+    from aetia.cli.table_models import TableRequest
+
+    run_impute(
+        TableRequest(
+            table=table,
+            exclude=tuple(exclude or ()),
+            method=method,
+            missingness=missingness,
+            n_draws=n_draws,
+            fill=fill,
+            check_share=check_share,
+            level=level,
+            config=config,
+            settings=tuple(settings or ()),
+            seed=seed,
+            out=out,
+            as_json=as_json,
+            dry_run=dry_run,
+            progress=progress,
+            force=force,
+        )
+    )
+
+
+@app.command()
+def generate(
+    table: Table,
+    rows: Annotated[int, typer.Option("--rows", "-n", help="Rows to draw.")] = 1000,
+    exclude: Exclude = None,
+    method: Annotated[str, typer.Option("--method", help="bgm.")] = "bgm",
+    config: OptionsFile = None,
+    settings: Settings = None,
+    seed: Seed = None,
+    out: Out = Path("run"),
+    as_json: Json = False,
+    dry_run: DryRun = False,
+    progress: Progress = None,
+    force: Force = False,
+) -> None:
+    """Draw new rows like those of a table, and write a report that compares them."""
+    from aetia.cli.generating import run_generate
+    from aetia.cli.table_models import TableRequest
+
+    run_generate(
+        TableRequest(
+            table=table,
+            rows=rows,
+            exclude=tuple(exclude or ()),
+            method=method,
+            config=config,
+            settings=tuple(settings or ()),
+            seed=seed,
+            out=out,
+            as_json=as_json,
+            dry_run=dry_run,
+            progress=progress,
+            force=force,
+        )
+    )
+
+
 @app.command()
 def simulate(
-    d: Annotated[int, typer.Option("--variables", "-d", help="Number of variables.")] = 10,
-    n: Annotated[int, typer.Option("--rows", "-n", help="Number of observational rows.")] = 500,
+    d: Annotated[
+        int | None,
+        typer.Option("--variables", "-d", help="Variables (10), or covariates of a study."),
+    ] = None,
+    n: Annotated[
+        int | None,
+        typer.Option("--rows", "-n", help="Observational rows (500), or units of a study."),
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            help="A study with known effects instead of a graph: hirano-imbens, sun, colangelo, "
+            "binary-latent, hahn or nie-wager."
+        ),
+    ] = None,
     graph: Annotated[str, typer.Option(help="erdos-renyi or scale-free.")] = "erdos-renyi",
     edges_per_node: Annotated[float, typer.Option(help="Expected edges over variables.")] = 2.0,
     direction: Annotated[
@@ -134,13 +328,16 @@ def simulate(
     out: Out = Path("simulated"),
     as_json: Json = False,
 ) -> None:
-    """Simulate a table with known causes, and say how much its scales leak the order."""
-    from aetia.cli.simulating import run_simulate
+    """Simulate a table with known causes (or, with --study, known effects) and write both."""
+    from aetia.cli.simulating import run_simulate, run_simulate_study
 
+    if study is not None:
+        run_simulate_study(study, n=n, n_covariates=d, seed=seed, out=out, as_json=as_json)
+        return
     run_simulate(
         {
-            "d": d,
-            "n": n,
+            "d": 10 if d is None else d,
+            "n": 500 if n is None else n,
             "graph": graph,
             "edges_per_node": edges_per_node,
             "direction": direction,
@@ -157,7 +354,9 @@ def simulate(
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder written by `aetia discover`.")],
+    run: Annotated[
+        Path, typer.Argument(help="Folder written by discover, effect, impute or generate.")
+    ],
 ) -> None:
     """Make the HTML report of a run again, from what is saved in its folder."""
     from aetia.report import rebuild_report
@@ -188,7 +387,10 @@ def experiment(
 
 @app.command()
 def config(
-    method: Annotated[str, typer.Argument(help="dibs, exact, avici or bcnp.")],
+    method: Annotated[
+        str,
+        typer.Argument(help="dibs, exact, avici, bcnp, causalbgm, identifiable, full-mcmc or bgm."),
+    ],
 ) -> None:
     """Print the options of a method with their defaults and meaning, as YAML."""
     from aetia.cli.options_file import describe_options

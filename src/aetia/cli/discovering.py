@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import typer
 
+from aetia.cli.messages import echo_warnings
 from aetia.cli.options_file import read_options
-from aetia.data import PUBLIC_DATA, Dataset, Labelled, Truth, as_dataset, load_public
+from aetia.cli.tables import missing_table, public_table
+from aetia.data import Dataset, Truth, as_dataset
 from aetia.discovery import METHODS
 from aetia.errors import ConvergenceError, InputError
 from aetia.graphs import Knowledge
@@ -80,7 +82,7 @@ def run_discover(request: Request) -> None:
 
 
 def _discover(request: Request, knowledge: Knowledge | None, *, title: str) -> None:
-    options = read_options(request.method, request.config, request.settings)
+    options = read_options(request.method, request.config, request.settings, METHODS)
     cls, config = METHODS[request.method]
     if request.likelihood is not None:
         if "likelihood" not in {f.name for f in fields(config)}:
@@ -105,9 +107,7 @@ def _discover(request: Request, knowledge: Knowledge | None, *, title: str) -> N
             _dry_run(request, cls, options, data, knowledge)
             return
         estimator = cls(**options).fit(data, knowledge=knowledge)
-    messages = list(dict.fromkeys(str(w.message) for w in caught if _ours(w)))
-    for message in messages:
-        typer.echo(f"warning: {message}", err=True)
+    messages = echo_warnings(caught)
     posterior = estimator.posterior_
     effects = [posterior.effect(a, b) for a, b in pairs]
     files = write_run(
@@ -124,19 +124,14 @@ def _discover(request: Request, knowledge: Knowledge | None, *, title: str) -> N
 
 
 def _read(request: Request) -> Dataset:
-    named = request.table in PUBLIC_DATA and not Path(request.table).exists()
-    if named:
-        loaded = load_public(request.table)
-        data = loaded.data if isinstance(loaded, Labelled) else loaded
+    data = public_table(request.table)
+    if data is not None:
         if request.intervened is not None:
             raise InputError(f"data set {request.table!r} has no column of interventions.")
         data = as_dataset(data, exclude=request.exclude)
+    elif not Path(request.table).exists():
+        raise missing_table(request.table)
     else:
-        if not Path(request.table).exists():
-            raise InputError(
-                f"no such file: {request.table!r}, and no data set of that name "
-                "(`aetia datasets` lists them)."
-            )
         data = as_dataset(request.table, intervened=request.intervened, exclude=request.exclude)
     return data.select(request.columns) if request.columns else data
 
@@ -173,10 +168,6 @@ def _read_truth(file: Path, data: Dataset) -> Truth:
             data.column(str(name))
         graph[data.names.index(str(source)), data.names.index(str(target))] = True
     return Truth(graph=graph, names=data.names)
-
-
-def _ours(warning: Any) -> bool:
-    return warning.category.__module__.startswith("aetia")
 
 
 def _dry_run(

@@ -7,14 +7,14 @@ import inspect
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from aetia.discovery import METHODS
+from aetia.cli.methods import Methods, all_methods, find_method
 from aetia.errors import InputError
 from aetia.options import nearest
 
@@ -28,26 +28,29 @@ def describe_options(method: str) -> str:
         method: Name of the method.
 
     Returns:
-        YAML that ``aetia discover --config`` reads.
+        YAML that ``--config`` of the method's verb reads.
     """
-    _, config = _method(method)
+    _, config = find_method(method, all_methods())
     meaning = _field_comments(config)
     lines = [f"# Options of {method}; aetia {_version()}", f"method: {method}"]
     for field in fields(config):
         if field.name in meaning:
             lines += [f"# {line}" for line in textwrap.wrap(meaning[field.name], 92)]
-        value = yaml.safe_dump({field.name: field.default}, sort_keys=False).strip()
+        value = yaml.safe_dump({field.name: _plain(field.default)}, sort_keys=False).strip()
         lines.append(value)
     return "\n".join(lines) + "\n"
 
 
-def read_options(method: str, file: Path | None, settings: Sequence[str]) -> dict[str, Any]:
+def read_options(
+    method: str, file: Path | None, settings: Sequence[str], methods: Methods
+) -> dict[str, Any]:
     """Collect the options of a run.
 
     Args:
         method: Name of the method.
         file: YAML file, or None.
         settings: ``name=value`` pairs; dots reach into nested options.
+        methods: Those that the verb knows.
 
     Returns:
         Keyword arguments of the estimator.
@@ -55,7 +58,7 @@ def read_options(method: str, file: Path | None, settings: Sequence[str]) -> dic
     Raises:
         InputError: If the file cannot be read, or an option is unknown.
     """
-    _, config = _method(method)
+    _, config = find_method(method, methods)
     values: dict[str, Any] = {}
     if file is not None:
         values = _read_yaml(file)
@@ -78,7 +81,16 @@ def read_options(method: str, file: Path | None, settings: Sequence[str]) -> dic
                 f"{method} has no option {name!r}.{nearest(name, known)} "
                 f"`aetia config {method}` lists them."
             )
-    return values
+    # YAML has lists only; an option whose default is a tuple takes one.
+    are_tuples = {f.name for f in fields(config) if isinstance(f.default, tuple)}
+    return {
+        name: tuple(value) if name in are_tuples and isinstance(value, list) else value
+        for name, value in values.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _assign(values: dict[str, Any], path: list[str], value: Any, config: type) -> None:
@@ -92,14 +104,6 @@ def _assign(values: dict[str, Any], path: list[str], value: Any, config: type) -
     inner = dict(inner)
     inner[".".join(path[1:])] = value
     values[path[0]] = inner
-
-
-def _method(name: str) -> tuple[type, type]:
-    if name not in METHODS:
-        raise InputError(
-            f"no method {name!r}.{nearest(name, list(METHODS))} Methods: {', '.join(METHODS)}."
-        )
-    return METHODS[name]
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:
@@ -125,12 +129,14 @@ def _number(value: Any) -> Any:
 
 def _field_comments(config: type) -> dict[str, str]:
     """Read the strings below the fields of a dataclass, which document them."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(config))).body[0].body  # pyright: ignore
-    comments = {}
-    for field, below in pairwise(body):
-        is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
-        if isinstance(field, ast.AnnAssign) and is_text:
-            comments[field.target.id] = " ".join(str(below.value.value).split())  # pyright: ignore
+    comments: dict[str, str] = {}
+    for cls in reversed([c for c in config.__mro__ if is_dataclass(c)]):
+        body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body  # pyright: ignore
+        for field, below in pairwise(body):
+            is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+            if isinstance(field, ast.AnnAssign) and is_text:
+                text = " ".join(str(below.value.value).split())  # pyright: ignore
+                comments[field.target.id] = text  # pyright: ignore[reportAttributeAccessIssue]
     return comments
 
 

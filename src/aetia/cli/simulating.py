@@ -16,8 +16,9 @@ from aetia.randomness import seed_sequence
 from aetia.report import check_writable
 from aetia.results import plain_json, write_atomically
 from aetia.scm import Simulation, simulate, sortability_card
+from aetia.scm.effect_designs import simulate_study
 
-__all__ = ["run_simulate"]
+__all__ = ["run_simulate", "run_simulate_study"]
 
 
 def run_simulate(
@@ -65,6 +66,71 @@ def run_simulate(
         "(0.5 leaks nothing). Values near 1 mean that sorting the columns by variance, or by how "
         "well the others predict them, gives the causal order: raw synthetic scales do that."
     )
+
+
+def run_simulate_study(
+    design: str,
+    *,
+    n: int | None,
+    n_covariates: int | None,
+    seed: int | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Simulate a study and write it with its true effects.
+
+    Args:
+        design: Name of the design.
+        n: Units; None for the design's usual number.
+        n_covariates: Covariates; None for the design's usual number.
+        seed: Seed, or None for a fresh one.
+        out: Folder for ``data.csv``, ``truth.csv`` and ``simulation.json``.
+        as_json: Print JSON instead of lines.
+    """
+    import pandas as pd
+
+    seeds = seed_sequence(seed)
+    used = int(seeds.entropy) if seed is None else seed  # pyright: ignore[reportArgumentType]
+    study = simulate_study(design, n, n_covariates, random_state=used)
+    folder = check_writable(out)
+    data, truth = study.data, study.truth
+    is_arms = truth.propensity is not None
+    doses = np.array([0.0, 1.0])
+    if not is_arms:
+        low, high = np.quantile(study.treatment, [0.05, 0.95])
+        doses = np.linspace(low, high, 20)
+    response = truth.dose_response(doses)
+    frame = _frame(data)
+    if is_arms:
+        frame["treatment"] = frame["treatment"].astype(int)
+        unit = {"row": np.arange(data.n), "effect": truth.unit_effects()}
+        text = pd.DataFrame(unit).to_csv(index=False)
+    else:
+        text = pd.DataFrame({"dose": doses, "mean": response}).to_csv(index=False)
+    write_atomically(folder / "data.csv", frame.to_csv(index=False))
+    write_atomically(folder / "truth.csv", text)
+    facts = plain_json(
+        {
+            "design": design,
+            "seed": seeds.entropy,
+            "rows": data.n,
+            "covariates": study.covariates.shape[1],
+            "ate": float(response[1] - response[0]) if is_arms else None,
+            "doses": doses,
+            "dose_response": response,
+        }
+    )
+    write_atomically(folder / "simulation.json", json.dumps(facts, indent=1))
+    if as_json:
+        typer.echo(json.dumps(facts | {"data": str(folder / "data.csv")}))
+        return
+    what = "effects of all units" if is_arms else "mean outcomes of 20 doses"
+    typer.echo(
+        f"{folder / 'data.csv'}: {data.n:,} units, {facts['covariates']} covariates; "
+        f"{folder / 'truth.csv'}: {what}; seed {facts['seed']}"
+    )
+    if is_arms:
+        typer.echo(f"true average effect {facts['ate']:.4g}")
 
 
 def _variance(text: str) -> float | tuple[float, float]:

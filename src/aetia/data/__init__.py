@@ -14,7 +14,7 @@ from aetia.data.scaling import (
 )
 from aetia.data.study import EffectTruth, Study
 from aetia.data.study_readers import read_acic2018, read_ihdp, read_twins
-from aetia.data.tables import as_dataset, text_columns
+from aetia.data.tables import as_dataset, read_frame, text_columns
 from aetia.data.truth import Labelled, Truth
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "load_public",
     "pixel_mask",
     "read_acic2018",
+    "read_frame",
     "read_ihdp",
     "read_rows",
     "read_twins",

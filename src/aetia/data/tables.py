@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,10 @@ from aetia.data.dataset import Dataset, Kind
 from aetia.errors import CellTypeError, DataWarning, InputError
 from aetia.options import nearest
 
-__all__ = ["as_dataset", "as_numbers", "split_columns", "text_columns"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["as_dataset", "as_numbers", "read_frame", "split_columns", "text_columns"]
 
 _NOT_INTERVENED = {"", "nan", "none", "null", "na", "obs", "observational", "-"}
 
@@ -103,6 +106,25 @@ def as_dataset(
         levels=levels,
         source=source or read_from,
     )
+
+
+def read_frame(path: str | Path) -> pd.DataFrame:
+    """Read a file as a frame, to choose columns before they are checked.
+
+    Args:
+        path: CSV, TSV or Parquet.
+
+    Returns:
+        The frame; numbers where a column holds only numbers.
+
+    Raises:
+        InputError: If it cannot be read; duplicate names are refused.
+    """
+    import pandas as pd
+
+    names, columns, _ = _read(Path(path))
+    check_names(names)
+    return pd.DataFrame(dict(zip(names, columns, strict=True)))
 
 
 def text_columns(X: Any) -> tuple[str, ...]:

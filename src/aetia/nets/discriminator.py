@@ -53,6 +53,27 @@ class Discriminator(nn.Module):
                 x = torch.tanh(x * self.scales[k][..., None, :] + self.shifts[k][..., None, :])
         return x[..., 0]
 
+    def slope(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch inputs"]:
+        """Differentiate every row's score with respect to the row.
+
+        Written out, so that a loss of it needs one backward pass and not two.
+
+        Args:
+            x: Rows.
+
+        Returns:
+            Gradients.
+        """
+        gains = []
+        for k, scale in enumerate(self.scales):
+            x = x @ self.weights[k] + self.biases[k][..., None, :]
+            x = torch.tanh(x * scale[..., None, :] + self.shifts[k][..., None, :])
+            gains.append((1 - x.square()) * scale[..., None, :])
+        gradient = self.weights[-1].mT.expand(*x.shape[:-1], -1)
+        for gain, weight in zip(reversed(gains), reversed(list(self.weights)[:-1]), strict=True):
+            gradient = (gradient * gain) @ weight.mT
+        return gradient
+
 
 def gradient_penalty(
     discriminator: Callable[[Tensor], Tensor],
@@ -80,5 +101,8 @@ def gradient_penalty(
     shape = (*rows, *[1] * event_dims)
     u = torch.rand(shape, generator=generator, device=real.device, dtype=real.dtype)
     between = (u * real + (1 - u) * fake).detach().requires_grad_()
-    (slope,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
+    if isinstance(discriminator, Discriminator):
+        slope = discriminator.slope(between.detach())
+    else:
+        (slope,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
     return (slope.flatten(-event_dims).norm(dim=-1) - 1).square()

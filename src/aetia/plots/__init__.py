@@ -1,24 +1,33 @@
 """Arrays in, matplotlib axes and the frame that was drawn out."""
 
+from aetia.plots.arms import plot_arms
 from aetia.plots.calibration import plot_reliability
 from aetia.plots.convergence import plot_trace
 from aetia.plots.dose_response import plot_dose_response, plot_overlap, plot_unit_effects
 from aetia.plots.effect import plot_effect
 from aetia.plots.graph import plot_graph
 from aetia.plots.imputation import plot_imputed_cells, plot_missingness, plot_pictures
+from aetia.plots.learning_curve import plot_learning_curve
+from aetia.plots.marginals import plot_correlations, plot_marginals
 from aetia.plots.matrix import plot_edge_matrix
+from aetia.plots.prediction_ranks import plot_prediction_ranks
 from aetia.plots.shift import plot_families, plot_shift
 
 __all__ = [
+    "plot_arms",
+    "plot_correlations",
     "plot_dose_response",
     "plot_edge_matrix",
     "plot_effect",
     "plot_families",
     "plot_graph",
     "plot_imputed_cells",
+    "plot_learning_curve",
+    "plot_marginals",
     "plot_missingness",
     "plot_overlap",
     "plot_pictures",
+    "plot_prediction_ranks",
     "plot_reliability",
     "plot_shift",
     "plot_trace",

@@ -17,7 +17,12 @@ __all__ = ["plot_dose_response", "plot_overlap", "plot_unit_effects"]
 
 
 def plot_dose_response(
-    frame: pd.DataFrame, *, treatment: str, outcome: str, ax: Axes | None = None
+    frame: pd.DataFrame,
+    *,
+    treatment: str,
+    outcome: str,
+    level: float = 0.9,
+    ax: Axes | None = None,
 ) -> tuple[Axes, pd.DataFrame]:
     """Draw mean potential outcomes with credible and prediction bands.
 
@@ -26,6 +31,7 @@ def plot_dose_response(
             and ``prediction_upper``.
         treatment: Label of the horizontal axis.
         outcome: Label of the vertical axis.
+        level: Probability inside the bands, for the legend.
         ax: Where to draw; None makes a figure.
 
     Returns:
@@ -40,7 +46,7 @@ def plot_dose_response(
             color=GREY,
             alpha=0.18,
             lw=0,
-            label="90 % of single outcomes",
+            label=f"{100 * level:g} % of single outcomes",
         )
     ax.fill_between(
         frame["dose"],
@@ -49,7 +55,7 @@ def plot_dose_response(
         color=BLUE,
         alpha=0.3,
         lw=0,
-        label="90 % of the mean",
+        label=f"{100 * level:g} % of the mean",
     )
     ax.plot(frame["dose"], frame["mean"], color=BLUE, lw=1.8, label="mean outcome")
     ax.set_xlabel(f"{treatment}, set for everybody")
@@ -59,7 +65,12 @@ def plot_dose_response(
 
 
 def plot_unit_effects(
-    frame: pd.DataFrame, *, outcome: str, title: str = "", ax: Axes | None = None
+    frame: pd.DataFrame,
+    *,
+    outcome: str,
+    title: str = "",
+    level: float = 0.9,
+    ax: Axes | None = None,
 ) -> tuple[Axes, pd.DataFrame]:
     """Draw the effects of all units in rising order, with intervals.
 
@@ -67,6 +78,7 @@ def plot_unit_effects(
         frame: Columns ``mean``, ``lower`` and ``upper``.
         outcome: Label of the vertical axis.
         title: Title of the axes.
+        level: Probability inside the intervals, for the legend.
         ax: Where to draw; None makes a figure.
 
     Returns:
@@ -76,7 +88,13 @@ def plot_unit_effects(
     frame = frame.sort_values("mean", ignore_index=True)
     rank = np.arange(len(frame))
     ax.fill_between(
-        rank, frame["lower"], frame["upper"], color=BLUE, alpha=0.2, lw=0, label="90 % interval"
+        rank,
+        frame["lower"],
+        frame["upper"],
+        color=BLUE,
+        alpha=0.2,
+        lw=0,
+        label=f"{100 * level:g} % interval",
     )
     ax.plot(rank, frame["mean"], color=BLUE, lw=1.6, label="effect of the unit")
     ax.axhline(0, color=GREY, lw=0.8)

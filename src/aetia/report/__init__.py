@@ -1,16 +1,55 @@
 """The one-file HTML report and the run folder around it."""
 
 from aetia.report.checks import Check, check_posterior
+from aetia.report.completed_table import complete_cells, read_cells
+from aetia.report.effect_answers import EffectAnswers, choose_contrast, collect_effects
+from aetia.report.effect_checks import check_effects
+from aetia.report.effect_folder import average_facts, write_effect_run
+from aetia.report.effect_report import effect_in_words, render_effect_report
 from aetia.report.experiment_report import render_experiment_report
+from aetia.report.generation_report import generation_in_words, render_generation_report
+from aetia.report.graph_folder import write_run
 from aetia.report.graph_report import render_graph_report
-from aetia.report.run_folder import check_writable, rebuild_report, write_run
+from aetia.report.imputation_report import imputation_in_words, render_imputation_report
+from aetia.report.rebuilding import rebuild_report
+from aetia.report.run_folder import check_writable
+from aetia.report.table_answers import (
+    GenerationAnswers,
+    ImputationAnswers,
+    compare_tables,
+    model_facts,
+)
+from aetia.report.table_checks import check_generated, check_imputed
+from aetia.report.table_folder import write_generation_run, write_imputation_run
 
 __all__ = [
     "Check",
+    "EffectAnswers",
+    "GenerationAnswers",
+    "ImputationAnswers",
+    "average_facts",
+    "check_effects",
+    "check_generated",
+    "check_imputed",
     "check_posterior",
     "check_writable",
+    "choose_contrast",
+    "collect_effects",
+    "compare_tables",
+    "complete_cells",
+    "effect_in_words",
+    "generation_in_words",
+    "imputation_in_words",
+    "model_facts",
+    "read_cells",
     "rebuild_report",
+    "render_effect_report",
     "render_experiment_report",
+    "render_generation_report",
     "render_graph_report",
+    "render_imputation_report",
+    "write_effect_run",
+    "write_generation_run",
+    "write_imputation_run",
     "write_run",
 ]

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import yaml
 
 from aetia.plots import plot_families, plot_reliability, plot_shift
 from aetia.report.figures import svg_data_uri
-from aetia.results import plain_json
-from aetia.version import __version__
+from aetia.report.page import as_yaml, render_page
 
 __all__ = ["render_experiment_report"]
 
@@ -56,18 +54,11 @@ def render_experiment_report(results: Mapping[str, Any], config: Mapping[str, An
     Returns:
         HTML.
     """
-    from jinja2 import Environment, PackageLoader, select_autoescape
-
-    environment = Environment(
-        loader=PackageLoader("aetia.report"),
-        autoescape=select_autoescape(default=True),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     families = results["families"]
     group_of = {name: _group(config, name) for name in families}
     selective = results["selective"]
-    return environment.get_template("experiment.html.j2").render(
+    return render_page(
+        "experiment.html.j2",
         title=results["name"],
         model=results["model"],
         columns=list(_COLUMNS.values()),
@@ -86,8 +77,7 @@ def render_experiment_report(results: Mapping[str, Any], config: Mapping[str, An
         cards=[_card(k, v) for k, v in results.get("cards", {}).items()],
         selective=_selective(selective) if len(selective["coverage"]) > 1 else None,
         weights=results.get("weights"),
-        config=yaml.safe_dump(plain_json(config), sort_keys=False, allow_unicode=True),
-        version=__version__,
+        config=as_yaml(config),
     )
 
 

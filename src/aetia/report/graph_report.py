@@ -13,8 +13,8 @@ from aetia.diagnostics import reliability
 from aetia.plots import plot_edge_matrix, plot_graph, plot_reliability, plot_trace
 from aetia.report.checks import check_posterior
 from aetia.report.figures import svg_data_uri
-from aetia.results import EffectPosterior, GraphPosterior, plain_json
-from aetia.version import __version__
+from aetia.report.page import as_yaml, column_rows, render_page, show
+from aetia.results import EffectPosterior, GraphPosterior
 
 __all__ = ["render_graph_report"]
 
@@ -63,14 +63,6 @@ def render_graph_report(
     Returns:
         HTML.
     """
-    from jinja2 import Environment, PackageLoader, select_autoescape
-
-    environment = Environment(
-        loader=PackageLoader("aetia.report"),
-        autoescape=select_autoescape(default=True),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     p = posterior.edge_probabilities()
     ax, drawn = plot_graph(p, posterior.names)
     matrix_ax, _ = plot_edge_matrix(p, posterior.names)
@@ -79,11 +71,12 @@ def render_graph_report(
         trace = svg_data_uri(plot_trace(posterior.trace)[0])
     table = posterior.edge_table(threshold=0.01)
     facts = [
-        (_LABELS.get(k, k), _show(v))
+        (_LABELS.get(k, k), show(v))
         for k, v in posterior.diagnostics.items()
         if k not in _HIDDEN and not isinstance(v, (dict, list))
     ]
-    return environment.get_template("graph.html.j2").render(
+    return render_page(
+        "graph.html.j2",
         title=title,
         posterior=posterior,
         method=posterior.diagnostics.get("method", "unknown method"),
@@ -100,14 +93,11 @@ def render_graph_report(
         knowledge=yaml.safe_dump(posterior.knowledge.to_dict(), allow_unicode=True).strip()
         if posterior.knowledge.to_dict()
         else "",
-        columns=_rows(data_summary),
+        columns=column_rows(data_summary),
         source=source,
         effects=[_effect(e) for e in effects],
         comparison=None if truth is None else _comparison(posterior, truth),
-        config=yaml.safe_dump(
-            plain_json(posterior.diagnostics.get("config", {})), sort_keys=False, allow_unicode=True
-        ),
-        version=__version__,
+        config=as_yaml(posterior.diagnostics.get("config", {})),
     )
 
 
@@ -122,18 +112,11 @@ def _headline(posterior: GraphPosterior) -> str:
     )
 
 
-def _rows(summary: Mapping[str, Sequence[Any]] | None) -> list[dict[str, str]]:
-    if not summary:
-        return []
-    keys = list(summary)
-    return [{k: _show(summary[k][i]) for k in keys} for i in range(len(summary[keys[0]]))]
-
-
 def _comparison(posterior: GraphPosterior, truth: np.ndarray) -> dict[str, Any]:
     off = ~np.eye(len(truth), dtype=bool)
     curve = reliability(posterior.edge_probabilities()[off], truth[off])
     ax, _ = plot_reliability(curve.stated, curve.observed, curve.n_events)
-    metrics = [(k.replace("_", " "), _show(v)) for k, v in posterior.compare(truth).items()]
+    metrics = [(k.replace("_", " "), show(v)) for k, v in posterior.compare(truth).items()]
     return {"metrics": metrics, "image": svg_data_uri(ax.figure)}
 
 
@@ -149,13 +132,3 @@ def _effect(effect: EffectPosterior) -> dict[str, Any]:
             f"{effect.probability_of_effect or 0.0:.0%}."
         ),
     }
-
-
-def _show(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return str(value)
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, int) and abs(value) < 10**9:
-        return f"{value:,}"
-    return str(value)

@@ -101,12 +101,12 @@ class Run:
         parameters = phase.parameters(self.plain)
         if phase.optimiser is not None:
             return phase.optimiser(parameters)
-        config, on_gpu = self.config, self.fabric.device.type == "cuda"
+        config = self.config
         groups = parameter_groups(parameters, config.weight_decay)
         options = {"lr": config.learning_rate, "betas": config.betas, "eps": config.eps}
         if config.optimiser == "lamb":
             return LAMB(groups, **options)
-        return torch.optim.AdamW(groups, **options, fused=on_gpu or None)
+        return torch.optim.AdamW(groups, **options, fused=True)
 
     # -- one step -------------------------------------------------------------------------
 
@@ -116,7 +116,8 @@ class Run:
         info: dict[str, float] = {}
         was_skipped = False
         rate = learning_rate(config, step, self.progress.n_reductions)
-        self.module.train()
+        if not self.module.training:
+            self.module.train()
         for k, (phase, optimiser) in enumerate(zip(self.phases, self.optimisers, strict=True)):
             if step % phase.every:
                 continue

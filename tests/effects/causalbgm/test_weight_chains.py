@@ -109,7 +109,7 @@ def full(**options):
 
 @pytest.mark.parametrize("target", ["joint", "weights"])
 def test_chains_keep_what_was_asked_for(case, target):
-    networks, units, z, flat = case
+    networks, units, z, _ = case
     prior = LatentPrior(D, 2)
     runs = [
         sample_weights(networks, prior, units, z, full(target=target), generator(s), progress=False)

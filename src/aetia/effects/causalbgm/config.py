@@ -25,13 +25,13 @@ class CausalBGMConfig:
     """Parts of the units; each network learns from all parts but one, which chooses its weights
     and serves the correction. ``"auto"`` is 5. One fold: a fifth of the units
     chooses weights, and nothing can be corrected."""
-    n_replicates: int | Literal["auto"] = "auto"
-    """Networks for each part, from different starts. ``"auto"``: 2, or 1 from 4,000 units on."""
+    n_replicates: int = 1
+    """Networks for each part, from different starts."""
     init: Literal["egm", "prior"] = "egm"
     """Whether encoder and networks start together (CausalEGM), or latents start at their prior."""
     n_egm_steps: int | Literal["auto"] = "auto"
-    """Updates of the generative networks. ``"auto"``: 500, rising with the root of the number of
-    units to at most 1,500."""
+    """Updates of the generative networks. ``"auto"``: 1,000, rising with the root of the number of
+    units to at most 2,000."""
     n_critic_steps: int = 1
     """Updates of the critic for each of them."""
     n_epochs: int = 0
@@ -73,7 +73,8 @@ class CausalBGMConfig:
     """Strength of the prior that switches covariates off at the encoder's input; 1 is the
     evidence approximation with every weight counted, 0 switches it off."""
     latent_noise: float = 0.7
-    """Standard deviation of a unit's latents around what the encoder says, while it learns ..."""
+    """Standard deviation of a unit's latents around what the encoder says, falling to zero over
+    the joint start ..."""
     latent_shrinkage: float = 0.05
     """... and the weight of their squares, half of which is the price of information about a
     unit in an evidence bound (weight 1)."""
@@ -192,7 +193,7 @@ class FullMCMCConfig(CausalBGMConfig):
     """Options of FullMCMCCausalBGM: weights and latents are sampled."""
 
     n_folds: int | Literal["auto"] = 1
-    n_replicates: int | Literal["auto"] = 4
+    n_replicates: int = 4
     """Chains; each starts at a network of its own."""
     n_epochs: int = 5
     correction: Literal["one-step", "none"] = "none"

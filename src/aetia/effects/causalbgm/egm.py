@@ -17,7 +17,11 @@ from aetia.effects.causalbgm.generative import Units, outcome_inputs
 from aetia.effects.causalbgm.networks import Networks
 from aetia.nets import Discriminator, NormalHead, gradient_penalty, scalar_head
 
-__all__ = ["batch_fit", "critic_loss", "generative_loss", "weighted_likelihood"]
+__all__ = ["LARGEST_DOSE", "batch_fit", "critic_loss", "generative_loss", "weighted_likelihood"]
+
+LARGEST_DOSE = 10.0
+"""Doses beyond this many robust standard deviations count as this much for the treatment's law,
+which a normal law could not follow. The outcome's network sees them as they are."""
 
 Parts = dict[str, Tensor]
 
@@ -43,7 +47,8 @@ def critic_loss(
         The loss of each member, and its parts.
     """
     encoded = encoded.detach()
-    gap = critic(encoded).mean(-1) - critic(prior).mean(-1)
+    fake, real = critic(torch.cat([encoded, prior], -2)).chunk(2, -1)
+    gap = fake.mean(-1) - real.mean(-1)
     slope = penalty * gradient_penalty(critic, prior, encoded, generator).mean(-1)
     return gap + slope, {"critic_gap": gap, "slope_penalty": slope}
 
@@ -144,7 +149,8 @@ def batch_fit(
             raw[..., 0], units.treatment, reduction="none"
         )
     else:
-        treatment = weighted_likelihood(units.treatment, scalar_head(raw), exponent)
+        dose = units.treatment.clamp(-LARGEST_DOSE, LARGEST_DOSE)
+        treatment = weighted_likelihood(dose, scalar_head(raw), exponent)
     inputs = outcome_inputs(networks.roles, z, units.treatment, networks.dose_knots)
     raw = networks.apply_noisy("outcome", inputs, generator)
     outcome = weighted_likelihood(units.outcome, scalar_head(raw), exponent)

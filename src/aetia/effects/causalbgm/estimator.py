@@ -117,7 +117,7 @@ class CausalBGM(BaseEstimator):
         treatment_kind: Literal["auto", "binary", "continuous"] = "auto",
         latent_dims: tuple[int, int, int, int] | Literal["auto"] = (2, 2, 2, 4),
         n_folds: int | Literal["auto"] = "auto",
-        n_replicates: int | Literal["auto"] = "auto",
+        n_replicates: int = 1,
         init: Literal["egm", "prior"] = "egm",
         n_egm_steps: int | Literal["auto"] = "auto",
         n_critic_steps: int = 1,
@@ -470,8 +470,6 @@ class CausalBGM(BaseEstimator):
         roles = _roles(config, table)
         n_folds = 5 if config.n_folds == "auto" else config.n_folds
         n_replicates = config.n_replicates
-        if n_replicates == "auto":
-            n_replicates = 2 if table.n < 4000 else 1
         if n_folds > table.n // 4:
             raise InputError(f"n_folds={n_folds} leaves fewer than 4 of {table.n} units a fold.")
         units = table.units.map(lambda part: part.to(device))
@@ -496,7 +494,7 @@ class CausalBGM(BaseEstimator):
         if config.init == "egm":
             n_steps = config.n_egm_steps
             if n_steps == "auto":
-                n_steps = int(np.clip(500 * math.sqrt(table.n / 1000), 500, 1500))
+                n_steps = int(np.clip(1000 * math.sqrt(table.n / 1000), 1000, 2000))
             seed = int(streams[2].generate_state(1)[0])
             rows += fit_jointly(networks, units, folds, config, n_steps, seed, self.progress, best)
             best.restore(networks)

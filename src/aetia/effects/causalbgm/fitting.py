@@ -26,7 +26,6 @@ __all__ = ["batch_size", "fit_jointly", "update_iteratively"]
 _CLIP = 5.0
 """Largest gradient norm of a member; an ensemble's is this times the root of its size."""
 
-ANNEAL = 0.0
 Rows = list[dict[str, Any]]
 OnStep = Callable[[int, Mapping[str, float]], Mapping[str, float]]
 
@@ -67,8 +66,9 @@ def fit_jointly(
         return torch.empty(shape, device=batch.covariates.device).normal_(generator=generator)
 
     def blurred(z: Tensor, generator: torch.Generator, step: int) -> Tensor:
-        left = 1 - ANNEAL * step / total
-        return z + left * config.latent_noise * torch.empty_like(z).normal_(generator=generator)
+        # It ends at zero: what is found under noise is then fitted without it.
+        left = config.latent_noise * (1 - step / total)
+        return z + left * torch.empty_like(z).normal_(generator=generator)
 
     def critic(
         _: nn.Module, batch: tuple[Units, Tensor], step: int, generator: torch.Generator

@@ -100,7 +100,7 @@ class FullMCMCCausalBGM(CausalBGM):
         treatment_kind: Literal["auto", "binary", "continuous"] = "auto",
         latent_dims: tuple[int, int, int, int] | Literal["auto"] = (2, 2, 2, 4),
         n_folds: int | Literal["auto"] = 1,
-        n_replicates: int | Literal["auto"] = 4,
+        n_replicates: int = 4,
         init: Literal["egm", "prior"] = "egm",
         n_egm_steps: int | Literal["auto"] = "auto",
         n_critic_steps: int = 1,

@@ -86,7 +86,7 @@ class IdentifiableCausalBGM(CausalBGM):
         treatment_kind: Literal["auto", "binary", "continuous"] = "auto",
         latent_dims: tuple[int, int, int, int] | Literal["auto"] = (2, 2, 2, 4),
         n_folds: int | Literal["auto"] = "auto",
-        n_replicates: int | Literal["auto"] = "auto",
+        n_replicates: int = 1,
         init: Literal["egm", "prior"] = "egm",
         n_egm_steps: int | Literal["auto"] = "auto",
         n_critic_steps: int = 1,

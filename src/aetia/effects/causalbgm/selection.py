@@ -7,12 +7,15 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor
 
-from aetia.effects.causalbgm.egm import weighted_likelihood
+from aetia.effects.causalbgm.egm import LARGEST_DOSE, weighted_likelihood
 from aetia.effects.causalbgm.folds import Folds
 from aetia.effects.causalbgm.generative import Units, outcome_law, treatment_law
 from aetia.effects.causalbgm.networks import Networks
 
 __all__ = ["BestWeights", "held_out_loss"]
+
+_LARGEST_LOSS = 10.0
+"""Of one unit's outcome: a few outliers must not choose the weights."""
 
 
 @torch.no_grad()
@@ -41,9 +44,10 @@ def held_out_loss(
         logit = law.mean[..., 0]
         treatment = F.binary_cross_entropy_with_logits(logit, received, reduction="none")
     else:
-        treatment = weighted_likelihood(received, law, exponent)
+        dose = received.clamp(-LARGEST_DOSE, LARGEST_DOSE)
+        treatment = weighted_likelihood(dose, law, exponent)
     law = outcome_law(mechanisms, networks.roles, z, units.treatment)
-    total = treatment + weighted_likelihood(result, law, exponent)
+    total = treatment + weighted_likelihood(result, law, exponent).clamp(max=_LARGEST_LOSS)
     return torch.where(held, total, 0.0).sum(1) / held.sum(1)
 
 

@@ -1,0 +1,50 @@
+"""Reports made again from what is saved in the folder of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from aetia.errors import InputError, ResultFileError
+from aetia.report.effect_folder import effect_report_of
+from aetia.report.graph_folder import graph_report_of
+from aetia.report.table_folder import generation_report_of, imputation_report_of
+from aetia.results import write_atomically
+
+__all__ = ["rebuild_report"]
+
+_KINDS = {
+    "graph": graph_report_of,
+    "effect": effect_report_of,
+    "imputation": imputation_report_of,
+    "generation": generation_report_of,
+}
+
+
+def rebuild_report(run: str | Path) -> Path:
+    """Make the report of a run folder again, from what is saved there.
+
+    Args:
+        run: A folder written by ``discover``, ``effect``, ``impute`` or ``generate``.
+
+    Returns:
+        The report.
+
+    Raises:
+        InputError: If there is no such folder.
+        ResultFileError: If something is missing or damaged.
+    """
+    folder = Path(run)
+    if not folder.is_dir():
+        raise InputError(f"no such run folder: {str(folder)!r}.")
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        kind = summary.get("kind", "graph")
+        make = _KINDS[kind]
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise ResultFileError(
+            f"{str(folder / 'summary.json')!r} is missing or damaged: {error}"
+        ) from error
+    report = folder / "report.html"
+    write_atomically(report, make(folder, summary))
+    return report
