@@ -189,7 +189,7 @@ def test_errors_of_the_covariates_alone_do_not_bend_the_curve():
 def test_the_correction_equals_its_formula_written_out():
     rng = np.random.default_rng(0)
     n = 60
-    v, t, law = design(n)
+    _, t, law = design(n)
     doses, knots = np.array([-0.5, 0.2, 1.1]), spline_knots(t)
     curves, own = rng.normal(size=(n, 3)), rng.normal(size=(n, len(knots)))
     residual, weights = rng.normal(size=n), bootstrap_weights(3, n, rng)
@@ -224,7 +224,7 @@ def test_tied_doses_leave_the_mean_residual_only():
 
 
 def test_units_and_scale_of_the_outcome_pass_through():
-    v, t, law = design(200)
+    _, t, law = design(200)
     rng = np.random.default_rng(3)
     doses = np.linspace(-1, 1, 4)
     curves, own, residual = (

@@ -159,7 +159,7 @@ def test_every_field_of_the_config_is_read(cls):
 
 
 def test_questions_before_the_fit_say_so():
-    with pytest.raises(Exception, match="(?i)fit"):
+    with pytest.raises(Exception, match=r"(?i)fit"):
         make(CausalBGM).ate()
 
 
