@@ -132,7 +132,7 @@ def corrected_dose_response(
 ) -> Float[np.ndarray, "draws doses"]:
     r"""Average curves over units and add what the residuals' dependence on the dose says.
 
-    Out-of-fold residuals :math:`r = y - m(t, v)` are regressed on
+    Out-of-fold residuals :math:`r = y - m(t, v)`, less their weighted mean, are regressed on
     :math:`x = B(t) - E[B(t) \mid v]`, whose coefficients do not feel errors that depend on the
     covariates alone (Robinson, 1988), and on :math:`x'(M - \bar M)` with M the unit's own curve
     at the knots, so that effects which differ between units more than the networks say do not pass
@@ -167,6 +167,9 @@ def corrected_dose_response(
     gram = (weights @ (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)).reshape(-1, q, q)
     ridge = _RIDGE * np.trace(gram[:, :-1, :-1], axis1=1, axis2=2) / (q - 1)
     gram = gram + ridge[:, None, None] * np.eye(q)
-    beta = np.linalg.solve(gram, (weights @ (x * residual[:, None]))[..., None])[..., 0]
+    # Without its mean, which doses cannot explain: a constant bias would only add noise.
+    mean = weights @ residual
+    right = weights @ (x * residual[:, None]) - mean[:, None] * (weights @ x)
+    beta = np.linalg.solve(gram, right[..., None])[..., 0]
     at = np.column_stack([natural_spline(doses, knots), np.zeros(len(doses))])
     return plug_in + beta @ at.T - np.sum((weights @ shift) * beta, 1, keepdims=True)

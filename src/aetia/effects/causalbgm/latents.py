@@ -49,14 +49,14 @@ def latent_density(
 class LatentChains(NamedTuple):
     """Chains after their warm-up."""
 
-    draws: Iterator[Float[Tensor, "members n latents"]]
+    draws: Iterator[Float[Tensor, "*members n latents"]]
     """One draw after the other; nobody holds them all."""
     warm_up: WarmUp
 
 
 def latent_chains(
     density: LogDensity,
-    start: Float[Tensor, "members n latents"],
+    start: Float[Tensor, "*members n latents"],
     generator: torch.Generator,
     *,
     sampler: str = "hmc",

@@ -102,7 +102,8 @@ def sample_weights(
     """
     with torch.no_grad():
         flat = {name: flatten_layers(getattr(networks, name).layers).clone() for name in NETWORKS}
-    blocks = (*NETWORKS, "latents") if config.target == "joint" else NETWORKS
+    # Latents first: the networks' densities are then all given the latents that are kept.
+    blocks = ("latents", *NETWORKS) if config.target == "joint" else NETWORKS
     first = {name: torch.full(flat[name].shape[:1], 0.01, device=z.device) for name in NETWORKS} | {
         "latents": torch.full(z.shape[:2], 0.1, device=z.device)
     }
