@@ -63,7 +63,7 @@ def check_columns(
         )
     for j in range(d):
         seen = values[observed[:, j], j]
-        if not len(seen):
+        if not len(seen) and relations:
             raise InputError(
                 f"column {names[j]!r} has no observed value; drop it with exclude=[{names[j]!r}]."
             )

@@ -28,6 +28,8 @@ class Phase:
         name: In the record, when there are several.
         optimiser: Makes another optimiser than the configured one, for instance one with row-wise
             state.
+        clip: Clips gradients in place of the norm over all parameters, and returns that norm: for
+            ensembles, whose members must not feel each other.
     """
 
     parameters: Callable[[nn.Module], Sequence[nn.Parameter]]
@@ -35,3 +37,4 @@ class Phase:
     every: int = 1
     name: str = "main"
     optimiser: Callable[[Sequence[nn.Parameter]], torch.optim.Optimizer] | None = None
+    clip: Callable[[Sequence[nn.Parameter], float], float] | None = None

@@ -180,6 +180,8 @@ class Run:
         parameters = [p for p in phase.parameters(self.plain) if p.grad is not None]
         if not parameters:
             return 0.0
+        if phase.clip is not None:
+            return phase.clip(parameters, limit)
         if any(p.grad.is_sparse for p in parameters):  # pyright: ignore[reportOptionalMemberAccess]
             return _clip_sparse(parameters, limit)
         norm = self.fabric.clip_gradients(

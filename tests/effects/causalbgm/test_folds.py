@@ -153,7 +153,6 @@ def test_no_member_sees_its_held_out_units(is_binary, n_epochs, monkeypatch):
         assert not same(first[1 - m], second[1 - m])
 
 
-@pytest.mark.xfail(reason="gradients are clipped by the norm of the whole ensemble", strict=True)
 def test_a_wild_outcome_does_not_reach_the_member_that_holds_it_out():
     # Gradients are clipped: by the norm of the member, not of all members together.
     units = random_units(60).map(lambda part: part.float())

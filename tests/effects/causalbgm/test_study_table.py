@@ -194,7 +194,6 @@ def test_doses_outside_of_those_seen_are_warned_about():
         fitted.dose_response([np.nan])
 
 
-@pytest.mark.xfail(reason="a column that no new unit has is refused as if at the fit", strict=True)
 def test_new_units_may_all_lack_the_same_column():
     data = frame(80)
     data.loc[::3, "age"] = np.nan
@@ -205,7 +204,6 @@ def test_new_units_may_all_lack_the_same_column():
     np.testing.assert_allclose(fitted.effect(covariates=one).mean, together.mean[:1], atol=0.5)
 
 
-@pytest.mark.xfail(reason="an error of NumPy or torch comes through", strict=True)
 def test_a_dose_response_without_doses_is_refused_in_words():
     t, y, v = doses_study(80)
     fitted = quick().fit(t, y, v)

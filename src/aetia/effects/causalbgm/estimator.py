@@ -243,7 +243,7 @@ class CausalBGM(BaseEstimator):
         """
         fit, units, names, segments = self._asked(covariates, treatment, outcome, given)
         levels = self._levels([treated, control])
-        seeds = self._question("effect", treated, control)
+        seeds = self._question("effect", *levels)
         means, variances, report = self._unit_laws(fit, units, segments, levels, given, seeds)
         draws = means[..., 0] - means[..., 1]
         rng = np.random.default_rng(seeds.spawn(1)[0])
@@ -265,7 +265,7 @@ class CausalBGM(BaseEstimator):
         """
         fit = self._fitted()
         codes = self._codes([treated, control])
-        rng = np.random.default_rng(self._question("ate", treated, control))
+        rng = np.random.default_rng(self._question("ate", *codes))
         averages = self._averages(fit, codes, rng)
         draws = averages.means[:, :1] - averages.means[:, 1:]
         single = averages.single[:, :1] - averages.single[:, 1:]
@@ -290,6 +290,8 @@ class CausalBGM(BaseEstimator):
             low, high = np.quantile(fit.table.treatment, [0.05, 0.95])
             asked = list(np.atleast_1d(np.linspace(low, high, 20) if doses is None else doses))
             names = [f"{float(dose):.4g}" for dose in asked]
+        if not asked:
+            raise InputError("doses is empty; ask for at least one level.")
         codes = self._codes(asked)
         rng = np.random.default_rng(self._question("dose-response", *codes))
         averages = self._averages(fit, codes, rng)
@@ -328,7 +330,7 @@ class CausalBGM(BaseEstimator):
         """
         fit, units, names, segments = self._asked(covariates, treatment, outcome, "everything")
         levels = self._levels([level])
-        seeds = self._question("counterfactual", level)
+        seeds = self._question("counterfactual", *levels)
         chains, report = self._chains(fit, units, segments, seeds)
         draws = [_with_same_noise(fit, z, units, levels) for z in chains]
         values = fit.in_outcome_units(torch.stack(draws).double().cpu().numpy())
@@ -530,6 +532,14 @@ class CausalBGM(BaseEstimator):
             "version": __version__,
         }
         self._remember(health)
+        share = self.evaluate()["r2_y"]
+        if not share > -1:
+            warnings.warn(
+                f"the networks predict the outcome worse than its mean (out-of-fold R2 {share:.3g})"
+                "; lower learning_rate, or look for extreme values in treatment and outcome.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
         overlap = self.overlap()
         if overlap.is_poor:
             warnings.warn(overlap.verdict(), DataWarning, stacklevel=3)
@@ -566,11 +576,7 @@ class CausalBGM(BaseEstimator):
         return doses
 
     def _levels(self, levels: list[Any]) -> Float[np.ndarray, " k"]:
-        codes = self._codes(levels)
-        table = self._fitted().table
-        if table.is_binary:
-            return codes
-        return table.scaled_treatment(codes).astype(np.float64)
+        return self._fitted().table.scaled_codes(self._codes(levels))
 
     def _question(self, *words: Any) -> np.random.SeedSequence:
         """Make a stream that depends on the question, not on which were asked before."""

@@ -132,10 +132,10 @@ def read_fitted(
                 f"{str(folder)!r} holds a {header['kind']}, expected a {kind}: use "
                 f"{header['kind']}.load."
             )
-        options = header["options"]  # JSON knows no tuples
-        config = config_class(
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
-        )
+        given = header["options"].items()
+        # JSON knows no tuples.
+        options: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given}
+        config = config_class(**options)
         fit = _restore(header, tensors, config)
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{str(path)!r} is damaged or not ours: {error}") from error

@@ -204,8 +204,8 @@ class Fitted:
         """
         table, n_draws = self.table, config.n_draws
         doses = np.asarray(levels, dtype=np.float64)
-        asked = [0.0, 1.0] if table.is_binary else doses
-        means, variances = self.out_of_fold_laws(table.scaled_treatment(asked).astype(np.float64))
+        asked = np.array([0.0, 1.0]) if table.is_binary else doses
+        means, variances = self.out_of_fold_laws(table.scaled_codes(asked))
         weights = bootstrap_weights(n_draws, table.n, rng)
         replicate = rng.integers(len(means), size=n_draws)
         draws = np.empty((n_draws, len(asked)))
@@ -215,7 +215,7 @@ class Fitted:
         at_knots = means
         if corrects and not table.is_binary:
             knots = spline_knots(table.treatment)
-            at_knots, _ = self.out_of_fold_laws(table.scaled_treatment(knots).astype(np.float64))
+            at_knots, _ = self.out_of_fold_laws(table.scaled_codes(knots))
         for r in range(len(means)):
             mine = replicate == r
             if not corrects:

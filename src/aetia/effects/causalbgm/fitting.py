@@ -21,10 +21,10 @@ from aetia.nets import normal_log_prob, scalar_head
 from aetia.samplers import HMC, HMCState
 from aetia.training import Phase, RowwiseAdam, TrainingConfig, train
 
-__all__ = ["batch_size", "fit_jointly", "update_iteratively"]
+__all__ = ["batch_size", "clip_members", "fit_jointly", "update_iteratively"]
 
 _CLIP = 5.0
-"""Largest gradient norm of a member; an ensemble's is this times the root of its size."""
+"""Largest gradient norm of a member."""
 
 Rows = list[dict[str, Any]]
 
@@ -115,12 +115,16 @@ def fit_jointly(
             loss=generative,
             every=config.n_critic_steps if adversarial else 1,
             name="networks",
+            clip=clip_members,
         )
     ]
     if adversarial:
         phases.append(
             Phase(
-                parameters=lambda _: list(networks.critic.parameters()), loss=critic, name="critic"
+                parameters=lambda _: list(networks.critic.parameters()),
+                loss=critic,
+                name="critic",
+                clip=clip_members,
             )
         )
     options = TrainingConfig(
@@ -131,7 +135,7 @@ def fit_jointly(
         schedule="cosine",
         warmup=0.05,
         min_learning_rate=0.02 * config.learning_rate,
-        clip_norm=_CLIP * math.sqrt(networks.n_members),
+        clip_norm=_CLIP,
         log_every=max(total // 20, 1),
         gradient_shares=False,
         validate_every=max(total // 20, 1),
@@ -275,6 +279,25 @@ def update_iteratively(
     )
     rows = _train(state, networks, phases, units, folds, config, options, seed, best)
     return state.table.detach().unflatten(0, z.shape[:2]), rows
+
+
+@torch.no_grad()
+def clip_members(parameters: Sequence[nn.Parameter], limit: float) -> float:
+    """Clip the gradient of every member on its own: units held out by one teach the others.
+
+    Args:
+        parameters: With members in front, and gradients.
+        limit: Largest norm of a member.
+
+    Returns:
+        The norm over all members, before clipping.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
+    factor = (limit / (norms + 1e-12)).clamp(max=1.0)
+    for g in gradients:
+        g.mul_(factor.view(-1, *[1] * (g.ndim - 1)))
+    return float(norms.norm())
 
 
 def batch_size(config: CausalBGMConfig, n: int) -> int:

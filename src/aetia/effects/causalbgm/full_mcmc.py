@@ -258,7 +258,7 @@ class FullMCMCCausalBGM(CausalBGM):
         self, fit: Fitted, codes: Float[np.ndarray, " k"]
     ) -> Float[np.ndarray, "draws chains n k"]:
         """Mean outcomes of every unit under every level, for every kept draw."""
-        levels = fit.table.scaled_treatment(codes).astype(np.float64)
+        levels = fit.table.scaled_codes(codes)
         with torch.no_grad():
             laws = level_laws(self._draws.mechanisms, fit.networks, self._draws.latents, levels)
         return fit.in_outcome_units(laws.mean.double().cpu().numpy())
@@ -267,7 +267,7 @@ class FullMCMCCausalBGM(CausalBGM):
         self, fit: Fitted, codes: Float[np.ndarray, " k"], rng: np.random.Generator
     ) -> Averages:
         n = fit.table.n
-        levels = fit.table.scaled_treatment(codes).astype(np.float64)
+        levels = fit.table.scaled_codes(codes)
         n_kept, n_chains = self._draws.log_density.shape
         which = rng.integers(n_kept * n_chains, size=self._config.n_draws)
         weights = bootstrap_weights(len(which), n, rng)

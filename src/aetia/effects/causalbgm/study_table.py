@@ -128,6 +128,20 @@ class StudyTable:
         centre, scale = self.treatment_scale
         return ((doses - centre) / scale).astype(np.float32)
 
+    def scaled_codes(self, codes: Float[np.ndarray, " k"]) -> Float[np.ndarray, " k"]:
+        """Bring doses to the networks' scale, and leave codes of arms as they are.
+
+        Args:
+            codes: Doses in the user's units, or 0 and 1.
+
+        Returns:
+            Numbers.
+        """
+        if self.arms:
+            return codes
+        centre, scale = self.treatment_scale
+        return (codes - centre) / scale
+
     def _arm_codes(self, levels: np.ndarray) -> np.ndarray:
         codes = np.empty(len(levels))
         for i, level in enumerate(levels):
@@ -167,6 +181,8 @@ def read_study(
         InputError: Naming the column, what was found and what to do.
     """
     names = [a for a in (treatment, outcome) if isinstance(a, str)]
+    if len(names) == 2 and names[0] == names[1]:
+        raise InputError(f"treatment and outcome are the same column, {names[0]!r}.")
     whole = _covariate_table(covariates) if names else None
     if whole is not None:
         t, t_name = _named(whole, treatment) if isinstance(treatment, str) else (treatment, None)
@@ -318,7 +334,9 @@ def _scales(
     values: np.ndarray, observed: np.ndarray, labels: tuple[str, ...]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     seen = np.where(observed, values, np.nan)
-    centre, scale = np.nanmean(seen, 0), np.nanstd(seen, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # columns without any value
+        centre, scale = np.nanmean(seen, 0), np.nanstd(seen, 0)
     varies = scale > 1e-12 * np.maximum(np.abs(centre), 1e-300)
     if not varies.all():
         constant = [label for label, v in zip(labels, varies, strict=True) if not v]
