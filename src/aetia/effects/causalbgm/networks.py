@@ -49,10 +49,11 @@ class Networks(nn.Module):
         v = units.covariates
         p = v.shape[1]
         knots = quantile_knots(v, config.n_knots)
-        bends = F.relu(v[:, None] - knots)  # none, if there are no knots
+        bends = F.relu(v[:, None] - knots)
+        spread = (bends - bends.mean(0)).square().mean(0).sqrt()
         self.register_buffer("knots", knots)
         self.register_buffer("bend_centre", bends.mean(0))
-        self.register_buffer("bend_scale", bends.var(0, correction=0).sqrt().clamp(min=0.05))
+        self.register_buffer("bend_scale", spread.clamp(min=0.05))
         n_doses = 0 if is_binary else config.n_dose_knots
         self.register_buffer("dose_knots", quantile_knots(units.treatment, n_doses))
         missing = torch.zeros(p, dtype=torch.bool)
