@@ -18,7 +18,7 @@ def boosting(**options):
 
 
 def t_learner(study, level=0.9):
-    """Two regressions; the interval of the average is of the doubly robust score."""
+    """Two regressions, without intervals."""
     t, y, v = study.treatment, study.outcome, study.covariates
     arms = [boosting().fit(v[t == a], y[t == a]).predict(v) for a in (0, 1)]
     effect = arms[1] - arms[0]

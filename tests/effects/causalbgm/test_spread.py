@@ -84,3 +84,17 @@ def test_one_fold_has_the_spread_of_its_replicates():
 @pytest.mark.parametrize("n_folds", [1, 2])
 def test_very_few_members_give_finite_draws(n_folds):
     assert torch.isfinite(ensemble_draws(members(n_folds), n_folds, 50, generator())).all()
+
+
+def test_one_network_alone_warns_that_its_intervals_have_no_width():
+    import pytest
+
+    from aetia import CausalBGM, simulate_study
+    from aetia.errors import ConvergenceWarning
+
+    study = simulate_study("hahn", 100, random_state=0)
+    options = {"n_folds": 1, "n_replicates": 1, "n_egm_steps": 20, "progress": False}
+    fitted = CausalBGM(random_state=0, **options).fit(*study[:3])
+    with pytest.warns(ConvergenceWarning, match="one network says nothing about its own error"):
+        units = fitted.effect()
+    assert (units.interval(0.9)[:, 1] == units.interval(0.9)[:, 0]).all()

@@ -675,6 +675,13 @@ class CausalBGM(BaseEstimator):
             drawn = networks.draw_mechanisms(max(n_draws // n_members, 1), generator)
             moved = level_laws(drawn, networks, z, levels).mean
             within = moved - centres
+        if n_members == 1 and within is None:
+            warnings.warn(
+                "one network says nothing about its own error, so intervals of unit effects have "
+                "no width: raise n_folds or n_replicates.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
         draws = ensemble_draws(centres, fit.folds.n_folds, n_draws, generator)
         if within is not None:
             flat = within.flatten(0, 1)

@@ -6,6 +6,7 @@ Rows are flat everywhere, ``[..., p]``; the networks for images fold them.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -51,7 +52,7 @@ class LatentLaw(NamedTuple):
     std: Float[Tensor, "n k"]
 
 
-class Decoder(nn.Module):
+class Decoder(nn.Module, ABC):
     """A generator: latents to the outputs that a likelihood reads."""
 
     n_latents: int
@@ -64,13 +65,13 @@ class Decoder(nn.Module):
         """
         return None
 
+    @abstractmethod
     def fixed(self) -> Decode:
         """Take the weights, or their means.
 
         Returns:
             A function of latents with any leading dimensions.
         """
-        raise NotImplementedError
 
     def drawn(self, n_draws: int, generator: torch.Generator) -> Decode:
         """Draw sets of weights; without random weights they are all the same.
