@@ -11,10 +11,11 @@ from aetia.effects.causalbgm.correction import (
     arm_scores,
     bootstrap_weights,
     corrected_dose_response,
-    expected_basis,
     natural_spline,
     spline_knots,
+    widened_by_folds,
 )
+from aetia.effects.causalbgm.dose_law import DoseLaw
 
 KNOTS = np.array([-1.5, -0.4, 0.1, 0.9, 2.0])
 
@@ -109,25 +110,12 @@ def test_the_basis_is_constant_outside_the_knots():
     np.testing.assert_allclose(found[3], found[2])
 
 
-def test_the_expected_basis_is_the_mean_over_the_normal_law():
-    mean, sd = np.array([-0.5, 0.2, 1.0]), np.array([0.3, 0.6, 0.05])
-    found = expected_basis(mean, sd, KNOTS, n_nodes=60)
-    for i in range(3):
-        grid = np.linspace(-9, 9, 20_001)
-        density = stats.norm.pdf(grid)
-        values = natural_spline(mean[i] + sd[i] * grid, KNOTS) * density[:, None]
-        np.testing.assert_allclose(found[i], np.trapezoid(values, grid, axis=0), atol=2e-3)
-    np.testing.assert_allclose(expected_basis(mean, sd, KNOTS).sum(1), 1, atol=1e-12)
-    sure = expected_basis(mean, np.zeros(3), KNOTS)
-    np.testing.assert_allclose(sure, natural_spline(mean, KNOTS), atol=1e-12)
-
-
 def design(n=3000, seed=0):
     """Doses with a known law given a covariate, and a truth that is linear in the basis."""
     rng = np.random.default_rng(seed)
     v = rng.normal(size=n)
     t = 0.7 * v + rng.normal(size=n)
-    return v, t, (0.7 * v, np.ones(n))
+    return v, t, DoseLaw.of(t, 0.7 * v, np.ones(n))
 
 
 def truth(v, doses, coefficients, knots):
@@ -194,22 +182,37 @@ def test_the_correction_equals_its_formula_written_out():
     curves, own = rng.normal(size=(n, 3)), rng.normal(size=(n, len(knots)))
     residual, weights = rng.normal(size=n), bootstrap_weights(3, n, rng)
     found = corrected_dose_response(curves, own, doses, t, residual, law, weights)
-    basis, expected = natural_spline(t, knots), expected_basis(*law, knots)
+    basis = natural_spline(t, knots)
+    expected = np.array([natural_spline(one, knots).mean(0) for one in law.nodes()])
     m = own - own.mean(0)
-    for w, row in zip(weights, found, strict=True):
-        x = [np.append(b - e, (b - e) @ c) for b, e, c in zip(basis, expected, m, strict=True)]
+    x = [np.append(b - e, (b - e) @ c) for b, e, c in zip(basis, expected, m, strict=True)]
+
+    def regression(w, r):
         gram = sum(wi * np.outer(xi, xi) for wi, xi in zip(w, x, strict=True))
-        r = residual - w @ residual
+        r = r - w @ r
         right = sum(wi * xi * ri for wi, xi, ri in zip(w, x, r, strict=True))
         # A relative ridge of 0.001: of the mean diagonal of the splines' part.
         gram += 0.001 * np.trace(gram[:-1, :-1]) / len(knots) * np.eye(len(gram))
-        *beta, gamma = np.linalg.solve(gram, right)
-        wanted = (
+        return np.linalg.solve(gram, right), gram
+
+    def average(w, r):
+        *beta, gamma = regression(w, r)[0]
+        return (
             w @ curves
-            + w @ residual
+            + w @ r
             + (natural_spline(doses, knots) - w @ expected) @ beta
             - gamma * sum(wi * e @ c for wi, e, c in zip(w, expected, m, strict=True))
         )
+
+    alike = np.full(n, 1 / n)
+    slopes, gram = regression(alike, residual)
+    widened = []
+    for xi, ri in zip(x, residual, strict=True):
+        leverage = xi @ np.linalg.solve(gram, xi) / n
+        explained = residual.mean() + xi @ slopes
+        widened.append(explained + (ri - explained) / (1 - min(leverage, 0.8)))
+    for w, row in zip(weights, found, strict=True):
+        wanted = average(alike, residual) + average(w, widened) - average(alike, widened)
         np.testing.assert_allclose(row, wanted, atol=1e-10)
 
 
@@ -218,7 +221,7 @@ def test_tied_doses_leave_the_mean_residual_only():
     curves, residual = rng.normal(size=(n, 2)), rng.normal(size=n)
     w = bootstrap_weights(4, n, rng)
     found = corrected_dose_response(
-        curves, np.zeros((n, 1)), np.zeros(2), np.ones(n), residual, (np.ones(n), np.ones(n)), w
+        curves, np.zeros((n, 1)), np.zeros(2), np.ones(n), residual, DoseLaw.of(*np.ones((3, n))), w
     )
     np.testing.assert_allclose(found, w @ (curves + residual[:, None]))
 
@@ -243,7 +246,23 @@ def test_units_and_scale_of_the_outcome_pass_through():
         doses,
         t[order],
         residual[order],
-        tuple(a[order] for a in law),
+        DoseLaw(*(a[order] for a in law)),
         w[:, order],
     )
     np.testing.assert_allclose(shuffled, one, atol=1e-9)
+
+
+def test_folds_that_agree_leave_the_draws_and_folds_that_differ_widen_them():
+    rng = np.random.default_rng(0)
+    draws = rng.normal(2.0, 0.5, (400, 3))
+    reference = rng.normal(0.0, 0.5, (400, 4))
+    assert_same = np.testing.assert_allclose
+    assert_same(widened_by_folds(draws, reference, np.ones((5, 4))), draws)
+    # Variance of the mean of five folds is 4 times that of the draws: twice as wide.
+    apart = np.array([-1.0, -0.5, 0.0, 0.5, 1.0])[:, None] * np.ones(4)
+    apart = apart / apart.std(0, ddof=1) * np.sqrt(5 * 4 * reference.var(0).mean())
+    found = widened_by_folds(draws, reference, apart)
+    assert_same(found.mean(0), draws.mean(0))
+    assert_same(found.std(0), 2 * draws.std(0))
+    one = draws[:1]
+    assert_same(widened_by_folds(one, reference[:1], apart), one)

@@ -13,13 +13,15 @@ import numpy as np
 from jaxtyping import Float
 from scipy.interpolate import CubicSpline
 
+from aetia.effects.causalbgm.dose_law import DoseLaw
+
 __all__ = [
     "arm_scores",
     "bootstrap_weights",
     "corrected_dose_response",
-    "expected_basis",
     "natural_spline",
     "spline_knots",
+    "widened_by_folds",
 ]
 
 _PROPENSITY_FLOOR = 0.02
@@ -27,6 +29,9 @@ _PROPENSITY_FLOOR = 0.02
 
 _RIDGE = 1e-3
 """Relative ridge of the regression of residuals."""
+
+_LARGEST_LEVERAGE = 0.8
+"""Of a unit on its own fit."""
 
 
 def bootstrap_weights(
@@ -99,35 +104,13 @@ def natural_spline(
     return CubicSpline(knots, np.eye(len(knots)), bc_type="natural")(inside)
 
 
-def expected_basis(
-    mean: Float[np.ndarray, " n"],
-    sd: Float[np.ndarray, " n"],
-    knots: Float[np.ndarray, " k"],
-    n_nodes: int = 15,
-) -> Float[np.ndarray, "n k"]:
-    """Average the basis over the normal law of every unit's dose, by Gauss-Hermite quadrature.
-
-    Args:
-        mean: Of the dose, given covariates.
-        sd: The same.
-        knots: Of the basis.
-        n_nodes: Of the quadrature.
-
-    Returns:
-        E[B(t) | v].
-    """
-    nodes, weights = np.polynomial.hermite_e.hermegauss(n_nodes)
-    values = natural_spline(mean[:, None] + sd[:, None] * nodes, knots)
-    return np.einsum("nqk,q->nk", values, weights / weights.sum())
-
-
 def corrected_dose_response(
     curves: Float[np.ndarray, "n doses"],
     at_knots: Float[np.ndarray, "n k"],
     doses: Float[np.ndarray, " doses"],
     treatment: Float[np.ndarray, " n"],
     residual: Float[np.ndarray, " n"],
-    law: tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]],
+    law: DoseLaw,
     weights: Float[np.ndarray, "draws n"],
 ) -> Float[np.ndarray, "draws doses"]:
     r"""Average curves over units and add what the residuals' dependence on the dose says.
@@ -142,34 +125,83 @@ def corrected_dose_response(
               + \left[B(d) - \sum_i w_i E_i\right]' \beta_w
               - \gamma_w \sum_i w_i E_i'(M_i - \bar M), \quad E_i = E[B(t) \mid v_i]
 
+    What the regression leaves over is divided by 1 - leverage before it makes the draws spread
+    (MacKinnon & White, 1985, HC3): few units carry the ends of the curve.
+
     Args:
         curves: m(d, v) of every unit and dose.
         at_knots: The same at the knots of :func:`spline_knots`.
         doses: d.
         treatment: Doses received.
         residual: r.
-        law: Mean and standard deviation of every unit's dose, given covariates.
+        law: Of every unit's dose, given covariates.
         weights: One row for each draw.
 
     Returns:
         Mean potential outcomes.
     """
-    plug_in = weights @ curves + (weights @ residual)[:, None]
-    knots = spline_knots(treatment)
+    n, knots = len(treatment), spline_knots(treatment)
     if len(knots) < 2:
-        return plug_in
-    expected = expected_basis(*law, knots)
+        return weights @ curves + (weights @ residual)[:, None]
+    basis = natural_spline(treatment, knots)
+    expected = natural_spline(law.nodes(), knots).mean(1)
     own = at_knots - at_knots.mean(0)
-    x = natural_spline(treatment, knots) - expected
-    x = np.column_stack([x, np.sum(x * own, 1)])
+    x = np.column_stack([basis - expected, np.sum((basis - expected) * own, 1)])
     shift = np.column_stack([expected, np.sum(expected * own, 1)])
+    at = np.column_stack([natural_spline(doses, knots), np.zeros(len(doses))])
+
+    def corrected(
+        w: Float[np.ndarray, "some n"], r: Float[np.ndarray, " n"]
+    ) -> Float[np.ndarray, "some doses"]:
+        beta = _slopes(x, r, w)[0]
+        plug_in = w @ curves + (w @ r)[:, None]
+        return plug_in + beta @ at.T - np.sum((w @ shift) * beta, 1, keepdims=True)
+
+    alike = np.full((1, n), 1 / n)
+    beta, gram = _slopes(x, residual, alike)
+    leverage = np.einsum("ni,ni->n", x, np.linalg.solve(gram[0], x.T).T) / n
+    explained = residual.mean() + x @ beta[0]
+    left = (residual - explained) / (1 - leverage.clip(max=_LARGEST_LEVERAGE))
+    widened = explained + left
+    draws = corrected(weights, widened)
+    return draws - corrected(alike, widened) + corrected(alike, residual)
+
+
+def _slopes(
+    x: Float[np.ndarray, "n q"],
+    residual: Float[np.ndarray, " n"],
+    w: Float[np.ndarray, "draws n"],
+) -> tuple[Float[np.ndarray, "draws q"], Float[np.ndarray, "draws q q"]]:
+    """Regress residuals, less their mean, on x by ridge; one regression for each row of weights."""
     q = x.shape[1]
-    gram = (weights @ (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)).reshape(-1, q, q)
+    gram = (w @ (x[:, :, None] * x[:, None, :]).reshape(len(x), -1)).reshape(-1, q, q)
     ridge = _RIDGE * np.trace(gram[:, :-1, :-1], axis1=1, axis2=2) / (q - 1)
     gram = gram + ridge[:, None, None] * np.eye(q)
     # Without its mean, which doses cannot explain: a constant bias would only add noise.
-    mean = weights @ residual
-    right = weights @ (x * residual[:, None]) - mean[:, None] * (weights @ x)
-    beta = np.linalg.solve(gram, right[..., None])[..., 0]
-    at = np.column_stack([natural_spline(doses, knots), np.zeros(len(doses))])
-    return plug_in + beta @ at.T - np.sum((weights @ shift) * beta, 1, keepdims=True)
+    right = w @ (x * residual[:, None]) - (w @ residual)[:, None] * (w @ x)
+    return np.linalg.solve(gram, right[..., None])[..., 0], gram
+
+
+def widened_by_folds(
+    draws: Float[np.ndarray, "draws doses"],
+    reference: Float[np.ndarray, "draws k"],
+    by_fold: Float[np.ndarray, "folds k"],
+) -> Float[np.ndarray, "draws doses"]:
+    r"""Widen draws to what the folds, each with networks of its own, say the estimate varies by.
+
+    The bootstrap holds the networks fixed. Estimates from single folds differ by their networks as
+    well; the mean of K of them varies by a K-th of their variance.
+
+    Args:
+        draws: Of any averages.
+        reference: Draws of some averages, over which the ratio of the variances is pooled.
+        by_fold: The same averages from every fold alone.
+
+    Returns:
+        Draws with the same mean, never narrower.
+    """
+    if len(draws) < 2:
+        return draws
+    found = (by_fold.var(0, ddof=1) / len(by_fold)).mean() / reference.var(0).mean()
+    centre = draws.mean(0)
+    return centre + np.sqrt(max(found, 1.0)) * (draws - centre)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,9 @@ from aetia.effects.causalbgm.correction import (
     bootstrap_weights,
     corrected_dose_response,
     spline_knots,
+    widened_by_folds,
 )
+from aetia.effects.causalbgm.dose_law import DoseLaw
 from aetia.effects.causalbgm.folds import Folds, out_of_fold
 from aetia.effects.causalbgm.generative import Mechanisms, Units, outcome_law, treatment_law
 from aetia.effects.causalbgm.latent_prior import LatentPrior
@@ -212,10 +215,12 @@ class Fitted:
         corrects = config.correction == "one-step" and self.folds.n_folds > 1
         location, spread = self.out_of_fold_treatment()
         residual = self.residuals()
-        at_knots = means
         if corrects and not table.is_binary:
             knots = spline_knots(table.treatment)
             at_knots, _ = self.out_of_fold_laws(table.scaled_codes(knots))
+            held = self.folds.of_unit.cpu().numpy()
+            alone = np.stack([held == k for k in range(self.folds.n_folds)])
+            alone = alone / alone.sum(1, keepdims=True)
         for r in range(len(means)):
             mine = replicate == r
             if not corrects:
@@ -224,15 +229,17 @@ class Fitted:
                 scores = arm_scores(table.treatment, table.outcome, means[r], location[r])
                 draws[mine] = weights[mine] @ scores
             else:
-                draws[mine] = corrected_dose_response(
-                    means[r],
+                curves = partial(
+                    corrected_dose_response,
+                    np.concatenate([means[r], at_knots[r]], 1),
                     at_knots[r],
-                    doses,
+                    np.concatenate([doses, knots]),
                     table.treatment,
                     residual[r],
-                    (location[r], spread[r]),
-                    weights[mine],
+                    DoseLaw.of(table.treatment, location[r], spread[r]),
                 )
+                both, k = curves(weights[mine]), len(doses)
+                draws[mine] = widened_by_folds(both[:, :k], both[:, k:], curves(alone)[:, k:])
         unit = rng.integers(table.n, size=n_draws)
         noise = rng.standard_normal((n_draws, len(asked)))
         own = means[replicate, unit] - means.mean((0, 1))
