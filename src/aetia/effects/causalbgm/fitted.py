@@ -215,12 +215,6 @@ class Fitted:
         corrects = config.correction == "one-step" and self.folds.n_folds > 1
         location, spread = self.out_of_fold_treatment()
         residual = self.residuals()
-        if corrects and not table.is_binary:
-            knots = spline_knots(table.treatment)
-            at_knots, _ = self.out_of_fold_laws(table.scaled_codes(knots))
-            held = self.folds.of_unit.cpu().numpy()
-            alone = np.stack([held == k for k in range(self.folds.n_folds)])
-            alone = alone / alone.sum(1, keepdims=True)
         for r in range(len(means)):
             mine = replicate == r
             if not corrects:
@@ -228,8 +222,15 @@ class Fitted:
             elif table.is_binary:
                 scores = arm_scores(table.treatment, table.outcome, means[r], location[r])
                 draws[mine] = weights[mine] @ scores
-            else:
-                curves = partial(
+        if corrects and not table.is_binary:
+            knots = spline_knots(table.treatment)
+            at_knots, _ = self.out_of_fold_laws(table.scaled_codes(knots))
+            held = self.folds.of_unit.cpu().numpy()
+            alone = np.stack([held == k for k in range(self.folds.n_folds)])
+            alone = alone / alone.sum(1, keepdims=True)
+            k = len(doses)
+            for r in range(len(means)):
+                average = partial(
                     corrected_dose_response,
                     np.concatenate([means[r], at_knots[r]], 1),
                     at_knots[r],
@@ -238,8 +239,9 @@ class Fitted:
                     residual[r],
                     DoseLaw.of(table.treatment, location[r], spread[r]),
                 )
-                both, k = curves(weights[mine]), len(doses)
-                draws[mine] = widened_by_folds(both[:, :k], both[:, k:], curves(alone)[:, k:])
+                mine = replicate == r
+                both = average(weights[mine])
+                draws[mine] = widened_by_folds(both[:, :k], both[:, k:], average(alone)[:, k:])
         unit = rng.integers(table.n, size=n_draws)
         noise = rng.standard_normal((n_draws, len(asked)))
         own = means[replicate, unit] - means.mean((0, 1))
