@@ -43,6 +43,7 @@ class Draws:
         cell_sd: Their standard deviations.
         quantiles: Of the drawn cells at ``SKETCH_LEVELS``; None where draws are stored.
         row_labels: Labels of the rows, for frames; empty for 0, 1, ...
+        levels: Labels of categorical columns, whose values are codes; frames show the labels.
         n_draws: Draws behind every number.
         diagnostics: Method, seed, R-hat, effective sample sizes, and so on.
     """
@@ -55,6 +56,7 @@ class Draws:
     cell_sd: Float[np.ndarray, " k"]
     quantiles: Float[np.ndarray, "q k"] | None = None
     row_labels: tuple[Any, ...] = ()
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     n_draws: int
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
 
@@ -69,6 +71,7 @@ class Draws:
         names: Sequence[str] = (),
         kind: Literal["imputation", "sample"] = "imputation",
         row_labels: Sequence[Any] = (),
+        levels: Mapping[str, tuple[str, ...]] | None = None,
         max_megabytes: float = 1024.0,
         diagnostics: Mapping[str, Any] | None = None,
     ) -> Draws:
@@ -80,6 +83,7 @@ class Draws:
             names: Of the columns of a table.
             kind: What the rows are.
             row_labels: Of the rows.
+            levels: Labels of categorical columns.
             max_megabytes: Memory for the draws; beyond it they are reduced to mean, standard
                 deviation and quantiles.
             diagnostics: Facts about the computation.
@@ -108,6 +112,7 @@ class Draws:
             cell_sd=sd,
             quantiles=np.quantile(cells, SKETCH_LEVELS, axis=0) if too_large else None,
             row_labels=tuple(row_labels),
+            levels=dict(levels or {}),
             n_draws=n_draws,
             diagnostics=dict(diagnostics or {}),
         )
@@ -121,7 +126,7 @@ class Draws:
         Args:
             values: Draws of n new rows.
             names: Of the columns of a table.
-            **facts: ``row_labels``, ``max_megabytes``, ``diagnostics`` as for :meth:`of_cells`.
+            **facts: ``row_labels``, ``levels``, ``max_megabytes``, ``diagnostics`` as for :meth:`of_cells`.
 
         Returns:
             Draws of kind ``"sample"``.
@@ -165,6 +170,7 @@ class Draws:
             cell_sd=np.concatenate([p.cell_sd for p in parts]),
             quantiles=quantiles,
             row_labels=tuple(label for p in parts for label in p.row_labels),
+            levels=first.levels,
             n_draws=first.n_draws,
             diagnostics=dict(diagnostics or {}),
         )
@@ -254,7 +260,8 @@ class Draws:
         Returns:
             For an imputation one row for each missing cell: ``row``, ``column``, ``mean``, ``sd``,
             ``lower``, ``upper``. For samples the rows themselves, with a column ``draw`` if there
-            are several draws of each.
+            are several draws of each. Cells of categories have ``most_likely`` and its
+            ``probability`` in place of moments.
         """
         import pandas as pd
 
@@ -262,6 +269,7 @@ class Draws:
             columns = list(self.cell_names())
             values = self.values.reshape(self.n_draws, len(self.given), -1)
             frame = pd.DataFrame(values.reshape(-1, len(columns)), columns=columns)
+            frame = self._with_labels(frame)
             if self.n_draws > 1:
                 frame.insert(0, "draw", np.repeat(np.arange(self.n_draws), len(self.given)))
             return frame
@@ -269,7 +277,7 @@ class Draws:
         rows, columns = np.nonzero(flat)
         labels = np.array(self.row_labels, dtype=object) if self.row_labels else None
         lower, upper = self._cell_interval(level)
-        return pd.DataFrame(
+        frame = pd.DataFrame(
             {
                 "row": rows if labels is None else labels[rows],
                 "column": np.array(self.cell_names(), dtype=object)[columns],
@@ -279,14 +287,23 @@ class Draws:
                 "upper": upper,
             }
         )
+        if self.levels:
+            frame["most_likely"], frame["probability"] = self._most_likely(columns)
+            coded = frame["column"].isin(list(self.levels))
+            frame.loc[coded, ["mean", "sd", "lower", "upper"]] = np.nan
+        return frame
 
     def completed(self) -> Any:
-        """Fill the missing cells with their means.
+        """Fill the missing cells with their means, categories with the level drawn most often.
 
         Returns:
             A data frame for tables, an array for images; given cells are exactly as given.
         """
-        return self._as_table(self.mean)
+        if not self.levels:
+            return self._as_table(self.mean)
+        columns = np.nonzero(~self.observed)[1]
+        codes, _ = self._modes(columns)
+        return self._as_table(self._filled(np.where(np.isnan(codes), self.cell_mean, codes)))
 
     def cell_names(self) -> tuple[str, ...]:
         """Name the columns, or the pixels of an image.
@@ -337,7 +354,7 @@ class Draws:
             arrays["cells"] = (("draw", "cell"), self.cells)
         if self.quantiles is not None:
             arrays["quantiles"] = (("quantile", "cell"), self.quantiles)
-        plain = {k: getattr(self, k) for k in ("names", "kind", "row_labels", "n_draws")}
+        plain = {k: getattr(self, k) for k in ("names", "kind", "row_labels", "levels", "n_draws")}
         write_draws(path, "Draws", arrays, {**plain, "diagnostics": dict(self.diagnostics)})
 
     @classmethod
@@ -354,6 +371,7 @@ class Draws:
         arrays.setdefault("cells", None)  # pyright: ignore[reportArgumentType]
         for name in ("names", "row_labels"):
             plain[name] = tuple(plain[name])
+        plain["levels"] = {k: tuple(v) for k, v in plain.get("levels", {}).items()}
         return cls(**arrays, **plain)
 
     # -- showing --------------------------------------------------------------------------
@@ -397,7 +415,36 @@ class Draws:
         import pandas as pd
 
         index = list(self.row_labels) if self.row_labels else None
-        return pd.DataFrame(values, columns=list(self.cell_names()), index=index)
+        return self._with_labels(pd.DataFrame(values, columns=list(self.cell_names()), index=index))
+
+    def _with_labels(self, frame: pd.DataFrame) -> pd.DataFrame:
+        for name, labels in self.levels.items():
+            codes = frame[name].to_numpy()
+            known = ~np.isnan(codes)
+            shown = np.full(len(codes), None, dtype=object)
+            shown[known] = np.array(labels, dtype=object)[codes[known].astype(int)]
+            frame[name] = shown
+        return frame
+
+    def _modes(self, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Most frequent codes of cells in categorical columns, and their shares; else NaN."""
+        codes, shares = np.full(len(columns), np.nan), np.full(len(columns), np.nan)
+        names = self.cell_names()
+        for name, labels in self.levels.items():
+            at = np.flatnonzero(columns == names.index(name))
+            if not len(at):
+                continue
+            drawn = self._stored("draws of categories")[:, at]
+            counts = np.stack([(drawn == k).sum(0) for k in range(len(labels))])
+            codes[at], shares[at] = counts.argmax(0), counts.max(0) / len(drawn)
+        return codes, shares
+
+    def _most_likely(self, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        codes, shares = self._modes(columns)
+        names, shown = self.cell_names(), np.full(len(columns), None, dtype=object)
+        for k in np.flatnonzero(~np.isnan(codes)):
+            shown[k] = self.levels[names[columns[k]]][int(codes[k])]
+        return shown, shares
 
     def _stored(self, what: str) -> np.ndarray:
         if self.cells is None:

@@ -100,12 +100,12 @@ def read_draws(path: str | Path, kind: str) -> tuple[dict[str, np.ndarray], dict
     return arrays, header["plain"]
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that readers see all of it or the old one.
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that readers see all of it or the old one.
 
     Args:
         path: The file.
-        text: Its content.
+        content: What it holds; text is written as UTF-8.
 
     Raises:
         InputError: If it cannot be written.
@@ -113,9 +113,9 @@ def write_atomically(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, delete=False, suffix=".writing"
+            "wb", dir=path.parent, delete=False, suffix=".writing"
         ) as part:
-            part.write(text)
+            part.write(content.encode("utf-8") if isinstance(content, str) else content)
             part.flush()
             os.fsync(part.fileno())
         os.chmod(part.name, 0o644)

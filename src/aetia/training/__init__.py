@@ -5,6 +5,7 @@ from aetia.training.config import TrainingConfig
 from aetia.training.gather import average_rows, gather_rows
 from aetia.training.health import Healthy, read_record, verdicts
 from aetia.training.loop import train
+from aetia.training.minibatches import minibatches
 from aetia.training.phase import Phase
 from aetia.training.processes import make_fabric
 from aetia.training.rowwise_adam import RowwiseAdam
@@ -23,6 +24,7 @@ __all__ = [
     "gather_rows",
     "load_checkpoint",
     "make_fabric",
+    "minibatches",
     "read_record",
     "save_checkpoint",
     "train",

@@ -1,0 +1,41 @@
+"""Passes over rows in random order, as batches of row numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from aetia.randomness import torch_generator
+
+__all__ = ["minibatches"]
+
+
+def minibatches(n: int, size: int, seed: int) -> Callable[[int], Iterator[Tensor]]:
+    """Deal all rows out, in a new order for each pass.
+
+    Args:
+        n: Rows.
+        size: Of a batch; an incomplete last one is left to the next pass's luck.
+        seed: Of the orders.
+
+    Returns:
+        ``batches(k)`` iterates over row numbers from batch k on.
+    """
+    size = min(size, n)
+    per_pass = n // size
+
+    def batches(first: int) -> Iterator[Tensor]:
+        k, of_pass, order = first, -1, torch.empty(0)
+        while True:
+            if k // per_pass != of_pass:
+                of_pass = k // per_pass
+                shuffle = torch_generator(np.random.SeedSequence([seed, of_pass]))
+                order = torch.randperm(n, generator=shuffle)
+            at = (k % per_pass) * size
+            yield order[at : at + size]
+            k += 1
+
+    return batches
