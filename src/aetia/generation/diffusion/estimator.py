@@ -243,6 +243,7 @@ class DDDM(BaseEstimator):
         given: Any = None,
         n_steps: int | None = None,
         *,
+        columns: Sequence[str] | None = None,
         random_state: RandomState = None,
     ) -> Draws:
         """Draw rows, or the rest of rows of which something is given.
@@ -253,6 +254,7 @@ class DDDM(BaseEstimator):
                 a table with some of the columns, or with NaN for what is to be drawn, for n draws
                 of each of its rows.
             n_steps: Of the sampler; None for the configured number.
+            columns: Draw and return these alone, whatever else is missing; None for all.
             random_state: Of the draws; None derives it from the seed of the fit.
 
         Returns:
@@ -261,22 +263,18 @@ class DDDM(BaseEstimator):
         Raises:
             InputError: If a column or level is unknown, or ``n`` is not positive.
         """
-        fit = self._fitted()
+        self._fitted()
         _check_count("n", n)
         if n_steps is not None:
             _check_count("n_steps", n_steps)
         seeds = self._seeds(random_state, 0)
         if given is None or isinstance(given, Mapping):
             asked = self._table_of_values(given or {}, 1)
-            drawn = self._draw(asked, n, seeds, n_steps)[:, 0]
-            return Draws.of_values(
-                drawn[None],
-                names=fit.codec.encoding.names,
-                levels=fit.codec.levels,
-                max_megabytes=self._config.max_megabytes,
-                diagnostics=self._about(n_steps),
-            )
+            drawn = self._draw(asked, n, seeds, n_steps, columns)
+            return self._whole(drawn.transpose(1, 0, 2), columns, n_steps)
         asked = self._some_columns(given)
+        if columns is not None:
+            return self._whole(self._draw(asked, n, seeds, n_steps, columns), columns, n_steps)
         return self._draws_of(asked, n, seeds, n_steps)
 
     def impute(
@@ -395,9 +393,8 @@ class DDDM(BaseEstimator):
         Raises:
             InputError: If a name or level is unknown, or a graph has a cycle.
         """
-        fit = self._fitted()
+        self._fitted()
         _check_count("n", n)
-        names = fit.codec.encoding.names
         seeds = self._seeds(random_state, 3)
         graphs, counts = self._distinct_graphs(dag, n, seeds)
         clamped = self._values_of(do, "do")
@@ -408,13 +405,7 @@ class DDDM(BaseEstimator):
             parts.append(draw_in_causal_order(graph, order, clamped, int(count), draw))
         rows = np.concatenate(parts)
         rows = rows[np.random.default_rng(seeds.spawn(1)[0]).permutation(len(rows))]
-        return Draws.of_values(
-            rows[None],
-            names=names,
-            levels=fit.codec.levels,
-            max_megabytes=self._config.max_megabytes,
-            diagnostics=self._about(None) | {"do": {k: str(v) for k, v in do.items()}},
-        )
+        return self._whole(rows[None], None, None, do)
 
     def counterfactual(
         self,
@@ -463,14 +454,7 @@ class DDDM(BaseEstimator):
         parts = []
         for graph, count, stream in zip(graphs, counts, seeds.spawn(len(graphs)), strict=True):
             parts.append(self._one_counterfactual(graph, values, clamped, int(count), stream, rng))
-        drawn = np.concatenate(parts)
-        return Draws.of_values(
-            drawn,
-            names=names,
-            levels=fit.codec.levels,
-            max_megabytes=self._config.max_megabytes,
-            diagnostics=self._about(None) | {"do": {k: str(v) for k, v in do.items()}},
-        )
+        return self._whole(np.concatenate(parts), None, None, do)
 
     # -- files ----------------------------------------------------------------------------
 
@@ -614,16 +598,48 @@ class DDDM(BaseEstimator):
             diagnostics=self._about(n_steps),
         )
 
+    def _whole(
+        self,
+        values: Float[np.ndarray, "n rows d"],
+        columns: Sequence[str] | None,
+        n_steps: int | None,
+        do: Mapping[str, Any] | None = None,
+    ) -> Draws:
+        """Wrap draws of all columns, or of some."""
+        codec = self._fitted().codec
+        names = codec.encoding.names
+        kept = names if columns is None else tuple(columns)
+        at = [_index(name, names, "columns") for name in kept]
+        about = self._about(n_steps)
+        if do is not None:
+            about["do"] = {k: str(v) for k, v in do.items()}
+        return Draws.of_values(
+            values[..., at],
+            names=kept,
+            levels={k: v for k, v in codec.levels.items() if k in kept},
+            max_megabytes=self._config.max_megabytes,
+            diagnostics=about,
+        )
+
     def _draw(
-        self, data: Dataset, n: int, seeds: np.random.SeedSequence, n_steps: int | None
+        self,
+        data: Dataset,
+        n: int,
+        seeds: np.random.SeedSequence,
+        n_steps: int | None,
+        columns: Sequence[str] | None = None,
     ) -> Float[np.ndarray, "n rows d"]:
         """Draw what is missing; in the user's units, with given cells unchanged."""
         codec = self._fitted().codec
         z, observed = codec.to_model(data)
-        known = observed.numpy()
-        drawn = self._chains(z, pattern_of(known), n, seeds, n_steps)
+        pattern = pattern_of(observed.numpy())
+        if columns is not None:
+            asked = torch.zeros(codec.d, dtype=torch.bool)
+            asked[[_index(name, codec.encoding.names, "columns") for name in columns]] = True
+            pattern = Pattern(pattern.target & asked, pattern.context)
+        drawn = self._chains(z, pattern, n, seeds, n_steps)
         values = codec.to_user(drawn.numpy())
-        return np.where(known, codec.codes(data), values)
+        return np.where(observed.numpy(), codec.codes(data), values)
 
     def _chains(
         self,
@@ -655,7 +671,7 @@ class DDDM(BaseEstimator):
             raise InputError(
                 f"columns {strange} were asked for, but this model was fitted to draw "
                 f"{[n for n, p in zip(names, possible, strict=True) if p]} only; fit with "
-                "targets='any' and without a dag."
+                "targets='any' and without a dag, or name the columns to draw: sample(columns=...)."
             )
 
     def _conditional(self, stream: np.random.SeedSequence) -> Any:
