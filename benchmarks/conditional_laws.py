@@ -134,9 +134,7 @@ def dddm(x, y, new, seed, targets, n_steps=None):
     from aetia.generation import DDDM
 
     names = [f"y{k}" for k in range(y.shape[1])]
-    table = pd.DataFrame(
-        np.hstack([x, y]), columns=[f"x{k}" for k in range(x.shape[1])] + names
-    )
+    table = pd.DataFrame(np.hstack([x, y]), columns=[f"x{k}" for k in range(x.shape[1])] + names)
     model = DDDM(targets=names if targets else "any", random_state=seed, progress=False)
     model.fit(table)
     rows = pd.DataFrame(new, columns=[f"x{k}" for k in range(x.shape[1])])

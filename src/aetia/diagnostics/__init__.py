@@ -9,6 +9,14 @@ from aetia.diagnostics.calibration import (
 )
 from aetia.diagnostics.convergence import Convergence, convergence
 from aetia.diagnostics.selective import SelectiveRisk, detection_auroc, selective_risk
+from aetia.diagnostics.two_sample import (
+    energy_distance,
+    frechet_distance,
+    frechet_of_moments,
+    median_bandwidth,
+    mmd_squared,
+    sliced_wasserstein,
+)
 from aetia.diagnostics.weights import effective_sample_size
 
 __all__ = [
@@ -19,8 +27,14 @@ __all__ = [
     "convergence",
     "detection_auroc",
     "effective_sample_size",
+    "energy_distance",
     "expected_calibration_error",
+    "frechet_distance",
+    "frechet_of_moments",
+    "median_bandwidth",
+    "mmd_squared",
     "rank_p_value",
     "reliability",
     "selective_risk",
+    "sliced_wasserstein",
 ]

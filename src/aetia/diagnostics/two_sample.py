@@ -10,6 +10,7 @@ from torch import Tensor
 __all__ = [
     "energy_distance",
     "frechet_distance",
+    "frechet_of_moments",
     "median_bandwidth",
     "mmd_squared",
     "sliced_wasserstein",
@@ -22,7 +23,7 @@ _CHUNK = 2048
 def _pair_means(
     a: Float[Tensor, " n d"], b: Float[Tensor, " k d"], kernel: object, *, same: bool
 ) -> float:
-    """Average a function of squared distances over pairs, of distinct points if the sets are one."""
+    """Average a function of squared distances over pairs of distinct points."""
     assert callable(kernel)
     total = 0.0
     for part in a.split(_CHUNK):

@@ -126,7 +126,8 @@ class Draws:
         Args:
             values: Draws of n new rows.
             names: Of the columns of a table.
-            **facts: ``row_labels``, ``levels``, ``max_megabytes``, ``diagnostics`` as for :meth:`of_cells`.
+            **facts: ``row_labels``, ``levels``, ``max_megabytes``, ``diagnostics`` as for
+                :meth:`of_cells`.
 
         Returns:
             Draws of kind ``"sample"``.

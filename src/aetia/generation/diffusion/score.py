@@ -41,10 +41,10 @@ class ScoreTerms(NamedTuple):
 
 
 def squared_distance(
-    a: Float[Tensor, "*rows d"],
-    b: Float[Tensor, "*rows d"],
-    share: Float[Tensor, "*rows d"] | None = None,
-) -> Float[Tensor, "*rows"]:
+    a: Float[Tensor, "*#rows d"],
+    b: Float[Tensor, "*#rows d"],
+    share: Float[Tensor, "*#rows d"] | None = None,
+) -> Float[Tensor, "*out"]:
     """Compute squared distances by subtraction; products would lose the digits of close pairs.
 
     Args:
