@@ -208,7 +208,7 @@ def effect(
 def impute(
     table: Table,
     exclude: Exclude = None,
-    method: Annotated[str, typer.Option("--method", help="bgm.")] = "bgm",
+    method: Annotated[str, typer.Option("--method", help="bgm or dddm.")] = "bgm",
     missingness: Annotated[
         str | None,
         typer.Option("--missingness", help="mar, or mnar if values may hide themselves."),
@@ -262,7 +262,7 @@ def generate(
     table: Table,
     rows: Annotated[int, typer.Option("--rows", "-n", help="Rows to draw.")] = 1000,
     exclude: Exclude = None,
-    method: Annotated[str, typer.Option("--method", help="bgm.")] = "bgm",
+    method: Annotated[str, typer.Option("--method", help="bgm or dddm.")] = "bgm",
     config: OptionsFile = None,
     settings: Settings = None,
     seed: Seed = None,

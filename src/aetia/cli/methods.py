@@ -49,9 +49,9 @@ def table_methods() -> Methods:
     Returns:
         Methods by name.
     """
-    from aetia.generation.bgm import BGM, BGMConfig
+    from aetia.generation import METHODS
 
-    return {"bgm": (BGM, BGMConfig)}
+    return METHODS
 
 
 def all_methods() -> Methods:

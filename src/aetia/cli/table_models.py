@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import typer
 from aetia.cli.methods import find_method, table_methods
 from aetia.cli.options_file import read_options
 from aetia.cli.tables import split_names, table_frame
-from aetia.data import Rows, read_rows, text_columns
+from aetia.data import Rows, as_dataset, read_rows, text_columns
 from aetia.errors import InputError
 from aetia.options import nearest
 from aetia.results import plain_json
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Table", "TableRequest", "dry_run", "make_model", "read_table"]
+
+
+_NOT_OPTIONS = ("random_state", "device", "progress")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +60,8 @@ class Table:
     rows: Rows
     left_out: tuple[str, ...]
     source: str
+    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Labels of text columns, whose values in ``rows`` are codes."""
 
     def summary(self) -> dict[str, list[Any]]:
         """Describe every column.
@@ -103,6 +109,11 @@ def make_model(request: TableRequest) -> Any:
                 f"--missingness takes mar or mnar, got {request.missingness!r}."
                 + nearest(request.missingness, ["mar", "mnar"])
             )
+        if request.method != "bgm":
+            raise InputError(
+                f"--missingness is an option of bgm; {request.method} assumes that whether a "
+                "cell is missing depends only on what was seen."
+            )
         options["missingness"] = request.missingness
     cls, config = find_method(request.method, methods)
     config(**options)  # all checks here
@@ -130,16 +141,26 @@ def read_table(request: TableRequest) -> Table:
     if not len(kept.columns):
         raise InputError("no columns are left in the table.")
     text = text_columns(kept)
+    if text and request.method == "dddm":
+        return _with_codes(kept, text, tuple(excluded), source)
     if text:
         first = next(iter(text))
         n_levels = len({str(v) for v in kept[first] if v == v})
         others = f" (and {len(text) - 1} more)" if len(text) > 1 else ""
         raise InputError(
             f"column {first!r}{others} is text ({n_levels} distinct values), and the model needs "
-            f"numbers. Leave it out with --exclude {','.join(map(repr, text))}, or replace it by "
-            "one 0/1 column for each value."
+            f"numbers. Leave it out with --exclude {','.join(map(repr, text))}, replace it by one "
+            "0/1 column for each value, or use --method dddm, which takes text."
         )
     return Table(frame=kept, rows=read_rows(kept), left_out=tuple(excluded), source=source)
+
+
+def _with_codes(
+    frame: pd.DataFrame, text: Sequence[str], left_out: tuple[str, ...], source: str
+) -> Table:
+    data = as_dataset(frame, categorical=text, relations=False)
+    rows = Rows(data.values, data.names, ())
+    return Table(frame=frame, rows=rows, left_out=left_out, source=source, levels=data.levels)
 
 
 def dry_run(request: TableRequest, estimator: Any, table: Table, n_fits: int) -> None:
@@ -153,14 +174,24 @@ def dry_run(request: TableRequest, estimator: Any, table: Table, n_fits: int) ->
     """
     from sklearn.base import clone
 
+    is_bgm = request.method == "bgm"
     times = []
     for few in (5, 45):
         short: Any = clone(estimator)
-        short.set_params(n_steps=few, n_egm_steps=0, progress=False)
+        training = {"n_steps": few, "n_egm_steps": 0} if is_bgm else {"n_training_steps": few}
+        short.set_params(**training, progress=False)
         started = time.perf_counter()
         short.fit(table.frame)
         times.append(time.perf_counter() - started)
-    steps = estimator.n_steps + estimator.n_egm_steps
+    steps = (
+        estimator.n_steps + estimator.n_egm_steps
+        if is_bgm
+        else int(
+            find_method(request.method, table_methods())[1](
+                **{k: v for k, v in estimator.get_params().items() if k not in _NOT_OPTIONS}
+            ).value("n_training_steps")
+        )
+    )
     estimate = n_fits * (times[0] + max(times[1] - times[0], 0.0) / 40 * steps)
     n, d = table.rows.values.shape
     facts = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -21,10 +23,13 @@ _CHUNK = 2048
 
 
 def _pair_means(
-    a: Float[Tensor, " n d"], b: Float[Tensor, " k d"], kernel: object, *, same: bool
+    a: Float[Tensor, " n d"],
+    b: Float[Tensor, " k d"],
+    kernel: Callable[[Tensor], Tensor],
+    *,
+    same: bool,
 ) -> float:
     """Average a function of squared distances over pairs of distinct points."""
-    assert callable(kernel)
     total = 0.0
     for part in a.split(_CHUNK):
         squares = torch.cdist(part, b, compute_mode="donot_use_mm_for_euclid_dist").square()

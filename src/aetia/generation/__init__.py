@@ -1,6 +1,9 @@
 """Generative models: a table in, Draws out."""
 
-from aetia.generation.bgm import BGM, MNISTBGM, ImageBGM
-from aetia.generation.diffusion import DDDM
+from aetia.generation.bgm import BGM, MNISTBGM, BGMConfig, ImageBGM
+from aetia.generation.diffusion import DDDM, DDDMConfig
 
-__all__ = ["BGM", "DDDM", "MNISTBGM", "ImageBGM"]
+__all__ = ["BGM", "DDDM", "METHODS", "MNISTBGM", "ImageBGM"]
+
+METHODS: dict[str, tuple[type, type]] = {"bgm": (BGM, BGMConfig), "dddm": (DDDM, DDDMConfig)}
+"""Name to estimator and its options, for tables."""

@@ -17,7 +17,10 @@ __all__ = ["GenerationAnswers", "ImputationAnswers", "compare_tables", "model_fa
 _CURVES = {
     "validation/log_likelihood": "held-out log likelihood",
     "bound": "bound of the log likelihood",
+    "validation/loss": "held-out loss",
     "loss": "loss",
+    "confinement": "distance of draws and truth",
+    "interaction": "distance of draws from each other",
 }
 _MOST_ROWS = 2000
 _N_QUANTILES = 401
@@ -63,12 +66,12 @@ def model_facts(estimator: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read off a fitted model what its report shows.
 
     Args:
-        estimator: ``BGM``, fitted.
+        estimator: ``BGM`` or ``DDDM``, fitted.
 
     Returns:
         Training curves, and plain facts.
     """
-    return learning_curves(estimator.history_, _CURVES), dict(estimator.model_.facts)
+    return learning_curves(estimator.history_, _CURVES), dict(estimator.health_)
 
 
 def compare_tables(

@@ -312,6 +312,7 @@ class BGM(TransformerMixin, BaseEstimator):
     def _take(self, model: FittedModel) -> None:
         self.model_ = model
         self.history_ = model.history
+        self.health_ = model.facts
         self.n_latents_ = int(model.facts["n_latents"])
         self.n_features_in_ = len(model.names)
         self.feature_names_in_ = np.array(model.names, dtype=object)

@@ -17,7 +17,7 @@ from aetia.generation.diffusion.distances import (
 )
 from aetia.generation.diffusion.sampler import time_grid
 from aetia.generation.diffusion.schedule import CosineSchedule, LinearSchedule, Schedule
-from aetia.options import check_literals, check_positive
+from aetia.options import check_literals, check_positive, choose
 
 __all__ = ["DISTANCES", "PRESETS", "SCHEDULES", "DDDMConfig"]
 
@@ -75,9 +75,11 @@ class DDDMConfig:
     preset: Literal["default", "paper"] = "default"
     targets: Sequence[str] | Literal["any"] = "any"
     """Columns to draw given all others; ``"any"``: any columns given any others."""
-    schedule: Literal["linear", "cosine"] | Schedule = "linear"
+    schedule: Literal["linear", "cosine"] | Mapping[str, Any] | Schedule = "linear"
     distance: (
-        Literal["auto", "energy", "annealed-energy", "rbf", "imq", "exponential"] | Distance
+        Literal["auto", "energy", "annealed-energy", "rbf", "imq", "exponential"]
+        | Mapping[str, Any]
+        | Distance
     ) = "auto"
     """What the score compares draws by; an object has options of its own."""
     interaction: float | Literal["annealed"] = 1.0
@@ -140,6 +142,11 @@ class DDDMConfig:
             "churn",
             zero=True,
         )
+        for name in ("targets", "hidden_units", "time_grid"):
+            if isinstance(getattr(self, name), list):  # YAML has lists only
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        self.the_schedule()
+        self.the_distance()
         if isinstance(self.interaction, str):
             if self.interaction != "annealed":
                 raise InputError(
@@ -186,8 +193,7 @@ class DDDMConfig:
         Returns:
             The object that was given or named.
         """
-        named = self.schedule
-        return SCHEDULES[named]() if isinstance(named, str) else named
+        return choose("schedule", self.schedule, SCHEDULES, needs="alpha")
 
     def the_distance(self) -> Distance:
         """Make the distance.
@@ -195,5 +201,4 @@ class DDDMConfig:
         Returns:
             The object that was given, named or is the preset's.
         """
-        named = self.value("distance")
-        return DISTANCES[named]() if isinstance(named, str) else named
+        return choose("distance", self.value("distance"), DISTANCES, needs="__call__")

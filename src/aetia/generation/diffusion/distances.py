@@ -8,7 +8,7 @@ distance for beta to 2, RBF and IMQ for large bandwidths; the exponential kernel
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -44,6 +44,8 @@ def _floor(squares: Tensor) -> float:
 class Energy:
     """Euclidean distance to the power beta; 2 is the squared error, which fits only means."""
 
+    name: ClassVar[str] = "energy"
+
     beta: float = 1.0
 
     def __post_init__(self) -> None:
@@ -72,6 +74,8 @@ class Energy:
 @dataclass(frozen=True)
 class AnnealedEnergy:
     """Squared errors near the data, a low power near noise (iDDM, arXiv 2609.37147)."""
+
+    name: ClassVar[str] = "annealed-energy"
 
     smallest_beta: float = 0.1
 
@@ -109,6 +113,8 @@ class _Kernel:
 class RBF(_Kernel):
     """1 - exp(-d^2 / (2 s^2))."""
 
+    name: ClassVar[str] = "rbf"
+
     def __call__(
         self, squares: Float[Tensor, "*pairs"], t: Tensor | None = None
     ) -> Float[Tensor, "*pairs"]:
@@ -128,6 +134,8 @@ class RBF(_Kernel):
 class InverseMultiquadric(_Kernel):
     """1 - (1 + d^2 / c^2)^(-1/2)."""
 
+    name: ClassVar[str] = "imq"
+
     def __call__(
         self, squares: Float[Tensor, "*pairs"], t: Tensor | None = None
     ) -> Float[Tensor, "*pairs"]:
@@ -146,6 +154,8 @@ class InverseMultiquadric(_Kernel):
 @dataclass(frozen=True)
 class Exponential(_Kernel):
     """1 - exp(-d / s)."""
+
+    name: ClassVar[str] = "exponential"
 
     def __call__(
         self, squares: Float[Tensor, "*pairs"], t: Tensor | None = None

@@ -57,9 +57,9 @@ class DDDM(BaseEstimator):
     Args:
         preset: ``"default"`` or ``"paper"``; what ``"auto"`` stands for.
         targets: Columns to draw given all others, or ``"any"``.
-        schedule: ``"linear"``, ``"cosine"`` or an object with ``alpha`` and ``sigma``.
+        schedule: ``"linear"``, ``"cosine"``, or an object with ``alpha`` and ``sigma``.
         distance: Of the score: ``"energy"``, ``"annealed-energy"``, ``"rbf"``, ``"imq"``,
-            ``"exponential"`` or an object.
+            ``"exponential"``, a mapping with ``name`` and options, or an object.
         interaction: Weight of the repulsion between draws.
         population: Draws of each row in a training step.
         time_weight: ``"flat"`` or ``"sigmoid"``.
@@ -104,9 +104,11 @@ class DDDM(BaseEstimator):
         *,
         preset: Literal["default", "paper"] = "default",
         targets: Sequence[str] | Literal["any"] = "any",
-        schedule: Literal["linear", "cosine"] | Schedule = "linear",
+        schedule: Literal["linear", "cosine"] | Mapping[str, Any] | Schedule = "linear",
         distance: (
-            Literal["auto", "energy", "annealed-energy", "rbf", "imq", "exponential"] | Distance
+            Literal["auto", "energy", "annealed-energy", "rbf", "imq", "exponential"]
+            | Mapping[str, Any]
+            | Distance
         ) = "auto",
         interaction: float | Literal["annealed"] = 1.0,
         population: int = 8,
@@ -349,7 +351,7 @@ class DDDM(BaseEstimator):
         z = self._chains(
             truth, Pattern(target, known), n_draws, self._seeds(random_state, 2), n_steps
         )
-        numbers = np.isin(fit.codec.column_of, at)
+        numbers = torch.from_numpy(np.isin(fit.codec.column_of, at))
         terms = score_terms(
             Energy(1.0), z[..., numbers].double().transpose(0, 1), truth[:, numbers].double()
         )
@@ -412,7 +414,7 @@ class DDDM(BaseEstimator):
         dag: Any,
         x: Any,
         do: Mapping[str, Any],
-        n_draws: int = 100,
+        n_draws: int = 20,
         *,
         random_state: RandomState = None,
     ) -> Draws:
@@ -723,7 +725,8 @@ class DDDM(BaseEstimator):
         codec = self._fitted().codec
         n = len(values)
         order = topological_order(torch.from_numpy(graph)).tolist()
-        reached = transitive_closure(torch.from_numpy(graph)).numpy()[list(clamped)].any(0)
+        closure = transitive_closure(torch.from_numpy(graph))
+        reached = closure[list(clamped)].any(0).tolist()
         draw = self._conditional(stream)
         out = np.repeat(values[None], n_draws, 0)
         for node in order:
@@ -739,7 +742,12 @@ class DDDM(BaseEstimator):
                 )
             parents = np.flatnonzero(graph[:, node]).tolist()
             factual = draw(node, parents, values, _RANK_DRAWS)
-            elsewhere = draw(node, parents, out.reshape(-1, out.shape[-1]), _RANK_DRAWS)
+            # Rows whose parents agree share their draws: most do unless a chain lies between.
+            rows = out.reshape(-1, out.shape[-1])
+            _, first, at = np.unique(
+                rows[:, parents], axis=0, return_index=True, return_inverse=True
+            )
+            elsewhere = draw(node, parents, rows[first], _RANK_DRAWS)[at.ravel()]
             other = elsewhere.reshape(n_draws, n, _RANK_DRAWS).transpose(1, 0, 2)
             carried = abduct_by_rank(values[:, node], factual, other, rng).T
             discrete = codec.kinds[node] != "continuous"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -40,8 +38,8 @@ def save_model(folder: str | Path, fit: Fitted, config: DDDMConfig, entropy: int
     """
     from safetensors.torch import save
 
-    folder = Path(folder)
-    codec = fit.codec
+    _check_known(config)
+    folder, codec = Path(folder), fit.codec
     tensors = {f"network.{k}": v for k, v in fit.network.state_dict().items()}
     for name in ("centre", "scale", "ends"):
         tensors[f"codec.{name}"] = torch.from_numpy(getattr(codec, name))
@@ -55,7 +53,7 @@ def save_model(folder: str | Path, fit: Fitted, config: DDDMConfig, entropy: int
         "kinds": codec.kinds,
         "history": fit.rows,
         "facts": fit.facts,
-        "config": options_dict(config) | _objects(config),
+        "config": options_dict(config),
     }
     text = json.dumps(plain_json(header), sort_keys=True)
     contiguous = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
@@ -89,14 +87,7 @@ def load_model(folder: str | Path) -> tuple[Fitted, DDDMConfig]:
             tensors = {key: handle.get_tensor(key) for key in handle.keys()}  # noqa: SIM118
         if header["schema"] > _SCHEMA:
             raise CheckpointError(f"{str(file)!r} is of a newer version of aetia.")
-        options = header["config"]
-        for name, classes in (("distance", DISTANCES), ("schedule", SCHEDULES)):
-            if isinstance(options[name], dict):
-                fields = dict(options[name])
-                options[name] = classes[fields.pop("name")](**fields)
-        for name in ("hidden_units", "targets", "time_grid"):
-            if isinstance(options[name], list):
-                options[name] = tuple(options[name])
+        options = {k: tuple(v) if isinstance(v, list) else v for k, v in header["config"].items()}
         config = DDDMConfig(**options)
         encoding = Encoding(tuple(header["names"]), tuple(map(tuple, header["levels"])))
         arrays = [tensors[f"codec.{k}"].numpy() for k in ("centre", "scale", "ends")]
@@ -119,18 +110,14 @@ def load_model(folder: str | Path) -> tuple[Fitted, DDDMConfig]:
         ) from error
 
 
-def _objects(config: DDDMConfig) -> dict[str, Any]:
-    """Options that are objects, by name and fields."""
-    found = {}
-    for name, classes in (("distance", DISTANCES), ("schedule", SCHEDULES)):
-        value = getattr(config, name)
-        if isinstance(value, str):
-            continue
-        known = {made: key for key, made in classes.items()}
-        if type(value) not in known or not is_dataclass(value):
+def _check_known(config: DDDMConfig) -> None:
+    """Refuse objects of the user's own classes, which a file cannot hold."""
+    for name, value, classes in (
+        ("distance", config.the_distance(), DISTANCES),
+        ("schedule", config.the_schedule(), SCHEDULES),
+    ):
+        if type(value) not in classes.values():
             raise InputError(
                 f"{name} is a {type(value).__name__}, which is not part of aetia and cannot be "
                 f"saved; use one of {list(classes)}."
             )
-        found[name] = {"name": known[type(value)], **asdict(value)}
-    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -29,6 +29,8 @@ class Schedule(Protocol):
 @dataclass(frozen=True)
 class LinearSchedule:
     """alpha = 1 - t, sigma = t (De Bortoli et al., 2025, eq. 3)."""
+
+    name: ClassVar[str] = "linear"
 
     def alpha(self, t: Tensor) -> Tensor:
         """Scale of the data.
@@ -56,6 +58,8 @@ class LinearSchedule:
 @dataclass(frozen=True)
 class CosineSchedule:
     """alpha = cos(pi t / 2), sigma = sin(pi t / 2): the variance of whitened data stays 1."""
+
+    name: ClassVar[str] = "cosine"
 
     def alpha(self, t: Tensor) -> Tensor:
         """Scale of the data.

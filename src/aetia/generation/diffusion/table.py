@@ -56,7 +56,7 @@ class Codec(NamedTuple):
         centre, scale = np.nanmean(numbers, 0), np.nanstd(numbers, 0)
         scale = np.where(scale > 8 * np.finfo(float).eps * np.nanmax(np.abs(numbers), 0), scale, 0)
         ends = np.stack([np.nanmin(data.values, 0), np.nanmax(data.values, 0)], 1)
-        kinds = tuple(
+        kinds: tuple[Kind, ...] = tuple(
             "count" if kind == "continuous" and _is_integral(column) else kind
             for kind, column in zip(data.kinds, data.values.T, strict=True)
         )
