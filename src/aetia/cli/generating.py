@@ -6,12 +6,15 @@ import json
 import sys
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import typer
 
 from aetia.cli.messages import echo_warnings
 from aetia.cli.table_models import TableRequest, dry_run, make_model, read_table
 from aetia.errors import InputError
+from aetia.generation.law_check import check_law
 from aetia.report import (
     GenerationAnswers,
     check_writable,
@@ -21,6 +24,9 @@ from aetia.report import (
     write_generation_run,
 )
 from aetia.results import plain_json
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["run_generate"]
 
@@ -48,9 +54,12 @@ def run_generate(request: TableRequest) -> None:
         estimator.fit(table.frame)
         draws = estimator.sample(request.rows)
         comparison = compare_tables(table.rows.values, draws.draw(0), table.rows.names)
+        law = _law_of(estimator, table.frame, request) if request.method == "dddm" else {}
     messages = echo_warnings(caught)
     curves, facts = model_facts(estimator)
-    answers = GenerationAnswers(draws=draws, comparison=comparison, curves=curves, facts=facts)
+    answers = GenerationAnswers(
+        draws=draws, comparison=comparison, law=law, curves=curves, facts=facts
+    )
     files = write_generation_run(
         answers,
         request.out,
@@ -79,3 +88,13 @@ def run_generate(request: TableRequest) -> None:
     typer.echo(f"generated rows: {files['generated']}")
     typer.echo(f"report: {files['report']}")
     sys.stdout.flush()
+
+
+def _law_of(estimator: Any, frame: pd.DataFrame, request: TableRequest) -> dict[str, Any]:
+    """Check the law on the rows that were not learned from, if there are some."""
+    held = estimator.held_out_rows_
+    if len(held) < 20:
+        return {}
+    learned = frame.drop(index=frame.index[held])
+    rng = np.random.default_rng(request.seed)
+    return plain_json(check_law(estimator, learned, frame.iloc[held], rng=rng)._asdict())

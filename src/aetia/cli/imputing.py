@@ -61,6 +61,7 @@ def run_impute(request: TableRequest) -> None:
             hidden = check_imputation(
                 estimator,
                 table.rows,
+                table.frame,
                 share=request.check_share,
                 n_draws=min(request.n_draws, 100),
                 rng=rng,

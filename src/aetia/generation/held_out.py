@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -10,6 +10,9 @@ from jaxtyping import Bool, Float
 from aetia.data import Rows
 from aetia.errors import InputError
 from aetia.results import Draws
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["HiddenScores", "check_imputation", "hide_cells", "score_hidden"]
 
@@ -61,6 +64,7 @@ def hide_cells(
 def check_imputation(
     estimator: Any,
     rows: Rows,
+    frame: pd.DataFrame,
     *,
     share: float = 0.1,
     n_draws: int = 100,
@@ -70,7 +74,8 @@ def check_imputation(
 
     Args:
         estimator: With the options to check; it is cloned, not changed.
-        rows: The table.
+        rows: The table as numbers.
+        frame: The table as the estimator reads it.
         share: Of the seen cells.
         n_draws: Of every cell.
         rng: Source of randomness.
@@ -78,13 +83,11 @@ def check_imputation(
     Returns:
         The scores.
     """
-    import pandas as pd
     from sklearn.base import clone
 
     hidden = hide_cells(rows.values, share, rng)
-    table = pd.DataFrame(np.where(hidden, np.nan, rows.values), columns=list(rows.names))
     again: Any = clone(estimator)
-    draws = again.fit(table).impute(n_draws=n_draws)
+    draws = again.fit(frame.mask(hidden)).impute(n_draws=n_draws)
     return score_hidden(draws, rows.values, hidden, rows.names)
 
 
@@ -113,7 +116,7 @@ def score_hidden(
     columns = []
     for j, name in enumerate(names):
         at = hidden[:, j]
-        if not at.any():
+        if not at.any() or name in draws.levels:  # codes of categories have no errors
             continue
         seen = draws.given[:, j][~np.isnan(draws.given[:, j])]
         true = truth[at, j]

@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from aetia.plots import plot_correlations, plot_learning_curve, plot_marginals
+from aetia.plots import (
+    plot_correlations,
+    plot_learning_curve,
+    plot_marginals,
+    plot_prediction_ranks,
+)
 from aetia.report.figures import svg_data_uri
 from aetia.report.page import as_yaml, column_rows, render_page, show
 from aetia.report.table_answers import GenerationAnswers
@@ -16,6 +21,7 @@ from aetia.report.table_checks import check_generated
 __all__ = ["generation_in_words", "render_generation_report"]
 
 _MOST_PANELS = 24
+_MOST_RANKS = 12
 
 
 def render_generation_report(
@@ -74,6 +80,8 @@ def render_generation_report(
             for c in comparison["columns"]
         ],
         correlations=correlations,
+        ranks=_rank_figures(answers),
+        steps=_steps(answers),
         trace=svg_data_uri(plot_learning_curve(answers.curves)[0]) if answers.curves else None,
         checks=check_generated(answers),
         warnings=list(warnings),
@@ -82,6 +90,28 @@ def render_generation_report(
         facts=_facts(answers),
         config=as_yaml(draws.diagnostics.get("config", {})),
     )
+
+
+def _rank_figures(answers: GenerationAnswers) -> list[tuple[str, str]]:
+    """Rank histograms of the columns."""
+    ranks = list((answers.law.get("ranks") or {}).items())[:_MOST_RANKS]
+    return [
+        (name, svg_data_uri(plot_prediction_ranks(np.asarray(values, dtype=float))[0].figure))
+        for name, values in ranks
+    ]
+
+
+def _steps(answers: GenerationAnswers) -> list[dict[str, str]]:
+    """Distance to held-out rows by steps of the sampler, beside that of rows learned from."""
+    distances = answers.law.get("distances") or {}
+    rows = [
+        {"steps of the sampler": str(k), "energy distance": f"{v:.4f}"}
+        for k, v in distances.items()
+    ]
+    if rows:
+        floor = f"{answers.law['floor']:.4f}"
+        rows.append({"steps of the sampler": "rows learned from", "energy distance": floor})
+    return rows
 
 
 def generation_in_words(answers: GenerationAnswers) -> list[str]:

@@ -52,12 +52,15 @@ class GenerationAnswers:
     Attributes:
         draws: The rows.
         comparison: As from :func:`compare_tables`.
+        law: Check of conditional laws on held-out rows: ``ranks``, ``distances`` by steps,
+            ``floor``; empty if there is none.
         curves: Training curves.
         facts: Of the fit.
     """
 
     draws: Draws
     comparison: Mapping[str, Any] = field(default_factory=dict)
+    law: Mapping[str, Any] = field(default_factory=dict)
     curves: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 

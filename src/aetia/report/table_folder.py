@@ -107,7 +107,7 @@ def write_generation_run(
         "left_out": list(left_out),
         "warnings": list(warnings),
     }
-    kept = {k: getattr(answers, k) for k in ("comparison", "curves", "facts")}
+    kept = {k: getattr(answers, k) for k in ("comparison", "law", "curves", "facts")}
     summary = plain_json({"kind": "generation", **page, **kept})
     _write(files, answers.draws, config, summary)
     write_atomically(files["report"], generation_report_of(files["report"].parent, summary))
@@ -143,7 +143,7 @@ def generation_report_of(folder: Path, summary: Mapping[str, Any]) -> str:
     """
     answers = GenerationAnswers(
         draws=Draws.load(folder / "draws"),
-        **{k: summary[k] for k in ("comparison", "curves", "facts")},
+        **{k: summary.get(k, {}) for k in ("comparison", "law", "curves", "facts")},
     )
     return render_generation_report(answers, **{k: summary[k] for k in _PAGE})
 

@@ -87,6 +87,7 @@ class DDDM(BaseEstimator):
     Attributes:
         n_features_in_: Number of columns.
         feature_names_in_: Their names.
+        held_out_rows_: Numbers of the rows that chose the weights and were not learned from.
         history_: The health record of the training loop.
         health_: Wall time, chosen step, held-out loss, seed, version.
 
@@ -216,6 +217,7 @@ class DDDM(BaseEstimator):
         }
         self._take(fit, config)
         self._data = data
+        self.held_out_rows_ = np.sort(held.numpy())
         return self
 
     def _patterns(self, config: DDDMConfig, names: Sequence[str], dag: Any) -> Pattern | None:
