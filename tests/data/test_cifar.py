@@ -86,7 +86,7 @@ class Evil:
 
 class Getter:
     def __reduce__(self):
-        return getattr, (np, "load")
+        return getattr, ("text", "upper")
 
 
 @pytest.mark.parametrize("make", [write_folder, write_archive])
