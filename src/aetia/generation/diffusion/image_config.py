@@ -29,7 +29,7 @@ IMAGE_PRESETS: Mapping[str, Mapping[str, Any]] = {
         "depth": 4,
         "n_heads": 4,
         "n_shared": 2,
-        "n_training_steps": 3000,
+        "n_training_steps": 1500,
         "batch_size": 64,
         "learning_rate": 2e-3,
         "lr_schedule": "cosine",

@@ -350,7 +350,19 @@ class ImageDDDM(BaseEstimator):
         Returns:
             A fitted estimator that gives the same seeded draws.
         """
-        fit, config = load_image_model(path)
+        return cls.of_fit(*load_image_model(path))
+
+    @classmethod
+    def of_fit(cls, fit: FittedImages, config: ImageDDDMConfig) -> ImageDDDM:
+        """Wrap a network that was trained elsewhere.
+
+        Args:
+            fit: The network.
+            config: Its options.
+
+        Returns:
+            A fitted estimator.
+        """
         made = cls(**{f.name: getattr(config, f.name) for f in fields(config)})
         made._take(fit, config)
         return made
