@@ -50,7 +50,8 @@ def plot_dynamics(
     """Draw recorded quantities, one panel for each; long ones with a running mean.
 
     Args:
-        history: Lists of one length by name; None where nothing was measured.
+        history: Lists of one length by name; None where nothing was measured. ``..._floor`` is a
+            dashed line in the panel of its quantity.
         x: The name that is the horizontal axis.
 
     Returns:
@@ -60,7 +61,8 @@ def plot_dynamics(
     from matplotlib.figure import Figure
 
     frame = pd.DataFrame({k: pd.to_numeric(pd.Series(list(v))) for k, v in history.items()})
-    shown = [k for k in frame.columns if k != x and frame[k].notna().any()]
+    measured = [k for k in frame.columns if k != x and frame[k].notna().any()]
+    shown = [k for k in measured if k.removesuffix("_floor") not in set(measured) - {k}]
     n_columns = max(min(len(shown), 4), 1)
     n_rows = max(-(-len(shown) // n_columns), 1)
     figure = Figure(figsize=(3.2 * n_columns, 2.5 * n_rows), layout="constrained")
@@ -74,6 +76,8 @@ def plot_dynamics(
         ax.plot(
             values[x], values[name], color=BLUE, lw=0.8, marker=marker, ms=3, alpha=0.35 if is_long else 1
         )
+        if f"{name}_floor" in measured:
+            ax.plot(frame[x], frame[f"{name}_floor"], color=ORANGE, lw=1.2, ls="--")
         if is_long:
             smooth = values[name].rolling(len(values) // 40, min_periods=1).mean()
             ax.plot(values[x], smooth, color=ORANGE, lw=1.4)

@@ -49,6 +49,8 @@ from aetia.version import __version__
 
 __all__ = ["load_images_model", "run_image_experiment"]
 
+_DISTANCES = ("fd_", "mmd", "energy_distance", "fid")
+
 
 def run_image_experiment(
     options: ImageExperiment,
@@ -240,7 +242,11 @@ class _Run:
         )
         found["mmd"] = mmd_squared(drawn, real, options.mmd_sigma)
         found["mmd_floor"] = mmd_squared(learned, real, options.mmd_sigma)
-        numbers = {k: v for k, v in found.items() if not isinstance(v, str)}
+        numbers = {
+            k: v
+            for k, v in found.items()
+            if k.startswith(_DISTANCES) and not isinstance(v, str) and k != "mmd2_bandwidth"
+        }
         self.evaluations.add({"epoch": epoch, **numbers})
         self.tracker.epochs("eval", {"epoch": epoch, **numbers})
         self.last_evaluation = {"epoch": epoch, **found}

@@ -136,6 +136,10 @@ class ImageDDDMConfig:
         check_positive(self, "n_time_features", "max_megabytes")
         not_negative = ("n_shared", "crop", "class_dropout", "weight_decay", "clip_norm")
         check_positive(self, *not_negative, "ema_decay", "validation_share", zero=True)
+        for name in (*positive, *not_negative[:2], "batch_size", "n_steps", "n_time_features"):
+            value = getattr(self, name)
+            if value != "auto" and value != int(value):
+                raise InputError(f"ImageDDDMConfig: {name} must be an integer, got {value!r}.")
         shape = tuple(self.image_shape)
         if len(shape) != 3 or not all(isinstance(s, int) and s > 0 for s in shape):
             raise InputError(
