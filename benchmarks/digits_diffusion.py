@@ -78,7 +78,11 @@ def main() -> None:
     print("| other real digits | | " + " | ".join(f"{floor[k]:.4f}" for k in SHOWN) + " |")
     fits = {r["model"]: round(r["fit_seconds"]) for r in rows}
     print(f"{len(train)} training digits, {len(test)} test digits; fits took {fits} s.")
-    content = {"rows": rows, "floor": floor, "arguments": {k: str(v) for k, v in vars(args).items()}}
+    content = {
+        "rows": rows,
+        "floor": floor,
+        "arguments": {k: str(v) for k, v in vars(args).items()},
+    }
     (args.out / "results.json").write_text(json.dumps(content, indent=1))
 
 

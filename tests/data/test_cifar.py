@@ -141,7 +141,7 @@ def test_cut_off_files_are_refused(tmp_path):
     with pytest.raises(InputError, match="damaged or cut off"):
         load_cifar10(tmp_path)
     archive.write_bytes(b"not a tar")
-    with pytest.raises(InputError, match="damaged or cut off|no tar archive"):
+    with pytest.raises(InputError, match=r"damaged or cut off|no tar archive"):
         load_cifar10(archive)
     folder = write_folder(tmp_path, files())
     (folder / "test_batch").write_bytes((folder / "test_batch").read_bytes()[:100])

@@ -358,7 +358,8 @@ def simulate(
 @app.command()
 def report(
     run: Annotated[
-        Path, typer.Argument(help="Folder written by discover, effect, impute, generate or diffusion.")
+        Path,
+        typer.Argument(help="Folder written by discover, effect, impute, generate or diffusion."),
     ],
 ) -> None:
     """Make the HTML report of a run again, from what is saved in its folder."""

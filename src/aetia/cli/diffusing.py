@@ -59,6 +59,9 @@ def toy(
     w_bias: WBias = None,
     lr: Lr = None,
     steps: Annotated[int | None, typer.Option("--steps", help="Of the sampler.")] = None,
+    eval_samples: Annotated[
+        int | None, typer.Option("--eval-samples", help="Points to draw and compare.")
+    ] = None,
     device: Device = None,
     seed: Seed = None,
     out: OutFolder = None,
@@ -159,9 +162,7 @@ def images(
     _run_images(given, config, as_json, progress)
 
 
-def _run_toy(
-    given: dict[str, Any], file: str | None, as_json: bool, progress: bool | None
-) -> None:
+def _run_toy(given: dict[str, Any], file: str | None, as_json: bool, progress: bool | None) -> None:
     from dataclasses import asdict
 
     from aetia.generation.diffusion.experiment_options import toy_experiment
@@ -267,4 +268,3 @@ def _print(found: dict[str, Any], words: list[str], as_json: bool) -> None:
         for line in words:
             typer.echo(line)
     sys.stdout.flush()
-

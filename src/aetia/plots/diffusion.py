@@ -60,8 +60,8 @@ def plot_dynamics(
     import pandas as pd
     from matplotlib.figure import Figure
 
-    frame = pd.DataFrame({k: pd.to_numeric(pd.Series(list(v))) for k, v in history.items()})
-    measured = [k for k in frame.columns if k != x and frame[k].notna().any()]
+    frame = pd.DataFrame({k: np.asarray(v, dtype=float) for k, v in history.items()})
+    measured = [k for k in history if k != x and not np.isnan(frame[k].to_numpy()).all()]
     shown = [k for k in measured if k.removesuffix("_floor") not in set(measured) - {k}]
     n_columns = max(min(len(shown), 4), 1)
     n_rows = max(-(-len(shown) // n_columns), 1)
@@ -70,18 +70,18 @@ def plot_dynamics(
     for ax in axes[len(shown) :]:
         ax.axis("off")
     for ax, name in zip(axes, shown, strict=False):
-        values = frame[[x, name]].dropna()
+        known = ~np.isnan(frame[name].to_numpy())
+        at, values = frame[x].to_numpy()[known], frame[name].to_numpy()[known]
         is_long = len(values) > 200
         marker = "" if len(values) > 30 else "o"
-        ax.plot(
-            values[x], values[name], color=BLUE, lw=0.8, marker=marker, ms=3, alpha=0.35 if is_long else 1
-        )
+        ax.plot(at, values, color=BLUE, lw=0.8, marker=marker, ms=3, alpha=0.35 if is_long else 1)
         if f"{name}_floor" in measured:
             ax.plot(frame[x], frame[f"{name}_floor"], color=ORANGE, lw=1.2, ls="--")
         if is_long:
-            smooth = values[name].rolling(len(values) // 40, min_periods=1).mean()
-            ax.plot(values[x], smooth, color=ORANGE, lw=1.4)
-            low, high = np.quantile(values[name], [0.005, 0.995])
+            width = len(values) // 40
+            smooth = np.convolve(values, np.full(width, 1 / width), "valid")
+            ax.plot(at[width - 1 :], smooth, color=ORANGE, lw=1.4)
+            low, high = np.quantile(values, [0.005, 0.995])
             margin = 0.1 * (high - low) or 1.0
             ax.set_ylim(low - margin, high + margin)
         ax.set_title(name, fontsize=10)

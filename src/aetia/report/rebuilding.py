@@ -27,7 +27,8 @@ def rebuild_report(run: str | Path) -> Path:
     """Make the report of a run folder again, from what is saved there.
 
     Args:
-        run: A folder written by ``discover``, ``effect``, ``impute``, ``generate`` or ``diffusion``.
+        run: A folder written by ``discover``, ``effect``, ``impute``, ``generate`` or
+            ``diffusion``.
 
     Returns:
         The report.

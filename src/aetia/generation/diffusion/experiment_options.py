@@ -6,6 +6,7 @@ Defaults are those of the original scripts. What counts, from last to first: a f
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib import resources
@@ -48,6 +49,8 @@ _DIGITS: Mapping[str, Any] = {
 }
 """In place of the defaults, for images of 8 x 8 pixels that must not be mirrored."""
 
+_KINDS: Mapping[str, str] = {"float": "a number", "int": "an integer", "bool": "true or false"}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ToyExperiment:
@@ -67,6 +70,8 @@ class ToyExperiment:
     lr: float = 2e-3
     steps: int = 20
     """Of the sampler."""
+    eval_samples: int = 4096
+    """Points that are drawn and compared."""
     device: str = "auto"
     seed: int = 0
     out: str = "./out"
@@ -77,6 +82,8 @@ class ToyExperiment:
     def __post_init__(self) -> None:
         check_literals(self)
         check_positive(self, "epochs", "batch", "beta", "m", "lr", "steps")
+        if self.eval_samples < 2:
+            raise InputError(f"eval_samples must be at least 2, got {self.eval_samples}.")
         _check_common(self)
         self.model_config()
 
@@ -319,22 +326,28 @@ def _build(cls: type[E], values: Mapping[str, Any]) -> E:
 
 
 def _typed(name: str, kind: str, value: Any) -> Any:
-    if value is None and "None" in kind:
-        return None
+    if value is None:
+        if "None" in kind:
+            return None
+        raise InputError(f"{name} must be {_KINDS.get(kind, 'text')}, got null.")
     wanted = kind.removesuffix(" | None")
     try:
         if wanted == "float" and not isinstance(value, bool):
             return float(value)
         if wanted == "int" and not isinstance(value, bool) and int(value) == float(value):
             return int(value)
-        if wanted == "bool" and isinstance(value, bool):
-            return value
     except (TypeError, ValueError):
         pass
-    if (wanted == "str" or wanted.startswith("Literal")) and isinstance(value, (str, Path)):
+    if wanted == "bool" and isinstance(value, bool):
+        return value
+    if wanted.startswith("Literal"):
+        allowed = ast.literal_eval(wanted.removeprefix("Literal"))
+        if value in allowed:
+            return value
+        raise InputError(f"{name}={value!r} is not one of {', '.join(allowed)}.")
+    if wanted == "str" and isinstance(value, (str, Path)):
         return str(value)
-    words = {"float": "a number", "int": "an integer", "bool": "true or false"}
-    raise InputError(f"{name} must be {words.get(wanted, 'text')}, got {value!r}.")
+    raise InputError(f"{name} must be {_KINDS.get(wanted, 'text')}, got {value!r}.")
 
 
 def _check_common(options: Any) -> None:

@@ -31,7 +31,6 @@ from aetia.version import __version__
 
 __all__ = ["load_toy", "run_toy_experiment"]
 
-_N_SAMPLES = 4096
 _FEW_STEPS = (1, 2, 5, 10)
 
 
@@ -74,9 +73,7 @@ def run_toy_experiment(options: ToyExperiment, *, progress: bool | None = None) 
         write_json(out / "config.json", {**config, "version": __version__})
         model = build_toy(options.model_config(), torch_generator(build))
         seed = int(learn.generate_state(1)[0])
-        trained = train_toy(
-            model, device, seed, folder=out, on_step=on_step, progress=progress
-        )
+        trained = train_toy(model, device, seed, folder=out, on_step=on_step, progress=progress)
         history.write()
         history.draw(out / "training_dynamics.png")
         write_weights(out / "model.pt", model.network, config)
@@ -105,12 +102,13 @@ def _evaluate(
     device: torch.device,
 ) -> dict[str, Any]:
     one, other, *streams = seeds.spawn(2 + len(_FEW_STEPS) + 1)
-    reference = two_modes().sample(_N_SAMPLES, torch_generator(one))
-    again = two_modes().sample(_N_SAMPLES, torch_generator(other))
+    n = options.eval_samples
+    reference = two_modes().sample(n, torch_generator(one))
+    again = two_modes().sample(n, torch_generator(other))
     by_steps: dict[int, float] = {}
     points = np.empty((0, 2))
     for n_steps, stream in zip((*_FEW_STEPS, options.steps), streams, strict=True):
-        points = sample_toy(model, _N_SAMPLES, torch_generator(stream, device), n_steps)
+        points = sample_toy(model, n, torch_generator(stream, device), n_steps)
         by_steps[n_steps] = mmd_squared(torch.from_numpy(points), reference, 1.0)
     for name, drawn in (("gen", points), ("ref", reference.numpy())):
         ax, _ = plot_points(drawn, limit=8.0)
@@ -119,7 +117,7 @@ def _evaluate(
         "mmd2_rbf_sigma1": by_steps[options.steps],
         "mmd2_rbf_sigma1_floor": mmd_squared(again, reference, 1.0),
         "steps": options.steps,
-        "n_samples": _N_SAMPLES,
+        "n_samples": n,
         "mmd2_by_steps": {str(k): v for k, v in sorted(by_steps.items())},
     }
 

@@ -118,7 +118,8 @@ class ImageDDDMConfig:
     clip_norm: float = 1.0
     """Largest norm of a gradient; 0 for no limit."""
     ema_decay: float | Literal["auto"] = "auto"
-    """Memory of the average of the weights, which is what is used; 0 for the last weights."""
+    """Memory of the average of the weights, which is what is used; 0 for the last weights. At most
+    1 - 8 / steps: the average of a short run must forget its start."""
     validation_share: float | Literal["auto"] = "auto"
     """Images that choose the weights, at most 500; 0: the last weights."""
     n_steps: int | Literal["auto"] = "auto"
@@ -150,12 +151,14 @@ class ImageDDDMConfig:
                 f"ImageDDDMConfig: crop={self.crop} shifts images of {shape[0]} x {shape[1]} "
                 "pixels out of sight."
             )
-        for name, high in (("class_dropout", 1), ("ema_decay", 0.999999), ("validation_share", 0.9)):
+        for name, high in (
+            ("class_dropout", 1),
+            ("ema_decay", 0.999999),
+            ("validation_share", 0.9),
+        ):
             value = getattr(self, name)
             if value != "auto" and value > high:
-                raise InputError(
-                    f"ImageDDDMConfig: {name} must lie in [0, {high}], got {value!r}."
-                )
+                raise InputError(f"ImageDDDMConfig: {name} must lie in [0, {high}], got {value!r}.")
         if not isinstance(self.time_grid, str):
             time_grid(1, self.time_grid)
         self.score_options()

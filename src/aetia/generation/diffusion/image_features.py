@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,7 +97,7 @@ def _kernels(n_channels: int) -> list[Tensor]:
     sizes = (n_channels, *_CHANNELS)
     return [
         torch.randn((after, before, 3, 3), generator=g) * (2 / (9 * before)) ** 0.5
-        for before, after in zip(sizes, sizes[1:], strict=False)
+        for before, after in pairwise(sizes)
     ]
 
 

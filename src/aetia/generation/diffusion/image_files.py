@@ -49,7 +49,8 @@ def save_image_model(folder: str | Path, fit: FittedImages, config: ImageDDDMCon
                 f"{name} is a {type(value).__name__}, which is not part of aetia and cannot be "
                 f"saved; use one of {list(classes)}."
             )
-        options[name] = {"name": known[type(value)], **asdict(value)}
+        plain = asdict(value)  # pyright: ignore[reportArgumentType]
+        options[name] = {"name": known[type(value)], **plain}
     tensors = {f"network.{k}": v for k, v in fit.network.state_dict().items()}
     tensors["scale.centre"] = fit.scale.centre
     header = {

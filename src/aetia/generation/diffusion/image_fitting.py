@@ -23,6 +23,7 @@ from aetia.training import Phase, Trained, TrainingConfig, train
 __all__ = [
     "FittedImages",
     "build_image_network",
+    "ema_for",
     "fabric_for",
     "fit_image_denoiser",
     "image_loss",
@@ -120,6 +121,19 @@ def fabric_for(device: torch.device) -> Fabric:
     return Fabric(accelerator="cuda", devices=[number], precision="bf16-mixed")
 
 
+def ema_for(decay: float, n_steps: int) -> float | None:
+    """Shorten the memory of the average of the weights where it would still know the start.
+
+    Args:
+        decay: What was asked for; 0 for no average.
+        n_steps: Of the training.
+
+    Returns:
+        At most 1 - 8 / steps; None for no average.
+    """
+    return min(decay, max(1 - 8 / n_steps, 0.0)) or None
+
+
 def training_options(
     config: ImageDDDMConfig, device: torch.device, progress: bool | None, **others: Any
 ) -> TrainingConfig:
@@ -144,7 +158,7 @@ def training_options(
         schedule=config.value("lr_schedule"),
         warmup=0.0 if is_constant else 0.02,
         clip_norm=config.clip_norm or None,
-        ema_decay=config.value("ema_decay") or None,
+        ema_decay=ema_for(float(config.value("ema_decay")), n_steps),
         log_every=max(n_steps // 100, 1),
         gradient_shares=False,
         precision="32-true" if device.type == "cpu" else "bf16-mixed",
@@ -201,9 +215,7 @@ def fit_image_denoiser(
     return train(
         network,
         [Phase(parameters=lambda m: list(m.parameters()), loss=loss)],
-        image_batches(
-            images[learned], kept, size, seed, flip=config.flip, crop=int(config.crop)
-        ),
+        image_batches(images[learned], kept, size, seed, flip=config.flip, crop=int(config.crop)),
         config=options,
         seed=seed,
         fabric=fabric_for(device),

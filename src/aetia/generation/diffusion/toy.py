@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from aetia.generation.diffusion.config import DDDMConfig
 from aetia.generation.diffusion.fitting import build_network, objective_of
 from aetia.generation.diffusion.gaussian_mixture import GaussianMixture, two_modes
-from aetia.generation.diffusion.image_fitting import fabric_for
+from aetia.generation.diffusion.image_fitting import ema_for, fabric_for
 from aetia.generation.diffusion.networks import VectorDenoiser
 from aetia.generation.diffusion.sampler import reverse_chain, time_grid
 from aetia.nets import seeded
@@ -134,7 +134,7 @@ def train_toy(
         schedule=config.value("lr_schedule"),
         warmup=0.0 if is_constant else 0.02,
         clip_norm=config.value("clip_norm") or None,
-        ema_decay=config.value("ema_decay") or None,
+        ema_decay=ema_for(float(config.value("ema_decay")), n_steps),
         log_every=max(n_steps // 100, 1),
         gradient_shares=False,
         validate_every=0,

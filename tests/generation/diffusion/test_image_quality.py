@@ -49,7 +49,9 @@ def test_principal_components_keep_all_that_varies(digits):
     train, test = digits
     pca = PrincipalComponents.of(train)
     assert pca.directions.shape[0] < 64  # corners of digits are always black
-    np.testing.assert_allclose(pca.directions @ pca.directions.T, np.eye(len(pca.directions)), atol=1e-9)
+    np.testing.assert_allclose(
+        pca.directions @ pca.directions.T, np.eye(len(pca.directions)), atol=1e-9
+    )
     flat = train.reshape(len(train), -1) - train.reshape(len(train), -1).mean(0)
     np.testing.assert_allclose((pca(train) ** 2).sum(), (flat.astype(float) ** 2).sum(), rtol=1e-6)
     variance = pca(train).var(0)
