@@ -177,8 +177,7 @@ def test_a_history_that_is_made_again_replaces_its_end(tmp_path):
 def toy(tmp_path_factory):
     out = tmp_path_factory.mktemp("toy")
     options = toy_experiment(
-        {"preset": "default", "epochs": 120, "batch": 128, "m": 4, "out": str(out), "steps": 2,
-         "eval_samples": 1000}
+        {"epochs": 200, "batch": 256, "m": 4, "out": str(out), "steps": 20, "eval_samples": 1000}
     )  # fmt: skip
     return out, run_toy_experiment(options, progress=False)
 
@@ -190,7 +189,7 @@ def test_the_toy_leaves_what_the_original_left(toy):
     assert pictures | {"model.pt", "training_metrics.json", "metrics.json"} <= names
     history = json.loads((out / "training_metrics.json").read_text())
     assert list(history) == HISTORY
-    assert history["step"] == list(range(1, 121))
+    assert history["step"] == list(range(1, 201))
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["mmd2_rbf_sigma1"] == found["mmd2_rbf_sigma1"]
     assert abs(metrics["mmd2_rbf_sigma1_floor"]) < 1e-2
@@ -201,21 +200,26 @@ def test_the_toy_leaves_what_the_original_left(toy):
 def test_the_toy_learns_both_modes(toy):
     out, found = toy
     assert found["mmd2_rbf_sigma1"] < 0.1  # pure noise: 0.6
-    points = sample_toy(load_toy(out / "model.pt"), 1000, torch.Generator().manual_seed(0), 2)
+    points = sample_toy(load_toy(out / "model.pt"), 1000, torch.Generator().manual_seed(0), 20)
     right = points[:, 0] > 0
     assert abs(right.mean() - 0.5) < 0.15
-    assert abs(points[right].mean(0) - [3, 3]).max() < 0.6
+    assert (abs(points[:, 0]) > 1.5).mean() > 0.7
+    assert abs(np.median(points[right], 0) - [3, 3]).max() < 0.8
 
 
-def test_the_paper_variant_predicts_points_in_the_plane_itself(tmp_path):
-    options = toy_experiment({"epochs": 3, "batch": 16, "m": 2, "out": str(tmp_path), "steps": 1,
-                              "eval_samples": 20})  # fmt: skip
+@pytest.mark.parametrize(("preset", "centre"), [("paper", [0, 0]), ("default", [0, 3])])
+def test_variants_work_in_units_of_their_own(tmp_path, preset, centre):
+    options = toy_experiment(
+        {"preset": preset, "epochs": 3, "batch": 16, "m": 2, "out": str(tmp_path), "steps": 1,
+         "eval_samples": 20}
+    )  # fmt: skip
     run_toy_experiment(options, progress=False)
     weights, config = read_weights(tmp_path / "model.pt")
-    assert sum(w.numel() for w in weights.values()) == 54_530  # the original's perceptron
-    assert config["beta"] == 0.1
+    if preset == "paper":  # the original's perceptron
+        assert sum(w.numel() for w in weights.values()) == 54_530
+    assert config["beta"] == (0.1 if preset == "paper" else 1.0)
     model = load_toy(tmp_path / "model.pt")
-    assert model.units(torch.device("cpu"))[0].tolist() == [0, 0]
+    assert model.units(torch.device("cpu"))[0].tolist() == centre
 
 
 # -- images -------------------------------------------------------------------------------

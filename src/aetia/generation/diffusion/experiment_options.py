@@ -35,7 +35,7 @@ _TOY_PRESETS: Mapping[str, Mapping[str, Any]] = {
 }
 _IMAGE_PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
-    "default": {"beta": 1.0, "w_bias": None, "m": 4, "lr": 1e-3, "sample_steps": 5},
+    "default": {"beta": 1.0, "w_bias": None, "m": 4, "lr": 1e-3, "sample_steps": 10},
 }
 _DIGITS: Mapping[str, Any] = {
     "image_size": 8,

@@ -36,7 +36,7 @@ IMAGE_PRESETS: Mapping[str, Mapping[str, Any]] = {
         "weight_decay": 1e-2,
         "ema_decay": 0.995,
         "validation_share": 0.1,
-        "n_steps": 5,
+        "n_steps": 10,
     },
     "paper": {
         "distance": Energy(0.1),
