@@ -112,6 +112,9 @@ def test_digits_have_sizes_of_their_own_below_the_file(tmp_path):
     digits = image_experiment({"data": "digits"})
     assert (digits.image_size, digits.patch_size, digits.no_augment) == (8, 2, True)
     assert image_experiment({"data": "digits", "embed_dim": 32}).embed_dim == 32
+    assert digits.lr == 1e-4  # the original's
+    ours = image_experiment({"data": "digits", "preset": "default", "epochs": 3})
+    assert (ours.lr, ours.epochs, ours.image_size) == (2e-3, 3, 8)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,9 @@ _DIGITS: Mapping[str, Any] = {
 }
 """In place of the defaults, for images of 8 x 8 pixels that must not be mirrored."""
 
+_OUR_DIGITS: Mapping[str, Any] = {"epochs": 160, "lr": 2e-3, "ckpt_every": 40}
+"""With ``preset="default"``: as much training as the measured digits had."""
+
 _KINDS: Mapping[str, str] = {"float": "a number", "int": "an integer", "bool": "true or false"}
 
 
@@ -259,8 +262,10 @@ def image_experiment(explicit: Mapping[str, Any], file: str | None = None) -> Im
     """
     given = _given(ImageExperiment, explicit, file)
     preset = _named("preset", given.get("preset", "paper"), _IMAGE_PRESETS)
-    sizes = _DIGITS if given.get("data") == "digits" else {}
-    return _build(ImageExperiment, {**sizes, **preset, **given})
+    is_digits = given.get("data") == "digits"
+    sizes = _DIGITS if is_digits else {}
+    ours = _OUR_DIGITS if is_digits and given.get("preset") == "default" else {}
+    return _build(ImageExperiment, {**sizes, **preset, **ours, **given})
 
 
 def read_experiment_file(file: str) -> dict[str, Any]:

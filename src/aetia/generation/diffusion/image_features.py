@@ -46,10 +46,13 @@ class PrincipalComponents(NamedTuple):
         Returns:
             Orthonormal directions.
         """
-        flat = reference.reshape(len(reference), -1).astype(np.float64)
-        mean = flat.mean(0)
-        centred = flat - mean
-        values, vectors = np.linalg.eigh(centred.T @ centred / len(flat))
+        flat = reference.reshape(len(reference), -1)
+        mean = flat.mean(0, dtype=np.float64)
+        scatter = np.zeros((len(mean), len(mean)))
+        for start in range(0, len(flat), _AT_ONCE):  # all of CIFAR-10 in doubles is large
+            centred = flat[start : start + _AT_ONCE] - mean
+            scatter += centred.T @ centred
+        values, vectors = np.linalg.eigh(scatter / len(flat))
         n_real = int((values > 1e-8 * max(float(values[-1]), 1e-300)).sum())
         kept = max(min(n_components, n_real), 1)
         return cls(mean, vectors[:, ::-1][:, :kept].T)
@@ -63,8 +66,12 @@ class PrincipalComponents(NamedTuple):
         Returns:
             Features.
         """
-        flat = images.reshape(len(images), -1).astype(np.float64)
-        return (flat - self.mean) @ self.directions.T
+        flat = images.reshape(len(images), -1)
+        parts = [
+            (flat[start : start + _AT_ONCE] - self.mean) @ self.directions.T
+            for start in range(0, len(flat), _AT_ONCE)
+        ]
+        return np.concatenate(parts)
 
 
 def random_convolutions(images: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, "n k"]:
