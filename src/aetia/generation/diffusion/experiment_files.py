@@ -158,5 +158,7 @@ class History:
         Args:
             file: Where to, a PNG.
         """
-        figure, _ = plot_dynamics(self.lists, self.key)
+        counters = {"step", "epoch"} - {self.key}
+        shown = {k: v for k, v in self.lists.items() if k not in counters}
+        figure, _ = plot_dynamics(shown, self.key)
         write_figure(file, figure)
