@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from aetia.cli.diffusing import diffusion
+
 __all__ = ["app"]
 
 app = typer.Typer(
@@ -17,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(diffusion)
 
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; made if needed.")]
 Seed = Annotated[
@@ -355,7 +358,8 @@ def simulate(
 @app.command()
 def report(
     run: Annotated[
-        Path, typer.Argument(help="Folder written by discover, effect, impute or generate.")
+        Path,
+        typer.Argument(help="Folder written by discover, effect, impute, generate or diffusion."),
     ],
 ) -> None:
     """Make the HTML report of a run again, from what is saved in its folder."""

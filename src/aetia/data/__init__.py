@@ -1,5 +1,6 @@
 """Tables in: datasets with names, checks at the boundary, public data sets."""
 
+from aetia.data.cifar import CIFAR10_NAMES, load_cifar10
 from aetia.data.dataset import Dataset, Kind
 from aetia.data.encoding import Encoding
 from aetia.data.images import PIXEL_MASKS, Images, load_digits, load_mnist, pixel_mask
@@ -18,6 +19,7 @@ from aetia.data.tables import as_dataset, read_frame, text_columns
 from aetia.data.truth import Labelled, Truth
 
 __all__ = [
+    "CIFAR10_NAMES",
     "LARGEST_STANDARDISED",
     "PIXEL_MASKS",
     "PUBLIC_DATA",
@@ -35,6 +37,7 @@ __all__ = [
     "Truth",
     "as_dataset",
     "cache_folder",
+    "load_cifar10",
     "load_digits",
     "load_mnist",
     "load_public",

@@ -3,6 +3,7 @@
 from aetia.nets.axial import AxialBlock, AxialEncoder
 from aetia.nets.convolutional import ImageDiscriminator, ImageEncoder, ImageGenerator
 from aetia.nets.discriminator import Discriminator, gradient_penalty
+from aetia.nets.dit import DiT
 from aetia.nets.heads import (
     NormalHead,
     diagonal_head,
@@ -33,6 +34,7 @@ __all__ = [
     "AxialEncoder",
     "CrossAttentionSummary",
     "Dense",
+    "DiT",
     "Discriminator",
     "ImageDiscriminator",
     "ImageEncoder",

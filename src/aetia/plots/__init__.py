@@ -3,6 +3,7 @@
 from aetia.plots.arms import plot_arms
 from aetia.plots.calibration import plot_reliability
 from aetia.plots.convergence import plot_trace
+from aetia.plots.diffusion import plot_dynamics, plot_points
 from aetia.plots.dose_response import plot_dose_response, plot_overlap, plot_unit_effects
 from aetia.plots.effect import plot_effect
 from aetia.plots.graph import plot_graph
@@ -17,6 +18,7 @@ __all__ = [
     "plot_arms",
     "plot_correlations",
     "plot_dose_response",
+    "plot_dynamics",
     "plot_edge_matrix",
     "plot_effect",
     "plot_families",
@@ -27,6 +29,7 @@ __all__ = [
     "plot_missingness",
     "plot_overlap",
     "plot_pictures",
+    "plot_points",
     "plot_prediction_ranks",
     "plot_reliability",
     "plot_shift",

@@ -2,6 +2,7 @@
 
 from aetia.report.checks import Check, check_posterior
 from aetia.report.completed_table import complete_cells, read_cells
+from aetia.report.diffusion_report import write_diffusion_run
 from aetia.report.effect_answers import EffectAnswers, choose_contrast, collect_effects
 from aetia.report.effect_checks import check_effects
 from aetia.report.effect_folder import average_facts, write_effect_run
@@ -48,6 +49,7 @@ __all__ = [
     "render_generation_report",
     "render_graph_report",
     "render_imputation_report",
+    "write_diffusion_run",
     "write_effect_run",
     "write_generation_run",
     "write_imputation_run",

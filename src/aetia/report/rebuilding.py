@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from aetia.errors import InputError, ResultFileError
+from aetia.report.diffusion_report import diffusion_report_of
 from aetia.report.effect_folder import effect_report_of
 from aetia.report.graph_folder import graph_report_of
 from aetia.report.table_folder import generation_report_of, imputation_report_of
@@ -18,6 +19,7 @@ _KINDS = {
     "effect": effect_report_of,
     "imputation": imputation_report_of,
     "generation": generation_report_of,
+    "diffusion": diffusion_report_of,
 }
 
 
@@ -25,7 +27,8 @@ def rebuild_report(run: str | Path) -> Path:
     """Make the report of a run folder again, from what is saved there.
 
     Args:
-        run: A folder written by ``discover``, ``effect``, ``impute`` or ``generate``.
+        run: A folder written by ``discover``, ``effect``, ``impute``, ``generate`` or
+            ``diffusion``.
 
     Returns:
         The report.

@@ -9,6 +9,8 @@ from aetia.generation.diffusion.distances import (
     InverseMultiquadric,
 )
 from aetia.generation.diffusion.estimator import DDDM
+from aetia.generation.diffusion.image_config import ImageDDDMConfig
+from aetia.generation.diffusion.image_estimator import ImageDDDM
 from aetia.generation.diffusion.schedule import CosineSchedule, LinearSchedule
 
 __all__ = [
@@ -19,6 +21,8 @@ __all__ = [
     "DDDMConfig",
     "Energy",
     "Exponential",
+    "ImageDDDM",
+    "ImageDDDMConfig",
     "InverseMultiquadric",
     "LinearSchedule",
 ]
