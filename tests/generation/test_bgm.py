@@ -211,7 +211,7 @@ def test_draws_beyond_the_memory_limit_are_reduced(table):
         {"latents": "sample"},
         {"latents": "map"},
         {"bayesian_generator": True},
-        {"n_egm_steps": 20, "gradient_penalty": 1.0, "variance_penalty": 0.1, "critic_every": 2},
+        {"n_egm_steps": 20, "gradient_penalty": 1.0, "variance_penalty": 0.1, "n_critic_steps": 2},
     ],
     ids=["low-rank", "sample", "map", "bayesian", "egm"],
 )
