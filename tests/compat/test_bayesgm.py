@@ -380,11 +380,9 @@ def test_the_users_dictionary_is_not_changed():
     assert parameter_defaults("BGM")["g_units"] == [64] * 5
 
 
-def test_image_models_refuse_what_they_cannot_do():
+def test_image_models_refuse_other_sizes():
     with pytest.raises(InputError, match="x_dim is 784"):
         bayesgm.MNISTBGM({**NEEDED_BY["MNISTBGM"], "x_dim": 100})
-    with pytest.raises(InputError, match="use_bnn=True is not available"):
-        bayesgm.MNISTBGM({**NEEDED_BY["MNISTBGM"], "use_bnn": True})
 
 
 def test_summaries_tell_the_sizes(capsys, tmp_path):

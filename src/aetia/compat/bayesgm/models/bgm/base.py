@@ -32,9 +32,9 @@ from aetia.generation.bgm.table import ColumnScales
 from aetia.randomness import seed_sequence, torch_generator
 from aetia.samplers import HMC, chain_draws, warm_up
 
-__all__ = ["N_SHOWN", "BGM"]
+__all__ = ["BGM", "N_SHOWN"]
 
-_BUILD, _START, _UPDATE, _GENERATE, _EVALUATE, _POSTERIORS, _LATENTS, _MONITOR = range(8)
+_BUILD, _START, _UPDATE, _GENERATE, _EVALUATE, _POSTERIORS, _LATENTS = range(7)
 N_SHOWN = 5000
 """Rows that are drawn for the files of an evaluation."""
 _ROWS_AT_ONCE = 1000
@@ -132,8 +132,7 @@ class BGM:
         def on_iteration(k: int, signals: Mapping[str, float]) -> None:
             if k % egm_batches_per_eval:
                 return
-            generator = torch_generator(self._seeds(_MONITOR), model.device)
-            self._say(verbose, losses_of_the_start(model, k, signals, generator))
+            self._say(verbose, losses_of_the_start(k, signals))
             self._tell_start(verbose, model, values, f"iter [{k}/{egm_n_iter}]")
             self._write_start(model, values, k)
             self._write_model(model, f"weights_at_egm_init_{k}", verbose)
@@ -205,9 +204,7 @@ class BGM:
         self._say(verbose, "Iterative Updating Starts ...")
         rows = self._rows(model, values)
         progress = None if verbose else False
-        z = update_iteratively(
-            model, rows, z, epochs + 1, self._seeds(_UPDATE), on_epoch, progress
-        )
+        z = update_iteratively(model, rows, z, epochs + 1, self._seeds(_UPDATE), on_epoch, progress)
         self.data_z, self.history_loss = z.cpu().numpy(), history
         self._model = model
 
@@ -516,9 +513,7 @@ class BGM:
         if verbose:
             sys.stdout.write(f"{text}\n")
 
-    def _tell_start(
-        self, verbose: int, model: FittedModel, values: np.ndarray, where: str
-    ) -> None:
+    def _tell_start(self, verbose: int, model: FittedModel, values: np.ndarray, where: str) -> None:
         for noisy, name in ((True, "MSE_x"), (False, "MSE_x no x_sd")):
             mse = self._evaluate(model, values, None, with_noise=noisy)
             self._say(verbose, f"{where}: {name}: {mse:.4f}")

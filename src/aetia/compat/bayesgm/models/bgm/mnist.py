@@ -156,9 +156,7 @@ class MNISTBGM(BGM):
         with torch.no_grad():
             return self._law(model, model.networks.decoder.drawn(1, generator)(z[None])[0])[0]
 
-    def _tell_start(
-        self, verbose: int, model: FittedModel, values: np.ndarray, where: str
-    ) -> None:
+    def _tell_start(self, verbose: int, model: FittedModel, values: np.ndarray, where: str) -> None:
         mse = self._evaluate(model, values, None, with_noise=False)
         self._say(verbose, f"{where}: MSE_x: {mse:.4f}")
 

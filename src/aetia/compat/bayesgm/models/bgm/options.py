@@ -47,13 +47,9 @@ def _shared(params: Mapping[str, Any], batch_size: int) -> dict[str, Any]:
     return {
         "n_latents": params["z_dim"],
         "latents": "map",
-        "n_critic_steps": params["g_d_freq"],
         "bayesian_generator": bool(params["use_bnn"]),
         "kl_weight": float(params["kl_weight"]),
         "batch_size": batch_size,
         "learning_rate": params["lr_theta"],
         "latent_learning_rate": params["lr_z"],
-        "egm_learning_rate": params["lr"],
-        "gradient_penalty": float(params["gamma"]),
-        "variance_penalty": float(params["alpha"]),
     }

@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from aetia.compat.bayesgm.models.bgm.losses import critics_loss, generator_loss
 from aetia.devices import pick_device
 from aetia.generation.bgm.egm import Adversaries
 from aetia.generation.bgm.fitting import (
     ModelRows,
     RowLatents,
-    adversarial_phases,
     minibatches,
     point_phases,
 )
@@ -24,7 +24,7 @@ from aetia.generation.bgm.networks import ImageCritic, TableCritic
 from aetia.generation.bgm.table import ColumnScales
 from aetia.nets import Discriminator, seeded
 from aetia.randomness import torch_generator
-from aetia.training import TrainingConfig, train
+from aetia.training import Phase, TrainingConfig, train
 
 __all__ = ["new_model", "start_adversarially", "update_iteratively"]
 
@@ -33,9 +33,7 @@ _START_BETAS, _BETAS = (0.5, 0.9), (0.9, 0.99)
 Signals = Mapping[str, float]
 
 
-def new_model(
-    scales: ColumnScales, config: Config, seeds: np.random.SeedSequence
-) -> FittedModel:
+def new_model(scales: ColumnScales, config: Config, seeds: np.random.SeedSequence) -> FittedModel:
     """Build fresh networks.
 
     Args:
@@ -71,13 +69,13 @@ def start_adversarially(
     Args:
         model: Changed in place.
         rows: The table.
-        params: For the widths of the critics.
+        params: All keys.
         n_iterations: Updates of generator and encoder.
         seeds: Of everything random.
         on_iteration: Told the number of the iteration after each, from 0, and its losses.
         progress: Whether to show a bar; None shows it in terminals.
     """
-    config, every = model.config, model.config.n_critic_steps
+    config, every = model.config, int(params["g_d_freq"])
     with seeded(torch_generator(seeds)):
         of_latents = Discriminator(int(params["z_dim"]), list(params["dz_units"]))
         of_rows: nn.Module
@@ -87,18 +85,38 @@ def start_adversarially(
             of_rows = TableCritic(len(model.names), list(params["dx_units"]))
     players = Adversaries(model.networks, of_latents, of_rows).to(model.device)
 
+    def critics(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
+        del step
+        some, gamma = rows.take(batch), float(params["gamma"])
+        return critics_loss(players, model.likelihood, some, generator, gamma=gamma)
+
+    def networks(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
+        del step
+        some, alpha = rows.take(batch), float(params["alpha"])
+        return generator_loss(players, model.likelihood, some, generator, alpha=alpha)
+
     def on_step_end(step: int, signals: Signals) -> Signals:
         if step % every == 0:
             on_iteration(step // every, signals)
         return {}
 
+    both = [*of_latents.parameters(), *of_rows.parameters()]
+    phases = [
+        Phase(parameters=lambda _: both, loss=critics, name="critics"),
+        Phase(
+            parameters=lambda _: list(model.networks.parameters()),
+            loss=networks,
+            every=every,
+            name="networks",
+        ),
+    ]
     # The step that ends the last iteration is its first: its critics are not needed any more.
     n_steps = (n_iterations - 1) * every + 1
     trained = train(
         players,
-        adversarial_phases(players, model.likelihood, rows, config),
+        phases,
         minibatches(len(rows.x), config.batch_size, _integer(seeds)),
-        config=_constant(n_steps, config.egm_learning_rate, _START_BETAS, progress),
+        config=_constant(n_steps, params["lr"], _START_BETAS, progress),
         seed=_integer(seeds),
         on_step_end=on_step_end,
     )
