@@ -1416,8 +1416,20 @@ def test_defaults_of_studies(name, v_dim):
     assert expected.items() <= found.items()
     if name == "Sim_Colangelo_sampler":
         assert (found["rho"], found["d"], found["a"], found["b"]) == (0.5, 1, 3, 0.75)
-        with pytest.raises(InputError, match="only rho"):
-            datasets.Sim_Colangelo_sampler(N=10, v_dim=3, a=2)
+
+
+def test_all_numbers_of_colangelos_study_can_be_chosen():
+    """With b = 0 and d = 0 the dose is -1/2 for all; with a = 0 it is d / 2 - 1/2."""
+    x, _, _ = datasets.Sim_Colangelo_sampler(N=10, v_dim=3, b=0, d=0).load_all()
+    assert set(x.ravel()) == {-0.5}
+    x, _, _ = datasets.Sim_Colangelo_sampler(N=10, v_dim=3, b=0, d=3, a=0).load_all()
+    assert set(x.ravel()) == {1.0}
+    v = datasets.Sim_Colangelo_sampler(N=4000, v_dim=4, rho=0.6, offset=[-2, 0, 2]).data_v
+    found = np.corrcoef(v.T)  # standard errors 1.6 %
+    assert found[0, 2] == pytest.approx(0.6, abs=0.07)
+    assert found[0, 1] == pytest.approx(0.0, abs=0.07)
+    with pytest.raises(InputError, match=r"diagonals \[0, 1, 2\] is no covariance"):
+        datasets.Sim_Colangelo_sampler(N=10, v_dim=3, offset=[0, 1, 2])
 
 
 def test_batches_cycle_in_the_originals_order():
@@ -1446,6 +1458,10 @@ def test_toy_laws_have_the_originals_numbers():
     np.testing.assert_allclose(roll.X[0], [-2.8608973074103896, 0.5999445575242977])
     np.testing.assert_allclose(roll.X[-1], [-1.7979254176348638, -0.9065331053625828])
     assert roll.train(5).shape == (5, 2)
+    turned = datasets.Swiss_roll_sampler(50, scale=0.5, sigma=1e-9)
+    r = np.linspace(0, 2 * np.pi, 50)
+    spiral = np.stack([r * np.sin(0.5 * r), r * np.cos(0.5 * r)], 1)
+    np.testing.assert_allclose(np.sort(turned.X, 0), np.sort(spiral, 0), atol=1e-7)
 
 
 @pytest.mark.parametrize("which", ["mixture", "roll"])
@@ -1490,7 +1506,8 @@ def test_simulators_have_the_originals_numbers():
     )  # fmt: skip
     scaled, _ = datasets.simulate_low_rank_data(6, sigma_z=True)
     assert not np.allclose(scaled, x)
-    with pytest.raises(InputError, match="2 latents, 4 columns and rank 2"):
+    np.testing.assert_array_equal(datasets.simulate_low_rank_data(6, rank=3)[0], x)
+    with pytest.raises(InputError, match="2 latents and 4 columns"):
         datasets.simulate_low_rank_data(6, z_dim=3)
 
 
