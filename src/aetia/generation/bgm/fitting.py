@@ -24,7 +24,6 @@ from aetia.training import Phase, RowwiseAdam, Trained, TrainingConfig, train
 __all__ = [
     "ModelRows",
     "RowLatents",
-    "adversarial_phases",
     "fit_likelihood",
     "minibatches",
     "point_phases",
@@ -120,12 +119,12 @@ def start_adversarially(
         log_every=max(config.n_egm_steps // _N_VALIDATIONS, 1) * config.n_critic_steps,
         progress=progress,
     )
-    phases = adversarial_phases(players, likelihood, rows, config)
+    phases = _adversarial_phases(players, likelihood, rows, config)
     deal = minibatches(len(rows.x), config.batch_size, seed)
     return train(players, phases, deal, config=options, seed=seed)
 
 
-def adversarial_phases(
+def _adversarial_phases(
     players: Adversaries, likelihood: Likelihood, rows: ModelRows, config: _Shared
 ) -> list[Phase]:
     """Alternate between critics, and generator and encoder.
