@@ -6,25 +6,31 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from aetia.effects.causalbgm.config import CausalBGMConfig
 from aetia.effects.causalbgm.fitted import Fitted
 from aetia.effects.causalbgm.fitting import fit_jointly, update_iteratively
 from aetia.effects.causalbgm.folds import make_folds
 from aetia.effects.causalbgm.generative import LatentRoles
-from aetia.effects.causalbgm.joint_steps import joint_steps
 from aetia.effects.causalbgm.latent_dimensions import latent_dimensions
 from aetia.effects.causalbgm.latent_prior import LatentPrior
 from aetia.effects.causalbgm.networks import Networks
+from aetia.effects.causalbgm.schedule import joint_steps
 from aetia.effects.causalbgm.selection import BestWeights, held_out_loss
 from aetia.effects.causalbgm.study_table import StudyTable
-from aetia.errors import InputError
+from aetia.errors import InputError, NumericalError
 from aetia.nets import seeded
 from aetia.randomness import torch_generator
 
 __all__ = ["fit_ensemble"]
 
 _FOLDS = 5
+
+_ADVICE = (
+    "the networks did not reach finite losses; lower {name} (now {rate:g}), or look for extreme "
+    "values in treatment and outcome"
+)
 
 
 def fit_ensemble(
@@ -55,32 +61,44 @@ def fit_ensemble(
     streams = seeds.spawn(5)
     fit = _untrained(config, table, segments, streams[0], streams[1], device)
     networks, units, folds = fit.networks, fit.units, fit.folds
-    best = BestWeights(networks)
+    best = BestWeights(networks, fit.prior)
     rows: list[dict[str, Any]] = []
     if config.init == "egm":
         n_steps = joint_steps(config.n_egm_steps, table.n)
         seed = int(streams[2].generate_state(1)[0])
         rows += fit_jointly(networks, units, folds, config, n_steps, seed, progress, best)
+        _check_finite(best.loss, "learning_rate", config.learning_rate)
         best.restore(networks)
     if config.n_epochs:
+        if fit.prior.is_conditional:
+            best.start_again()  # weights from before the prior was trained know no labels
         start = fit.encoded(units)
         if config.init == "prior":
             start = torch.randn(start.shape, generator=torch_generator(streams[4])).to(device)
         seed = int(streams[3].generate_state(1)[0])
-        fit.latents, more = update_iteratively(
-            networks, fit.prior, units, folds, start, config, seed, progress, best, fit.segments
-        )
+        name, rate = "iterative_learning_rate", config.iterative_learning_rate
+        try:
+            fit.latents, more = update_iteratively(
+                networks, fit.prior, units, folds, start, config, seed, progress, best, fit.segments
+            )
+        except InputError as error:  # of the sampler: no density where its chains start
+            raise NumericalError(f"{_ADVICE.format(name=name, rate=rate)} ({error})") from error
         rows += more
+        _check_finite(best.loss, name, rate)
         best.restore(networks)
     loss = held_out_loss(networks, units, folds, config.variance_weighting)
-    if not bool(loss.isfinite().all()):
-        raise InputError(
-            "the networks did not reach finite losses; lower learning_rate, or look for "
-            "extreme values in treatment and outcome."
-        )
     fit.rows = rows
     fit.held_out, fit.best_step = loss.double().cpu().numpy(), best.step.numpy()
     return fit
+
+
+def _check_finite(loss: Tensor, name: str, rate: float) -> None:
+    lost = int((~loss.isfinite()).sum())
+    if lost:
+        raise NumericalError(
+            f"{_ADVICE.format(name=name, rate=rate)} ({lost} of {len(loss)} networks never had a "
+            "finite loss on their held-out units)"
+        )
 
 
 def _untrained(
