@@ -33,7 +33,7 @@ def test_weights_and_comparable_doses_equal_their_definitions():
     n = 40
     location, spread = rng.normal(size=n), rng.uniform(0.3, 2, n)
     t = location + spread * rng.normal(size=n)
-    location[0], spread[0], t[0] = -1, 0.1, 1  # a dose that nobody like this unit gets
+    location[0], spread[0], t[0] = -1, 0.3, 1  # a dose that nobody like this unit gets
     weights, comparable = dose_overlap(t, location, spread)
     density = norm.pdf(t[:, None], location, spread)  # of dose j for unit i: [j, i]
     among_all = density.mean(1)

@@ -9,7 +9,8 @@ from aetia.effects import CausalBGM, FullMCMCCausalBGM, IdentifiableCausalBGM
 from aetia.effects.causalbgm.latent_prior import LatentPrior
 from aetia.effects.causalbgm.selection import BestWeights
 from aetia.errors import NumericalError
-from effects.causalbgm.small import QUICK, ROLES, arms_study, make_networks, random_units
+from aetia.nets import seeded
+from effects.causalbgm.small import QUICK, ROLES, arms_study, generator, make_networks, random_units
 
 ARMS = arms_study(80)
 LABELS = (ARMS[2][:, 0] > 0).astype(int)
@@ -24,7 +25,8 @@ def stamp(value, *modules):
 
 def test_every_member_gets_back_the_networks_and_the_prior_of_its_best_step():
     networks = make_networks(random_units(10))
-    prior = LatentPrior(ROLES.total, 2, 3, (4,)).double()
+    with seeded(generator()):
+        prior = LatentPrior(ROLES.total, 2, 3, (4,)).double()
     best = BestWeights(networks, prior)
     for step, loss in ((1, [1.0, 1.0]), (2, [0.5, 2.0]), (3, [0.9, torch.nan])):
         stamp(step, networks, prior)
@@ -48,31 +50,34 @@ def test_steps_before_a_new_start_are_forgotten():
 
 
 def test_a_conditional_prior_comes_from_the_step_of_its_networks(monkeypatch):
-    # So quick a start that iterative updating makes held-out losses worse: the last prior is not
-    # the chosen one, and networks from before the prior was trained must not be.
+    # Losses are made up: the joint start has the lowest ones, and of the four steps of iterative
+    # updating member m has its best at the step m + 1.
     seen, plain = {}, BestWeights.update
 
     def watch(self, networks, loss, step):
-        weights = [p.detach().clone() for p in self.prior.parameters()]
-        seen[step] = ([p.detach().clone() for p in networks.parameters()], weights)
-        plain(self, networks, loss, step)
+        both = (*networks.parameters(), *self.prior.parameters())
+        seen[step] = [p.detach().clone() for p in both]
+        own = (
+            (torch.arange(3) + 41 - step).abs().float()
+            if step > 40
+            else torch.full((3,), -float(step))
+        )
+        plain(self, networks, own, step)
 
     monkeypatch.setattr(BestWeights, "update", watch)
     options = QUICK | {"n_epochs": 3, "iterative_learning_rate": 0.05, "prior_units": (4,)}
     model = IdentifiableCausalBGM(**options).fit(*ARMS, LABELS)
-    fit, steps = model._fitted(), model.health_["best_step"]
-    untrained = seen[min(seen)][1]
-    for m, step in enumerate(steps):
-        networks, prior = seen[step]
-        for found, kept in zip(fit.networks.parameters(), networks, strict=True):
-            assert torch.equal(found[m], kept[m])
-        for found, kept in zip(fit.prior.parameters(), prior, strict=True):
-            assert torch.equal(found[m], kept[m])
+    fit, first = model._fitted(), max(step for step in seen if step <= 40)
+    found = (*fit.networks.parameters(), *fit.prior.parameters())
+    n_prior = len(list(fit.prior.parameters()))
+    for m, step in enumerate(model.health_["best_step"]):
+        for p, kept in zip(found, seen[step], strict=True):
+            assert torch.equal(p[m], kept[m])
         assert any(
-            not torch.equal(found[m], start[m])
-            for found, start in zip(fit.prior.parameters(), untrained, strict=True)
-        )
-    assert min(steps) < max(seen), "the last step is the best: nothing was checked"
+            not torch.equal(p[m], start[m])
+            for p, start in zip(found[-n_prior:], seen[first][-n_prior:], strict=True)
+        ), "the prior was never trained"
+    assert model.health_["best_step"] == [41, 42, 43]
 
 
 @pytest.mark.parametrize(
