@@ -205,6 +205,7 @@ class CausalBGM(BaseEstimator):
 
         Raises:
             InputError: If the study or an option cannot be used.
+            NumericalError: If losses are not finite.
         """
         config = CausalBGMConfig(**self._options())
         self._fit(config, read_study(treatment, outcome, covariates, kind=config.treatment_kind))
