@@ -126,7 +126,7 @@ def test_a_fit_warns_about_overlap_exactly_if_there_is_none(name):
     t, is_poor = STUDIES[name]
     y = t + _V[:, 0] + np.random.default_rng(3).normal(size=200)
     wide = {"encoder_units": (32,), "treatment_units": (32,)}
-    options = QUICK | wide | {"n_egm_steps": 150, "n_folds": 2, "learning_rate": 0.02}
+    options = QUICK | wide | {"n_egm_steps": 90, "n_folds": 2, "learning_rate": 0.03}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DataWarning)
         overlap = CausalBGM(**options).fit(t, y, _V).overlap()

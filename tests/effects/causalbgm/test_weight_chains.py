@@ -197,10 +197,10 @@ def test_weights_of_a_linear_network_have_the_integrated_posterior():
     config = full(
         latent_dims=(1, 0, 0, 0),
         target="weights",
-        n_warm_up=40,
-        n_sweeps=30,
-        n_kept=30,
-        n_leapfrog=10,
+        n_warm_up=30,
+        n_sweeps=20,
+        n_kept=20,
+        n_leapfrog=8,
         weight_prior_std=1.5,
     )
     latents = z.expand(chains, n, 1)
