@@ -122,7 +122,7 @@ def last_weights(units, folds, *, is_binary, n_epochs=0):
     networks = make_networks(random_units(60, seed=8, is_binary=is_binary), is_binary=is_binary)
     networks = networks.float()
     best = BestWeights(networks)
-    fit_jointly(networks, units, folds, config, 30, 5, False, best)
+    fit_jointly(networks, units, folds, config, 10, 5, False, best)
     if n_epochs:
         prior = LatentPrior(ROLES.total, 2)
         z = networks.encode(units.covariates, units.observed).detach()

@@ -330,11 +330,11 @@ def _train(
     seed: int,
     best: BestWeights,
 ) -> Rows:
-    first = best.step.max().item() if bool(best.loss.isfinite().all()) else 0
+    first = int(best.step.max())
 
     def validate(_: nn.Module, step: int) -> list[dict[str, Any]]:
         loss = held_out_loss(networks, units, folds, config.variance_weighting)
-        best.update(networks, loss, int(first) + step)
+        best.update(networks, loss, first + step)
         # The loop keeps one best for all; the members' own are kept in `best`.
         return [{"task": m, "loss": float(v)} for m, v in enumerate(loss)]
 

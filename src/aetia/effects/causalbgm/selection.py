@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from aetia.effects.causalbgm.egm import LARGEST_DOSE, weighted_likelihood
 from aetia.effects.causalbgm.folds import Folds
 from aetia.effects.causalbgm.generative import Units, outcome_law, treatment_law
+from aetia.effects.causalbgm.latent_prior import LatentPrior
 from aetia.effects.causalbgm.networks import Networks
 
 __all__ = ["BestWeights", "held_out_loss"]
@@ -52,12 +53,22 @@ def held_out_loss(
 
 
 class BestWeights:
-    """A copy of every member's weights at its own best step."""
+    """A copy of every member's weights, and of its prior's, at its own best step.
 
-    def __init__(self, networks: Networks) -> None:
+    Args:
+        networks: The ensemble.
+        prior: Of the latents, if it is trained as well; what it is at the best step goes with the
+            networks of that step.
+    """
+
+    def __init__(self, networks: Networks, prior: LatentPrior | None = None) -> None:
+        self.prior = prior
         self.loss = torch.full((networks.n_members,), torch.inf, device=networks.knots.device)
         self.step = torch.zeros(networks.n_members, dtype=torch.long)
-        self.weights = {k: p.detach().clone() for k, p in networks.named_parameters()}
+        self.weights = [p.detach().clone() for p in self._parameters(networks)]
+
+    def _parameters(self, networks: Networks) -> list[nn.Parameter]:
+        return [*networks.parameters(), *(self.prior.parameters() if self.prior else ())]
 
     def update(self, networks: Networks, loss: Float[Tensor, " members"], step: int) -> None:
         """Keep the weights of members that got better.
@@ -70,8 +81,12 @@ class BestWeights:
         better = loss < self.loss
         self.loss = torch.where(better, loss, self.loss)
         self.step[better.cpu()] = step
-        for name, p in networks.named_parameters():
-            self.weights[name][better] = p.detach()[better]
+        for kept, p in zip(self.weights, self._parameters(networks), strict=True):
+            kept[better] = p.detach()[better]
+
+    def start_again(self) -> None:
+        """Choose among the steps that follow only; the record of steps goes on."""
+        self.loss.fill_(torch.inf)
 
     @torch.no_grad()
     def restore(self, networks: Networks) -> None:
@@ -80,5 +95,5 @@ class BestWeights:
         Args:
             networks: The ensemble.
         """
-        for name, p in networks.named_parameters():
-            p.copy_(self.weights[name])
+        for kept, p in zip(self.weights, self._parameters(networks), strict=True):
+            p.copy_(kept)
