@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from aetia.errors import CheckpointError, ConvergenceWarning, DataWarning, InputError
 from aetia.nets import seeded
 from aetia.randomness import torch_generator
+from aetia.training.adamw import AdamW
 from aetia.training.checkpoints import (
     list_checkpoints,
     load_checkpoint,
@@ -89,7 +90,9 @@ class Run:
         self.plain = module
         self.progress = Progress()
         self.best: dict[str, Tensor] | None = None
-        made = [self._optimiser(phase) for phase in phases]
+        # Looked up once: walking over a module's parameters costs as much as a small network.
+        self.updated = [list(phase.parameters(module)) for phase in phases]
+        made = [self._optimiser(*pair) for pair in zip(phases, self.updated, strict=True)]
         wrapped = fabric.setup(module, *made)
         self.module, *self.optimisers = wrapped if made else (wrapped,)
         self.ema = None
@@ -97,8 +100,7 @@ class Run:
             average = get_ema_multi_avg_fn(config.ema_decay)
             self.ema = AveragedModel(self.plain, multi_avg_fn=average, use_buffers=True)
 
-    def _optimiser(self, phase: Phase) -> torch.optim.Optimizer:
-        parameters = phase.parameters(self.plain)
+    def _optimiser(self, phase: Phase, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
         if phase.optimiser is not None:
             return phase.optimiser(parameters)
         config = self.config
@@ -106,7 +108,7 @@ class Run:
         options = {"lr": config.learning_rate, "betas": config.betas, "eps": config.eps}
         if config.optimiser == "lamb":
             return LAMB(groups, **options)
-        return torch.optim.AdamW(groups, **options, fused=True)
+        return AdamW(groups, **options, fused=True)
 
     # -- one step -------------------------------------------------------------------------
 
@@ -135,10 +137,12 @@ class Run:
                     with seeded(generator):
                         loss, parts = phase.loss(self.module, batch, step, generator)
                     self.fabric.backward(loss / len(micros))
-                for name, value in {"loss": loss, **parts}.items():
+                for name, value in zip(
+                    ("loss", *parts), _numbers(loss, *parts.values()), strict=True
+                ):
                     old = info.get(prefix + name, 0.0)
-                    info[prefix + name] = old + float(value.detach()) / len(micros)
-            norm = self._clip(phase, optimiser)
+                    info[prefix + name] = old + value / len(micros)
+            norm = self._clip(k, optimiser)
             info[f"{prefix}gradient_norm"] = norm
             info[f"{prefix}clipped_share"] = float(
                 bool(config.clip_norm) and norm > config.clip_norm
@@ -158,7 +162,7 @@ class Run:
 
     def _gradient_shares(self, phase: Phase, k: int, batch: Any, prefix: str) -> dict[str, float]:
         """Compare the gradient norms of the parts of a loss, in an evaluation of its own."""
-        step, parameters = self.progress.step, list(phase.parameters(self.plain))
+        step, parameters = self.progress.step, self.updated[k]
         generator = self.generator(step, k, 0)
         with self.fabric.autocast(), seeded(generator):
             _, parts = phase.loss(self.plain, batch, step, generator)
@@ -175,9 +179,9 @@ class Run:
             f"{prefix}gradient_share/{n}": v / total if total else 0.0 for n, v in norms.items()
         }
 
-    def _clip(self, phase: Phase, optimiser: Any) -> float:
-        limit = self.config.clip_norm or math.inf
-        parameters = [p for p in phase.parameters(self.plain) if p.grad is not None]
+    def _clip(self, k: int, optimiser: Any) -> float:
+        limit, phase = self.config.clip_norm or math.inf, self.phases[k]
+        parameters = [p for p in self.updated[k] if p.grad is not None]
         if not parameters:
             return 0.0
         if phase.clip is not None:
@@ -335,6 +339,12 @@ class Run:
 
 
 _STEP_STREAM = 11
+
+
+@torch.no_grad()
+def _numbers(*scalars: Tensor) -> list[float]:
+    """Read scalars off the device, all at once."""
+    return torch.stack([s.detach().flatten()[0] for s in scalars]).tolist()
 
 
 def _clip_sparse(parameters: Sequence[nn.Parameter], limit: float) -> float:
