@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from aetia.nets.perceptron import Dense, Layers, affine
+from aetia.nets.perceptron import Dense, Layers, affine, listed
 
 __all__ = ["Discriminator", "gradient_penalty", "tanh_score"]
 
@@ -43,17 +43,15 @@ class Discriminator(nn.Module):
     @property
     def layers(self) -> Layers:
         """Weights and biases with the scales and shifts multiplied in."""
+        *weights, last_weight = listed(self.weights)
+        *biases, last_bias = listed(self.biases)
         folded = [
             Dense(weight * scale[..., None, :], torch.addcmul(shift, bias, scale))
             for weight, bias, scale, shift in zip(
-                list(self.weights)[:-1],
-                list(self.biases)[:-1],
-                self.scales,
-                self.shifts,
-                strict=True,
+                weights, biases, listed(self.scales), listed(self.shifts), strict=True
             )
         ]
-        return [*folded, Dense(self.weights[-1], self.biases[-1])]
+        return [*folded, Dense(last_weight, last_bias)]
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*out"]:
         """Score rows.

@@ -22,6 +22,7 @@ __all__ = [
     "Perceptron",
     "affine",
     "flatten_layers",
+    "listed",
     "perceptron",
     "unflatten_layers",
 ]
@@ -103,7 +104,7 @@ class Perceptron(nn.Module):
     @property
     def layers(self) -> Layers:
         """The weights."""
-        return [Dense(w, b) for w, b in zip(self.weights, self.biases, strict=True)]
+        return [Dense(w, b) for w, b in zip(listed(self.weights), listed(self.biases), strict=True)]
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*out outputs"]:
         """Apply the network.
@@ -115,6 +116,18 @@ class Perceptron(nn.Module):
             Outputs.
         """
         return perceptron(self.layers, x)
+
+
+def listed(parameters: nn.ParameterList) -> list[nn.Parameter]:
+    """List the parameters of a list; its own iterator looks each up by a string.
+
+    Args:
+        parameters: The list.
+
+    Returns:
+        The same parameters in the same order.
+    """
+    return list(parameters._parameters.values())  # pyright: ignore[reportReturnType]
 
 
 def flatten_layers(layers: Layers) -> Float[Tensor, "*draws dim"]:

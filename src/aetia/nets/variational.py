@@ -17,7 +17,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from aetia.nets.perceptron import SLOPE, Dense, Layers, affine
+from aetia.nets.perceptron import SLOPE, Dense, Layers, affine, listed
 
 __all__ = ["VariationalPerceptron"]
 
@@ -69,9 +69,9 @@ class VariationalPerceptron(nn.Module):
         Returns:
             Outputs, each row with its own weights.
         """
-        variances = self._by_layer(F.softplus(_flat(self.raw_stds)).square())
+        variances = self._by_layer(F.softplus(_flat(listed(self.raw_stds))).square())
         for k, (mean, squares, bias) in enumerate(
-            zip(self.means, variances, self.biases, strict=True)
+            zip(listed(self.means), variances, listed(self.biases), strict=True)
         ):
             centre = affine(x, mean, bias)
             spread = (x.square() @ squares + 1e-12).sqrt()
@@ -87,8 +87,8 @@ class VariationalPerceptron(nn.Module):
         Returns:
             :math:`\sum \log(s_0 / s) + (s^2 + m^2) / (2 s_0^2) - 1/2`.
         """
-        mean, std = _flat(self.means), F.softplus(_flat(self.raw_stds))
-        sizes = [math.prod(m.shape[-2:]) for m in self.means]
+        mean, std = _flat(listed(self.means)), F.softplus(_flat(listed(self.raw_stds)))
+        sizes = [math.prod(m.shape[-2:]) for m in listed(self.means)]
         # A number for each weight: all layers are one vector.
         precision = torch.cat(
             [
@@ -123,11 +123,11 @@ class VariationalPerceptron(nn.Module):
     @property
     def layers(self) -> Layers:
         """The means of the weights."""
-        return [Dense(w, b) for w, b in zip(self.means, self.biases, strict=True)]
+        return [Dense(w, b) for w, b in zip(listed(self.means), listed(self.biases), strict=True)]
 
     def _by_layer(self, flat: Float[Tensor, "*members dim"]) -> list[Tensor]:
         """Cut what :func:`_flat` laid out into matrices."""
-        shapes = [m.shape[-2:] for m in self.means]
+        shapes = [m.shape[-2:] for m in listed(self.means)]
         parts = flat.split([math.prod(s) for s in shapes], -1)
         return [part.unflatten(-1, s) for part, s in zip(parts, shapes, strict=True)]
 

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aetia.nets.discriminator import Discriminator
+from aetia.nets.perceptron import listed
 
 __all__ = ["wasserstein_loss"]
 
@@ -42,7 +43,8 @@ def wasserstein_loss(
     """
     u = torch.rand((*real.shape[:-1], 1), generator=generator, device=real.device, dtype=real.dtype)
     rows = torch.cat([fake, real, torch.lerp(fake, real, u)], 1).detach()
-    weights = (*critics.weights, *critics.biases, *critics.scales, *critics.shifts)
+    kinds = (critics.weights, critics.biases, critics.scales, critics.shifts)
+    weights = [p for kind in kinds for p in listed(kind)]
     gap, slope = _GapAndSlope.apply(rows, penalty, *weights)  # pyright: ignore[reportGeneralTypeIssues]
     return gap, slope
 

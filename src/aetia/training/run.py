@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from aetia.errors import CheckpointError, ConvergenceWarning, DataWarning, InputError
 from aetia.nets import seeded
-from aetia.randomness import torch_generator
 from aetia.training.adamw import AdamW
 from aetia.training.checkpoints import (
     list_checkpoints,
@@ -90,11 +90,16 @@ class Run:
         self.plain = module
         self.progress = Progress()
         self.best: dict[str, Tensor] | None = None
+        self.seeds: dict[tuple[int, int], tuple[int, list[int]]] = {}
         # Looked up once: walking over a module's parameters costs as much as a small network.
         self.updated = [list(phase.parameters(module)) for phase in phases]
         made = [self._optimiser(*pair) for pair in zip(phases, self.updated, strict=True)]
         wrapped = fabric.setup(module, *made)
         self.module, *self.optimisers = wrapped if made else (wrapped,)
+        # Fabric's layers do nothing then, and cost as much as a small network's arithmetic.
+        self.is_plain = fabric.world_size == 1 and config.precision == "32-true"
+        if self.is_plain:
+            self.optimisers = made
         self.ema = None
         if config.ema_decay is not None:
             average = get_ema_multi_avg_fn(config.ema_decay)
@@ -133,10 +138,14 @@ class Run:
             for m, batch in enumerate(micros):
                 generator = self.generator(step, k, m)
                 last = m == len(micros) - 1
-                with self.fabric.no_backward_sync(self.module, enabled=not last):
+                with self._between_processes(last):
                     with seeded(generator):
                         loss, parts = phase.loss(self.module, batch, step, generator)
-                    self.fabric.backward(loss / len(micros))
+                    scaled = loss / len(micros) if len(micros) > 1 else loss
+                    if self.is_plain:
+                        scaled.backward()
+                    else:
+                        self.fabric.backward(scaled)
                 for name, value in zip(
                     ("loss", *parts), _numbers(loss, *parts.values()), strict=True
                 ):
@@ -179,6 +188,12 @@ class Run:
             f"{prefix}gradient_share/{n}": v / total if total else 0.0 for n, v in norms.items()
         }
 
+    def _between_processes(self, last: bool) -> AbstractContextManager[Any]:
+        """Gradients of other processes are waited for at the last batch of a step alone."""
+        if self.is_plain:
+            return nullcontext()
+        return self.fabric.no_backward_sync(self.module, enabled=not last)
+
     def _clip(self, k: int, optimiser: Any) -> float:
         limit, phase = self.config.clip_norm or math.inf, self.phases[k]
         parameters = [p for p in self.updated[k] if p.grad is not None]
@@ -195,8 +210,15 @@ class Run:
 
     def generator(self, step: int, phase: int, micro: int) -> torch.Generator:
         """Make the generator of one loss evaluation."""
-        entropy = [self.seed, _STEP_STREAM, step, phase, micro, self.fabric.global_rank]
-        return torch_generator(np.random.SeedSequence(entropy))
+        block, place = divmod(step, _SEEDED_TOGETHER)
+        key = (phase, micro)
+        if key not in self.seeds or self.seeds[key][0] != block:
+            entropy = [self.seed, _STEP_STREAM, block, phase, micro, self.fabric.global_rank]
+            words = np.random.SeedSequence(entropy).generate_state(_SEEDED_TOGETHER, np.uint64)
+            self.seeds[key] = (block, [int(w) >> 1 for w in words])
+        generator = torch.Generator()
+        generator.manual_seed(self.seeds[key][1][place])
+        return generator
 
     def average(self, info: dict[str, float]) -> dict[str, float]:
         """Average the signals of a step over processes."""
@@ -339,6 +361,9 @@ class Run:
 
 
 _STEP_STREAM = 11
+
+_SEEDED_TOGETHER = 64
+"""Steps whose seeds are made in one call; a step's seed depends on its number alone."""
 
 
 @torch.no_grad()

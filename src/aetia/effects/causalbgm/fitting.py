@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -286,7 +287,8 @@ def update_iteratively(
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         some, rows = batch
         labels = None if segments is None else segments[rows]
-        latents = state.table[(rows + offsets).flatten()].unflatten(0, rows.shape)
+        # Sparse, so that a step costs the same whatever the number of units.
+        latents = F.embedding(rows + offsets, state.table, sparse=True)
         return -density(some, labels)(latents).sum(), {}
 
     fixed = {
