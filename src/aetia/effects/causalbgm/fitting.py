@@ -240,7 +240,8 @@ def update_iteratively(
     offsets = torch.arange(folds.n_members, device=z.device)[:, None] * n
 
     def density(some: Units, labels: Tensor | None) -> Callable[[Tensor], Tensor]:
-        mechanisms = networks.mechanisms()
+        # Latents move given the networks: nobody asks for the networks' gradients here.
+        mechanisms = networks.mechanisms().map(torch.Tensor.detach)
 
         def value(position: Tensor) -> Tensor:
             terms = log_terms(mechanisms, roles, some, position, is_binary=networks.is_binary)
