@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from aetia.errors import CheckpointError, ConvergenceWarning, DataWarning, InputError
 from aetia.nets import seeded
+from aetia.randomness import torch_generator
 from aetia.training.adamw import AdamW
 from aetia.training.checkpoints import (
     list_checkpoints,
@@ -90,7 +91,6 @@ class Run:
         self.plain = module
         self.progress = Progress()
         self.best: dict[str, Tensor] | None = None
-        self.seeds: dict[tuple[int, int], tuple[int, list[int]]] = {}
         # Looked up once: walking over a module's parameters costs as much as a small network.
         self.updated = [list(phase.parameters(module)) for phase in phases]
         made = [self._optimiser(*pair) for pair in zip(phases, self.updated, strict=True)]
@@ -210,15 +210,8 @@ class Run:
 
     def generator(self, step: int, phase: int, micro: int) -> torch.Generator:
         """Make the generator of one loss evaluation."""
-        block, place = divmod(step, _SEEDED_TOGETHER)
-        key = (phase, micro)
-        if key not in self.seeds or self.seeds[key][0] != block:
-            entropy = [self.seed, _STEP_STREAM, block, phase, micro, self.fabric.global_rank]
-            words = np.random.SeedSequence(entropy).generate_state(_SEEDED_TOGETHER, np.uint64)
-            self.seeds[key] = (block, [int(w) >> 1 for w in words])
-        generator = torch.Generator()
-        generator.manual_seed(self.seeds[key][1][place])
-        return generator
+        entropy = [self.seed, _STEP_STREAM, step, phase, micro, self.fabric.global_rank]
+        return torch_generator(np.random.SeedSequence(entropy))
 
     def average(self, info: dict[str, float]) -> dict[str, float]:
         """Average the signals of a step over processes."""
@@ -361,9 +354,6 @@ class Run:
 
 
 _STEP_STREAM = 11
-
-_SEEDED_TOGETHER = 64
-"""Steps whose seeds are made in one call; a step's seed depends on its number alone."""
 
 
 @torch.no_grad()
