@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from aetia.effects.causalbgm.egm import LARGEST_DOSE, weighted_likelihood
-from aetia.effects.causalbgm.folds import Folds
+from aetia.effects.causalbgm.folds import Folds, take_units
 from aetia.effects.causalbgm.generative import Units, outcome_law, treatment_law
 from aetia.effects.causalbgm.latent_prior import LatentPrior
 from aetia.effects.causalbgm.networks import Networks
@@ -34,20 +34,24 @@ def held_out_loss(
     Returns:
         The mean loss of each member.
     """
-    assert units.treatment is not None
-    assert units.outcome is not None
-    z = networks.encode(units.covariates, units.observed)
-    mechanisms = networks.mechanisms()
     held = folds.held_out()
+    # Members score their own units alone; the largest fold sets the width.
+    width = int(held.sum(1).max())
+    rows = torch.sort(held.long(), dim=1, descending=True, stable=True).indices[:, :width]
+    some, held = take_units(units, rows), held.gather(1, rows)
+    received, result = some.treatment, some.outcome
+    assert received is not None
+    assert result is not None
+    z = networks.encode(some.covariates, some.observed)
+    mechanisms = networks.mechanisms()
     law = treatment_law(mechanisms, networks.roles, z)
-    received, result = units.treatment.expand(held.shape), units.outcome.expand(held.shape)
     if networks.is_binary:
         logit = law.mean[..., 0]
         treatment = F.binary_cross_entropy_with_logits(logit, received, reduction="none")
     else:
         dose = received.clamp(-LARGEST_DOSE, LARGEST_DOSE)
         treatment = weighted_likelihood(dose, law, exponent)
-    law = outcome_law(mechanisms, networks.roles, z, units.treatment)
+    law = outcome_law(mechanisms, networks.roles, z, received)
     total = treatment + weighted_likelihood(result, law, exponent).clamp(max=_LARGEST_LOSS)
     return torch.where(held, total, 0.0).sum(1) / held.sum(1)
 
