@@ -2,7 +2,7 @@
 
     python benchmarks/conditional_laws.py [--laws ...] [--methods ...] [--seeds 3] [--out F.jsonl]
 
-n = 2,000 rows are learned from; at 500 new ones 200 draws of the outcome are scored: CRPS (energy
+n = 5,000 rows are learned from; at 300 new ones 200 draws of the outcome are scored: CRPS (energy
 score for the outcome in five dimensions) next to that of the true law's own draws, and coverage of
 central 90 % intervals. Every cell runs in a process of its own, one thread, with wall time and peak
 memory; finished rows of the output file are skipped. `dddm` learns the outcome given the rest
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-N_TRAIN, N_TEST, N_DRAWS = 2000, 500, 200
+N_TRAIN, N_TEST, N_DRAWS = 5000, 300, 200
 
 
 class Law:

@@ -129,25 +129,19 @@ def s_learner(study, doses):
 
 def linear_dml(study, doses):
     from econml.dml import LinearDML
-    from sklearn.preprocessing import PolynomialFeatures
+    from sklearn.multioutput import MultiOutputRegressor
 
-    dml = LinearDML(
-        model_y=boosting(),
-        model_t=boosting(),
-        treatment_featurizer=PolynomialFeatures(degree=3, include_bias=False),
-        random_state=0,
-    )
-    t, y = study.treatment, study.outcome
+    dml = LinearDML(model_y=boosting(), model_t=MultiOutputRegressor(boosting()), random_state=0)
+    t, y, powers = study.treatment, study.outcome, np.arange(1, 4)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        dml.fit(y, t, W=study.covariates)
-        base = np.median(t)
-        gaps = np.array([float(np.ravel(dml.effect(T0=base, T1=d))[0]) for d in doses])
-        shares = np.arange(0.005, 1, 0.01)
-        received = np.array(
-            [float(np.ravel(dml.effect(T0=base, T1=d))[0]) for d in np.quantile(t, shares)]
-        )
-    return y.mean() - received.mean() + gaps, None
+        dml.fit(y, np.power.outer(t, powers), W=study.covariates)
+        slopes = np.ravel(dml.const_marginal_effect())
+
+    def cubic(d):
+        return np.power.outer(d, powers) @ slopes
+
+    return y.mean() - cubic(t).mean() + cubic(doses), None
 
 
 def causalbgm_doses(study, doses, **options):

@@ -10,7 +10,7 @@ import torch
 
 from aetia.errors import InputError
 
-__all__ = ["RandomState", "seed_sequence", "torch_generator"]
+__all__ = ["RandomState", "generator_on", "seed_sequence", "torch_generator"]
 
 RandomState: TypeAlias = "int | np.random.Generator | np.random.RandomState | None"
 
@@ -62,3 +62,19 @@ def torch_generator(
     generator = torch.Generator(device=device)
     generator.manual_seed((int(words[0]) << 31) ^ int(words[1]))
     return generator
+
+
+def generator_on(generator: torch.Generator, device: torch.device) -> torch.Generator:
+    """Draw noise where it is needed: torch fills a tensor only by a generator of its device.
+
+    Args:
+        generator: On the CPU.
+        device: Of the tensors.
+
+    Returns:
+        The generator itself on a CPU; elsewhere one that it seeds, advanced by one draw.
+    """
+    if device.type == "cpu":
+        return generator
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return torch.Generator(device=device).manual_seed(seed)

@@ -6,11 +6,13 @@ alone from the equations of section 10, in the order of draws of the original sa
 
 import inspect
 import math
+import re
 import runpy
 import sys
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from safetensors.numpy import load_file
 from sklearn.datasets import make_low_rank_matrix
@@ -18,6 +20,8 @@ from sklearn.datasets import make_low_rank_matrix
 from aetia.compat import bayesgm
 from aetia.compat.bayesgm import command_line, datasets, load_config, models, utils
 from aetia.compat.bayesgm.config_files import CONFIG_NAMES
+from aetia.compat.bayesgm.models.bgm import mnist as mnist_module
+from aetia.compat.bayesgm.models.causalbgm.losses import generator_loss
 from aetia.compat.bayesgm.models.causalbgm.random_walk import StepSizeRule
 from aetia.compat.bayesgm.parameters import full_parameters, known_keys, parameter_defaults
 from aetia.errors import InputError
@@ -242,7 +246,7 @@ def table():
     return x
 
 
-SHORT = {"epochs": 0, "epochs_per_eval": 1, "egm_n_iter": 6, "egm_batches_per_eval": 5}
+SHORT = {"epochs": 0, "epochs_per_eval": 1, "egm_n_iter": 5, "egm_batches_per_eval": 5}
 
 
 def fitted_causal(name, binary, tmp, **more):
@@ -380,11 +384,9 @@ def test_the_users_dictionary_is_not_changed():
     assert parameter_defaults("BGM")["g_units"] == [64] * 5
 
 
-def test_image_models_refuse_what_they_cannot_do():
+def test_image_models_refuse_other_sizes():
     with pytest.raises(InputError, match="x_dim is 784"):
         bayesgm.MNISTBGM({**NEEDED_BY["MNISTBGM"], "x_dim": 100})
-    with pytest.raises(InputError, match="use_bnn=True is not available"):
-        bayesgm.MNISTBGM({**NEEDED_BY["MNISTBGM"], "use_bnn": True})
 
 
 def test_summaries_tell_the_sizes(capsys, tmp_path):
@@ -453,7 +455,7 @@ def test_shapes_of_causal_answers(name, binary, tmp_path):
     assert model.best_causal_pre.shape == ((N, 1) if binary else (200,))
     doses = None if binary else [-1.0, 0.0, 1.0]
     if name == "FullMCMCCausalBGM":
-        assert model.run_mcmc_training(data, num_samples=6, num_burnin=30) is None
+        assert model.run_mcmc_training(data, num_samples=6, num_burnin=12) is None
         assert model.g_net_samples.shape == (6, 5 * 8 + 8 + 8 * (P + 1) + P + 1)
         assert model.h_net_samples.shape == (6, 2 * 8 + 8 + 8 * 2 + 2)
         assert model.f_net_samples.shape == (6, 3 * 8 + 8 + 8 * 2 + 2)
@@ -569,7 +571,7 @@ def test_parts_of_the_units_add_up_to_the_same_dose_response(causal):
     """Means over units in parts and at once differ by the noise of the draws alone."""
     base = {"n_mcmc": 60, "burn_in": 40, "x_values": [0.0], "sample_y": False}
     whole, _ = causal[False].predict(study(False), **base)
-    parts, _ = causal[False].predict(study(False), **base, bs=31)
+    parts, _ = causal[False].predict(study(False), **base, bs=61)
     spread = float(np.std(study(False)[1]))
     assert whole != parts
     assert abs(whole[0] - parts[0]) < 0.15 * spread
@@ -610,12 +612,12 @@ def test_the_step_size_follows_the_acceptance():
 
 def test_an_adapting_walk_reaches_its_acceptance(causal):
     z = causal[True].metropolis_hastings_sampler(
-        study(), initial_q_sd=6.0, burn_in=500, n_keep=100, adjustment_interval=10, window_size=20
+        study(), initial_q_sd=4.0, burn_in=250, n_keep=80, adjustment_interval=10, window_size=20
     )
     moved = (np.diff(z, axis=0) != 0).any(-1).mean()
     assert 0.15 < moved < 0.35
     stuck = causal[True].metropolis_hastings_sampler(
-        study(), initial_q_sd=6.0, burn_in=50, n_keep=50, adaptive_sd=False
+        study(), initial_q_sd=4.0, burn_in=10, n_keep=50, adaptive_sd=False
     )
     assert (np.diff(stuck, axis=0) != 0).any(-1).mean() < 0.1
 
@@ -714,21 +716,23 @@ def test_startoff_and_use_egm_init_are_heard(tmp_path):
     model.fit(study(), epochs=1, epochs_per_eval=1, startoff=1, use_egm_init=False, verbose=0)
     assert model.best_epoch == 1
     other = models.CausalBGM(causal_params(tmp_path), "run", 1)
-    other.fit(study(), epochs=1, epochs_per_eval=1, startoff=1, egm_n_iter=20, verbose=0)
+    other.fit(study(), epochs=1, epochs_per_eval=1, startoff=1, egm_n_iter=4, verbose=0)
     assert not np.allclose(other.data_z, model.data_z)
 
 
 def test_training_lowers_the_errors(tmp_path):
-    model = models.CausalBGM(causal_params(tmp_path, binary=False, use_bnn=False), "run", 1)
+    model = models.CausalBGM(
+        causal_params(tmp_path, binary=False, use_bnn=False, lr=1e-2), "run", 1
+    )
     data = study(False)
     model.egm_init(data, egm_n_iter=0, verbose=0)
     before = model.evaluate(data)
-    model.fit(data, epochs=8, epochs_per_eval=8, egm_n_iter=100, verbose=0)
+    model.fit(data, epochs=6, epochs_per_eval=6, egm_n_iter=60, verbose=0)
     after = model.evaluate(data, model.data_z)
     assert after[2] < 0.5 * before[2]
     assert after[3] < before[3]
     effect, _ = model.predict(
-        data, n_mcmc=30, burn_in=50, x_values=[-1.0, 1.0], q_sd=0.5, sample_y=False
+        data, n_mcmc=20, burn_in=30, x_values=[-1.0, 1.0], q_sd=0.5, sample_y=False
     )
     assert effect[1] > effect[0] + 1.0  # the true slope is 2
 
@@ -736,17 +740,30 @@ def test_training_lowers_the_errors(tmp_path):
 def test_evaluations_are_told_and_written(tmp_path, capsys):
     model = models.CausalBGM(causal_params(tmp_path, save_res=True, save_model=True), "now", 0)
     assert list(tmp_path.iterdir()) == []
-    model.fit(study(), epochs=4, epochs_per_eval=2, egm_n_iter=40, egm_batches_per_eval=15,
+    model.fit(study(), epochs=4, epochs_per_eval=2, egm_n_iter=10, egm_batches_per_eval=4,
               save_format="npy")  # fmt: skip
-    told = capsys.readouterr().out
-    assert "Epoch [2/4]: MSE_x: " in told
-    assert "EGM iter [40/40]" in told
+    told = capsys.readouterr().out.splitlines()
+    numbers = [r"\[-?\d+\.\d{4}\]"] * 8
+    losses = ("e_loss_adv", "l2_loss_v", "l2_loss_z", "l2_loss_x", "l2_loss_y", "g_e_loss",
+              "dz_loss", "d_loss")  # fmt: skip
+    losses = ", ".join(f"{name} {number}" for name, number in zip(losses, numbers, strict=True))
+    expected = [
+        r"EGM Initialization Starts \.\.\.",
+        *(rf"EGM Initialization Iter \[{k}\] : {losses}" for k in (0, 4, 8)),
+        r"EGM Initialization Ends\.",
+        r"Initialize latent variables Z with e\(V\)\.\.\.",
+        r"Iterative Updating Starts \.\.\.",
+    ]
+    assert all(re.fullmatch(e, line) for e, line in zip(expected, told[:7], strict=True)), told
+    errors = ", ".join(rf"MSE_{name}: \d+\.\d{{4}}" for name in "xyv")
+    epochs = [line for line in told[7:] if not line.startswith("Saving checkpoint for epoch")]
+    for k, line in zip((0, 2, 4), epochs, strict=True):
+        assert re.fullmatch(rf"Epoch \[{k}/4\]: {errors}", line)
     results = tmp_path / "results" / "toy" / "now"
     assert model.save_dir == str(results)
     names = {f.name for f in results.iterdir()}
     assert {"params.txt", "causal_pre_at_0.npy", "causal_pre_at_2.npy", "causal_pre_at_4.npy",
-            "causal_pre_egm_init_iter-40.txt"} <= names  # fmt: skip
-    assert 3 <= sum(n.startswith("causal_pre_egm_init") for n in names) <= 4
+            *(f"causal_pre_egm_init_iter-{k}.txt" for k in (0, 4, 8))} == names  # fmt: skip
     best = np.load(results / f"causal_pre_at_{model.best_epoch}.npy")
     np.testing.assert_array_equal(best, model.best_causal_pre)
     assert yaml.safe_load((results / "params.txt").read_text())["z_dims"] == [1, 1, 1, 2]
@@ -759,7 +776,7 @@ def test_evaluations_are_told_and_written(tmp_path, capsys):
 
 def test_only_five_checkpoints_are_kept(tmp_path):
     model = models.BGM(bgm_params(tmp_path, save_model=True), "now", 0)
-    model.fit(table(), epochs=6, epochs_per_eval=1, use_egm_init=False, verbose=0)
+    model.fit(table(), batch_size=N, epochs=6, epochs_per_eval=1, use_egm_init=False, verbose=0)
     files = {f.stem for f in (tmp_path / "checkpoints" / "toy" / "now").iterdir()}
     assert files == {f"weights_at_{k}_generator" for k in range(2, 7)}
 
@@ -882,7 +899,7 @@ def test_bgm_learns_a_table_with_holes_and_repeats_itself(tmp_path):
     made = []
     for _ in range(2):
         model = models.BGM(bgm_params(tmp_path), random_seed=5)
-        model.fit(holes, epochs=60, epochs_per_eval=30, use_egm_init=False, verbose=0)
+        model.fit(holes, epochs=20, epochs_per_eval=10, use_egm_init=False, verbose=0)
         made.append(model)
     np.testing.assert_array_equal(made[0].data_z, made[1].data_z)
     np.testing.assert_array_equal(made[0].generate(5)[0], made[1].generate(5)[0])
@@ -915,7 +932,7 @@ def test_files_of_bgm(tmp_path):
     model.fit(table(), epochs=2, epochs_per_eval=2, egm_n_iter=4, egm_batches_per_eval=2, verbose=0)
     results = tmp_path / "results" / "toy" / "now"
     names = {f.name for f in results.iterdir()}
-    assert names == {"params.txt", "init_data_gen_at_2.npz", "init_data_gen_at_4.npz",
+    assert names == {"params.txt", *(f"init_data_gen_at_{k}.npz" for k in (0, 2, 4)),
                      "data_gen_at_0.npz", "data_gen_at_2.npz"}  # fmt: skip
     with np.load(results / "init_data_gen_at_4.npz") as start:
         assert set(start) == {"gen1", "gen12", "z", "x_rec", "var1", "var12"}
@@ -926,7 +943,104 @@ def test_files_of_bgm(tmp_path):
         np.testing.assert_array_equal(last["z"], model.data_z)
     stems = {f.name for f in (tmp_path / "checkpoints" / "toy" / "now").iterdir()}
     assert stems == {f"weights_at_{s}.safetensors" for s in
-                     ("egm_init_2", "egm_init_4", "0_generator", "2_generator")}  # fmt: skip
+                     ("egm_init_0", "egm_init_2", "egm_init_4", "0_generator",
+                      "2_generator")}  # fmt: skip
+
+
+def test_bgm_tells_evaluations(tmp_path, capsys):
+    model = models.BGM(bgm_params(tmp_path), "now", 0)
+    model.fit(table(), epochs=3, epochs_per_eval=2, egm_n_iter=3, egm_batches_per_eval=3)
+    told = capsys.readouterr().out.splitlines()
+    names = ("g_loss_adv", "e_loss_adv", "l2_loss_z", "l2_loss_x", r"sd\^2_loss", "g_e_loss",
+             "dz_loss", "dx_loss", "d_loss")  # fmt: skip
+    losses = ", ".join(rf"{name} \[\d+\.\d{{4}}\]" for name in names)
+    expected = [r"EGM Initialization Starts \.\.\."]
+    for k in (0, 3):
+        expected.append(rf"EGM Initialization Iter \[{k}\] : {losses}")
+        expected.append(rf"iter \[{k}/3\]: MSE_x: \d+\.\d{{4}}")
+        expected.append(rf"iter \[{k}/3\]: MSE_x no x_sd: \d+\.\d{{4}}")
+    expected += [
+        r"EGM Initialization Ends\.",
+        r"Initialize latent variables Z with e\(V\)\.\.\.",
+        r"Iterative Updating Starts \.\.\.",
+        *(rf"Epoch \[{k}/3\]: MSE_x: {model.history_loss[k // 2]:.4f}" for k in (0, 2)),
+    ]
+    assert all(re.fullmatch(e, line) for e, line in zip(expected, told, strict=True)), told
+
+
+@pytest.mark.parametrize("name", ["BGM", "CausalBGM"])
+def test_rates_are_constant_and_every_step_is_one_of_the_original(name, tmp_path):
+    """120 units in batches of 32: three steps a pass, and 2 + 1 updates with 2 critics each."""
+    params = bgm_params(tmp_path, g_d_freq=2) if name == "BGM" else causal_params(tmp_path)
+    params |= {"lr": 0.003, "lr_theta": 0.002, "lr_z": 0.001}
+    model = getattr(models, name)(params, "now", 0)
+    data = table() if name == "BGM" else study()
+    model.fit(data, epochs=4, epochs_per_eval=3, egm_n_iter=2, verbose=0)
+    rows = model._model.history if name == "BGM" else model._fit.rows
+    rates = [row["learning_rate"] for row in rows if "learning_rate" in row]
+    assert rates == [0.003] * 5 + [0.002] * 15
+
+
+def test_latents_start_at_their_prior_without_the_joint_start(tmp_path):
+    """Rates so small that nothing moves: 240 numbers, bounds of 4.5 standard errors."""
+    still = {"lr": 1e-9, "lr_theta": 1e-9, "lr_z": 1e-9}
+    model = models.BGM(bgm_params(tmp_path, **still), "now", 0)
+    model.fit(table(), epochs=0, use_egm_init=False, verbose=0)
+    assert abs(model.data_z.mean()) < 0.3
+    assert abs(math.log(model.data_z.std())) < 0.21
+    model.fit(table(), epochs=0, egm_n_iter=0, verbose=0)
+    encoded = model._encoded(model._model, table()).numpy()
+    np.testing.assert_allclose(model.data_z, encoded, atol=1e-5)
+
+
+def test_the_start_of_causalbgm_is_the_originals_loss(causal):
+    """Every part from the equations, with the numbers that the generator gives."""
+    model = causal[True]
+    fit = model._fit
+    networks, units = fit.networks, fit.units.map(lambda part: part[None])
+    seed = torch.Generator().manual_seed(0)
+    loss, parts = generator_loss(networks, units, seed, latent_weight=0.5)
+    z = torch.empty(1, N, 5).normal_(generator=torch.Generator().manual_seed(0))
+    e = networks.encode(units.covariates)
+    of_v, of_x, of_y = (getattr(networks, k) for k in ("covariates", "treatment", "outcome"))
+    back, again = of_v(z), of_v(e)
+    x = of_x(e[..., [0, 2]])
+    y = of_y(torch.cat([e[..., :2], units.treatment[..., None]], -1))
+    entropy = torch.nn.functional.softplus(x[..., 0]) - units.treatment * x[..., 0]
+    expected = {
+        "e_loss_adv": -networks.critic(e).mean(),
+        "l2_loss_v": (again[..., :-1] - units.covariates).square().mean(),
+        "l2_loss_z": (networks.encode(back[..., :-1]) - z).square().mean(),
+        "l2_loss_x": entropy.mean(),
+        "l2_loss_y": (y[..., 0] - units.outcome).square().mean(),
+    }
+    for name, value in expected.items():
+        torch.testing.assert_close(parts[name], value)
+    pull = 0.001 * sum(raw[..., -1].square().mean() for raw in (back, x, y))
+    total = sum(expected.values()) - 0.5 * expected["l2_loss_z"] + pull
+    torch.testing.assert_close(loss, total)
+
+
+def test_weights_of_images_are_random_if_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr(mnist_module, "N_SHOWN", 7)
+    params = bgm_params(tmp_path, x_dim=784, use_bnn=True, save_res=True, alpha=0.1)
+    model = models.MNISTBGM(params, "now", 0)
+    model.fit(images(), 10, 0, egm_n_iter=0, verbose=0)
+    z = np.repeat(model.data_z[None, :2], 3, 0)
+    draws = model.predict_on_posteriors(z)
+    assert draws.shape == (3, 2, 28, 28, 1)
+    assert (np.std(draws, 0) > 0).all()  # the same latents, other weights
+    holes = images(2)
+    holes[:, :3] = np.nan
+    filled, intervals = model.predict(holes, n_mcmc=3, burn_in=1, num_leapfrog_steps=1)
+    assert intervals.shape == (2, 84, 2)
+    assert np.isfinite(filled).all()
+    results = tmp_path / "results" / "toy" / "now"
+    with np.load(results / "init_data_gen_at_0.npz") as start:
+        assert {k: v.shape for k, v in start.items()} == {
+            "data_gen": (7, 28, 28, 1), "z": (10, 2), "x_rec": (10, 28, 28, 1)}  # fmt: skip
+    with np.load(results / "data_gen_at_0.npz") as last:
+        assert {k: v.shape for k, v in last.items()} == {"gen": (7, 28, 28, 1), "z": (10, 2)}
 
 
 def test_shapes_of_images(mnist):
@@ -1302,8 +1416,20 @@ def test_defaults_of_studies(name, v_dim):
     assert expected.items() <= found.items()
     if name == "Sim_Colangelo_sampler":
         assert (found["rho"], found["d"], found["a"], found["b"]) == (0.5, 1, 3, 0.75)
-        with pytest.raises(InputError, match="only rho"):
-            datasets.Sim_Colangelo_sampler(N=10, v_dim=3, a=2)
+
+
+def test_all_numbers_of_colangelos_study_can_be_chosen():
+    """With b = 0 and d = 0 the dose is -1/2 for all; with a = 0 it is d / 2 - 1/2."""
+    x, _, _ = datasets.Sim_Colangelo_sampler(N=10, v_dim=3, b=0, d=0).load_all()
+    assert set(x.ravel()) == {-0.5}
+    x, _, _ = datasets.Sim_Colangelo_sampler(N=10, v_dim=3, b=0, d=3, a=0).load_all()
+    assert set(x.ravel()) == {1.0}
+    v = datasets.Sim_Colangelo_sampler(N=4000, v_dim=4, rho=0.6, offset=[-2, 0, 2]).data_v
+    found = np.corrcoef(v.T)  # standard errors 1.6 %
+    assert found[0, 2] == pytest.approx(0.6, abs=0.07)
+    assert found[0, 1] == pytest.approx(0.0, abs=0.07)
+    with pytest.raises(InputError, match=r"diagonals \[0, 1, 2\] is no covariance"):
+        datasets.Sim_Colangelo_sampler(N=10, v_dim=3, offset=[0, 1, 2])
 
 
 def test_batches_cycle_in_the_originals_order():
@@ -1332,6 +1458,10 @@ def test_toy_laws_have_the_originals_numbers():
     np.testing.assert_allclose(roll.X[0], [-2.8608973074103896, 0.5999445575242977])
     np.testing.assert_allclose(roll.X[-1], [-1.7979254176348638, -0.9065331053625828])
     assert roll.train(5).shape == (5, 2)
+    turned = datasets.Swiss_roll_sampler(50, scale=0.5, sigma=1e-9)
+    r = np.linspace(0, 2 * np.pi, 50)
+    spiral = np.stack([r * np.sin(0.5 * r), r * np.cos(0.5 * r)], 1)
+    np.testing.assert_allclose(np.sort(turned.X, 0), np.sort(spiral, 0), atol=1e-7)
 
 
 @pytest.mark.parametrize("which", ["mixture", "roll"])
@@ -1376,7 +1506,8 @@ def test_simulators_have_the_originals_numbers():
     )  # fmt: skip
     scaled, _ = datasets.simulate_low_rank_data(6, sigma_z=True)
     assert not np.allclose(scaled, x)
-    with pytest.raises(InputError, match="2 latents, 4 columns and rank 2"):
+    np.testing.assert_array_equal(datasets.simulate_low_rank_data(6, rank=3)[0], x)
+    with pytest.raises(InputError, match="2 latents and 4 columns"):
         datasets.simulate_low_rank_data(6, z_dim=3)
 
 

@@ -51,15 +51,15 @@ def table():
 
 @pytest.fixture(scope="module")
 def fitted():
-    return BGM(**SMALL | {"n_steps": 300}).fit(make_table(1000))
+    return BGM(**SMALL | {"n_steps": 200}).fit(make_table(800))
 
 
 def test_imputation_beats_the_column_means_in_the_users_units(fitted):
-    complete = make_table(300, seed=1).dropna().reset_index(drop=True)
+    complete = make_table(240, seed=1).dropna().reset_index(drop=True)
     holes = complete.copy()
     holes.loc[::2, "length"] = np.nan
     holes.loc[1::2, "weight"] = np.nan
-    draws = fitted.impute(holes, 100)
+    draws = fitted.impute(holes, 60)
     error = (draws.completed() - complete)[holes.isna()].std()
     assert error["length"] < 0.5 * complete["length"].std()
     assert error["weight"] < 0.6 * complete["weight"].std()
@@ -211,12 +211,13 @@ def test_draws_beyond_the_memory_limit_are_reduced(table):
         {"latents": "sample"},
         {"latents": "map"},
         {"bayesian_generator": True},
-        {"n_egm_steps": 20, "gradient_penalty": 1.0, "variance_penalty": 0.1, "critic_every": 2},
+        {"n_egm_steps": 20, "gradient_penalty": 1.0, "variance_penalty": 0.1, "n_critic_steps": 2},
     ],
     ids=["low-rank", "sample", "map", "bayesian", "egm"],
 )
 def test_every_variant_fits_imputes_and_is_saved(options, tmp_path):
-    model = BGM(**SMALL | {"n_steps": 150} | options).fit(make_table(400))
+    short = {"n_steps": 80, "batch_size": 128, "n_leapfrog": 4, "n_warmup": 15}
+    model = BGM(**SMALL | short | options).fit(make_table(300))
     rows = make_table(60, seed=3)
     draws = model.impute(rows, 12)
     hidden = rows.isna().to_numpy()
@@ -241,6 +242,28 @@ def test_random_weights_change_the_draws():
     assert "rhat_max" not in spread[True].diagnostics
 
 
+def test_the_weight_of_the_divergence_is_heard():
+    few = make_table(60, seed=4)[["length", "weight"]]
+    divergence = {}
+    for weight in (1e-6, 1.0):
+        options = TINY | {"n_steps": 40, "learning_rate": 0.05, "kl_weight": weight}
+        history = BGM(**options, bayesian_generator=True).fit(few).history_
+        divergence[weight] = [row["weights"] / weight for row in history if "weights" in row]
+    assert divergence[1.0][-1] < 0.3 * divergence[1e-6][-1]
+    first = BGM(**TINY | {"n_steps": 1}, bayesian_generator=True).fit(few).history_[0]["weights"]
+    # "auto" is one over the 54 rows that are learned from.
+    assert first * 54 == pytest.approx(divergence[1.0][0], rel=0.3)
+
+
+def test_critics_are_updated_as_often_as_asked(table):
+    options = TINY | {"n_egm_steps": 4, "n_steps": 1}
+    steps = {}
+    for n in (1, 3):
+        model = BGM(**options, n_critic_steps=n).fit(table)
+        steps[n] = max(row["step"] for row in model.history_ if row["stage"] == "egm")
+    assert steps == {1: 4, 3: 12}
+
+
 def test_probabilities_can_be_imputed():
     rng = np.random.default_rng(0)
     z = rng.uniform(size=(300, 1))
@@ -262,9 +285,10 @@ def test_a_mechanism_that_depends_on_the_value_is_learned():
     holes[hidden, 1] = np.nan
     error = {}
     for mechanism in ("mar", "mnar"):
-        model = BGM(**SMALL | {"n_steps": 300}, missingness=mechanism).fit(holes)
-        found = model.impute(holes[hidden][:150], 30)
-        error[mechanism] = found.mean[:, 1] - x[hidden][:150, 1]
+        options = SMALL | {"n_steps": 250, "batch_size": 200, "n_leapfrog": 4}
+        model = BGM(**options, missingness=mechanism).fit(holes)
+        found = model.impute(holes[hidden][:100], 20)
+        error[mechanism] = found.mean[:, 1] - x[hidden][:100, 1]
     assert error["mar"].mean() < -0.2
     assert abs(error["mnar"].mean()) < 0.6 * abs(error["mar"].mean())
     assert np.square(error["mnar"]).mean() < np.square(error["mar"]).mean()
@@ -327,6 +351,8 @@ def test_rows_that_do_not_fit_are_refused(fitted, table, rows, message):
         ({"n_latents": 0}, "n_latents must be an integer"),
         ({"generator_units": ()}, "sequence of positive integers"),
         ({"validation_share": 1.0}, "validation_share"),
+        ({"n_critic_steps": 0}, "n_critic_steps must be an integer of at least 1"),
+        ({"kl_weight": -1.0}, "kl_weight must be at least 0"),
         ({"missingness": "mnar", "likelihood": "low-rank"}, "needs likelihood='gaussian'"),
         ({"missingness": "mnar", "latents": "map"}, "needs latents='importance'"),
         ({"missingness": "mnar"}, "'is_tall' is binary"),

@@ -13,8 +13,9 @@ import numpy as np
 warnings.simplefilter("ignore")
 from sklearn.utils.estimator_checks import check_estimator
 from aetia.generation import BGM
-small = dict(n_latents=2, n_steps=20, generator_units=(8,), encoder_units=(8,), n_importance=2,
-             n_evidence=50, n_starts=20, n_warmup=5, random_state=0, progress=False)
+small = dict(n_latents=2, n_steps=3, generator_units=(8,), encoder_units=(8,), n_importance=2,
+             n_evidence=20, n_starts=10, n_warmup=2, n_leapfrog=2, n_chains=2, random_state=0,
+             progress=False)
 out = {"checks": [
     [r["check_name"], r["status"], str(r["exception"])]
     for r in check_estimator(BGM(**small), on_fail=None, on_skip=None)

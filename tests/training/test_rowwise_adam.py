@@ -38,6 +38,20 @@ def test_rows_outside_the_batch_do_not_move():
     assert torch.equal(table.detach(), before)
 
 
+def test_sparse_gradients_move_rows_as_dense_ones_do():
+    g = torch.Generator().manual_seed(0)
+    dense, sparse = (torch.nn.Parameter(torch.ones(5, 3)) for _ in range(2))
+    one, other = RowwiseAdam([dense], lr=0.1), RowwiseAdam([sparse], lr=0.1)
+    for _ in range(6):
+        rows = torch.randint(5, (4,), generator=g)  # with repetitions, which add up
+        values = torch.randn(4, 3, generator=g)
+        dense.grad = torch.zeros(5, 3).index_add_(0, rows, values)
+        sparse.grad = torch.sparse_coo_tensor(rows[None], values, (5, 3), check_invariants=True)
+        one.step()
+        other.step()
+    torch.testing.assert_close(sparse.detach(), dense.detach())
+
+
 def test_the_history_is_saved_and_comes_back():
     def run(n, state=None, table=None):
         table = table if table is not None else torch.nn.Parameter(torch.ones(4, 2))

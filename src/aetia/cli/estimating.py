@@ -18,6 +18,7 @@ from aetia.cli.methods import effect_methods, find_method
 from aetia.cli.options_file import read_options
 from aetia.cli.tables import check_column, split_names, table_frame
 from aetia.data import Dataset, as_dataset, text_columns
+from aetia.effects.causalbgm import joint_steps
 from aetia.effects.causalbgm.study_table import read_study
 from aetia.errors import DataWarning, InputError
 from aetia.report import (
@@ -301,11 +302,11 @@ def _dry_run(request: EffectRequest, estimator: Any, study: _Study, extra: dict[
             short = type(estimator)(**estimator.get_params() | {"n_egm_steps": few})
             short.set_params(progress=False)
             started = time.perf_counter()
-            short.fit(request.treatment, request.outcome, study.data, **extra)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what so few steps find says nothing
+                short.fit(request.treatment, request.outcome, study.data, **extra)
             times.append(time.perf_counter() - started)
-        steps = estimator.n_egm_steps
-        if steps == "auto":  # as documented for the option
-            steps = int(np.clip(500 * (len(study.rows) / 1000) ** 0.5, 500, 1500))
+        steps = joint_steps(estimator.n_egm_steps, len(study.rows))
         estimate = times[0] + max(times[1] - times[0], 0.0) / 20 * steps
     facts = {
         "method": request.method,
@@ -335,7 +336,8 @@ def _print_result(
             "ate": average_facts(answers),
             "overlap": {
                 "effective_share": answers.overlap.effective_share,
-                "extreme_share": answers.overlap.extreme_share,
+                "comparable_share": answers.overlap.comparable_share,
+                "separation": answers.overlap.separation,
                 "is_poor": answers.overlap.is_poor,
             },
             "scores": dict(answers.scores),

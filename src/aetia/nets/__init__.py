@@ -4,6 +4,7 @@ from aetia.nets.axial import AxialBlock, AxialEncoder
 from aetia.nets.convolutional import ImageDiscriminator, ImageEncoder, ImageGenerator
 from aetia.nets.discriminator import Discriminator, gradient_penalty
 from aetia.nets.dit import DiT
+from aetia.nets.discriminator import Discriminator, gradient_penalty, tanh_score
 from aetia.nets.heads import (
     NormalHead,
     diagonal_head,
@@ -28,6 +29,7 @@ from aetia.nets.seeding import seeded
 from aetia.nets.sinkhorn import gumbel_sinkhorn, log_sinkhorn
 from aetia.nets.summary import CrossAttentionSummary
 from aetia.nets.variational import VariationalPerceptron
+from aetia.nets.wasserstein import wasserstein_loss
 
 __all__ = [
     "AxialBlock",
@@ -56,5 +58,7 @@ __all__ = [
     "sample_orders",
     "scalar_head",
     "seeded",
+    "tanh_score",
     "unflatten_layers",
+    "wasserstein_loss",
 ]

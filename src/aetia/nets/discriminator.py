@@ -10,7 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["Discriminator", "gradient_penalty"]
+from aetia.nets.perceptron import Dense, Layers, affine, listed
+
+__all__ = ["Discriminator", "gradient_penalty", "tanh_score"]
 
 
 class Discriminator(nn.Module):
@@ -38,6 +40,19 @@ class Discriminator(nn.Module):
             self.scales.append(torch.ones(*lead, width))
             self.shifts.append(torch.zeros(*lead, width))
 
+    @property
+    def layers(self) -> Layers:
+        """Weights and biases with the scales and shifts multiplied in."""
+        *weights, last_weight = listed(self.weights)
+        *biases, last_bias = listed(self.biases)
+        folded = [
+            Dense(weight * scale[..., None, :], torch.addcmul(shift, bias, scale))
+            for weight, bias, scale, shift in zip(
+                weights, biases, listed(self.scales), listed(self.shifts), strict=True
+            )
+        ]
+        return [*folded, Dense(last_weight, last_bias)]
+
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*out"]:
         """Score rows.
 
@@ -47,11 +62,7 @@ class Discriminator(nn.Module):
         Returns:
             One score for each.
         """
-        for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = x @ weight + bias[..., None, :]
-            if k < len(self.scales):
-                x = torch.tanh(x * self.scales[k][..., None, :] + self.shifts[k][..., None, :])
-        return x[..., 0]
+        return tanh_score(self.layers, x)
 
     def slope(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch inputs"]:
         """Differentiate every row's score with respect to the row.
@@ -64,15 +75,31 @@ class Discriminator(nn.Module):
         Returns:
             Gradients.
         """
-        gains = []
-        for k, scale in enumerate(self.scales):
-            x = x @ self.weights[k] + self.biases[k][..., None, :]
-            x = torch.tanh(x * scale[..., None, :] + self.shifts[k][..., None, :])
-            gains.append((1 - x.square()) * scale[..., None, :])
-        gradient = self.weights[-1].mT.expand(*x.shape[:-1], -1)
-        for gain, weight in zip(reversed(gains), reversed(list(self.weights)[:-1]), strict=True):
+        layers, gains = self.layers, []
+        for weight, bias in layers[:-1]:
+            x = torch.tanh(affine(x, weight, bias))
+            gains.append(1 - x.square())
+        gradient = layers[-1].weight.mT.expand(*x.shape[:-1], -1)
+        for gain, (weight, _) in zip(reversed(gains), reversed(layers[:-1]), strict=True):
             gradient = (gradient * gain) @ weight.mT
         return gradient
+
+
+def tanh_score(layers: Layers, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*out"]:
+    """Apply layers with tanh between them, the last with one output.
+
+    Args:
+        layers: Of a critic.
+        x: Rows.
+
+    Returns:
+        One score for each.
+    """
+    for k, (weight, bias) in enumerate(layers):
+        x = affine(x, weight, bias)
+        if k < len(layers) - 1:
+            x = torch.tanh(x)
+    return x[..., 0]
 
 
 def gradient_penalty(

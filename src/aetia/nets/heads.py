@@ -39,7 +39,8 @@ def scalar_head(raw: Float[Tensor, "*rows outputs"]) -> NormalHead:
     Returns:
         Means and softplus of the last output.
     """
-    return NormalHead(raw[..., :-1], F.softplus(raw[..., -1:]) + _FLOOR)
+    mean, last = raw.split([raw.shape[-1] - 1, 1], -1)
+    return NormalHead(mean, F.softplus(last) + _FLOOR)
 
 
 def diagonal_head(raw: Float[Tensor, "*rows outputs"]) -> NormalHead:

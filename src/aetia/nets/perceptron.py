@@ -16,7 +16,16 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["Dense", "Layers", "Perceptron", "flatten_layers", "perceptron", "unflatten_layers"]
+__all__ = [
+    "Dense",
+    "Layers",
+    "Perceptron",
+    "affine",
+    "flatten_layers",
+    "listed",
+    "perceptron",
+    "unflatten_layers",
+]
 
 SLOPE = 0.2
 
@@ -42,10 +51,33 @@ def perceptron(layers: Layers, x: Float[Tensor, "*batch inputs"]) -> Float[Tenso
         Outputs ``[*draws, n, outputs]``.
     """
     for k, (weight, bias) in enumerate(layers):
-        x = x @ weight + bias[..., None, :]
+        x = affine(x, weight, bias)
         if k < len(layers) - 1:
             x = F.leaky_relu(x, SLOPE)
     return x
+
+
+def affine(
+    x: Float[Tensor, "*batch inputs"],
+    weight: Float[Tensor, "*draws inputs outputs"],
+    bias: Float[Tensor, "*draws outputs"],
+) -> Float[Tensor, "*out outputs"]:
+    """Compute ``x @ weight + bias`` for every draw.
+
+    Args:
+        x: Rows ``[n, inputs]`` shared by all draws, or ``[*draws, n, inputs]``.
+        weight: Matrices.
+        bias: Shifts.
+
+    Returns:
+        Outputs ``[*draws, n, outputs]``.
+    """
+    if weight.ndim == 3 and x.ndim == 3 and len(x) == len(weight):
+        # One kernel where the general form takes a product, a sum and several views.
+        return torch.baddbmm(bias[:, None], x, weight)
+    if weight.ndim == 2 and x.ndim == 2:
+        return torch.addmm(bias, x, weight)
+    return x @ weight + bias[..., None, :]
 
 
 class Perceptron(nn.Module):
@@ -72,7 +104,7 @@ class Perceptron(nn.Module):
     @property
     def layers(self) -> Layers:
         """The weights."""
-        return [Dense(w, b) for w, b in zip(self.weights, self.biases, strict=True)]
+        return [Dense(w, b) for w, b in zip(listed(self.weights), listed(self.biases), strict=True)]
 
     def forward(self, x: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*out outputs"]:
         """Apply the network.
@@ -84,6 +116,18 @@ class Perceptron(nn.Module):
             Outputs.
         """
         return perceptron(self.layers, x)
+
+
+def listed(parameters: nn.ParameterList) -> list[nn.Parameter]:
+    """List the parameters of a list; its own iterator looks each up by a string.
+
+    Args:
+        parameters: The list.
+
+    Returns:
+        The same parameters in the same order.
+    """
+    return list(parameters._parameters.values())  # pyright: ignore[reportReturnType]
 
 
 def flatten_layers(layers: Layers) -> Float[Tensor, "*draws dim"]:

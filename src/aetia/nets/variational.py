@@ -9,7 +9,7 @@ set of weights, used for every row and every question.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import torch
@@ -17,7 +17,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from aetia.nets.perceptron import SLOPE, Dense, Layers
+from aetia.nets.perceptron import SLOPE, Dense, Layers, affine, listed
 
 __all__ = ["VariationalPerceptron"]
 
@@ -69,13 +69,14 @@ class VariationalPerceptron(nn.Module):
         Returns:
             Outputs, each row with its own weights.
         """
-        for k, (mean, raw, bias) in enumerate(
-            zip(self.means, self.raw_stds, self.biases, strict=True)
+        variances = self._by_layer(F.softplus(_flat(listed(self.raw_stds))).square())
+        for k, (mean, squares, bias) in enumerate(
+            zip(listed(self.means), variances, listed(self.biases), strict=True)
         ):
-            centre = x @ mean + bias[..., None, :]
-            variance = x.square() @ F.softplus(raw).square()
+            centre = affine(x, mean, bias)
+            spread = (x.square() @ squares + 1e-12).sqrt()
             noise = torch.empty_like(centre).normal_(generator=generator)
-            x = centre + (variance + 1e-12).sqrt() * noise
+            x = torch.addcmul(centre, spread, noise)
             if k < len(self.means) - 1:
                 x = F.leaky_relu(x, SLOPE)
         return x
@@ -86,12 +87,20 @@ class VariationalPerceptron(nn.Module):
         Returns:
             :math:`\sum \log(s_0 / s) + (s^2 + m^2) / (2 s_0^2) - 1/2`.
         """
-        total = torch.zeros(self.biases[0].shape[:-1], device=self.biases[0].device)
-        for mean, raw, prior in zip(self.means, self.raw_stds, self.prior_stds, strict=True):
-            std = F.softplus(raw)
-            quadratic = (std.square() + mean.square()) / (2 * prior**2)
-            total = total + (math.log(prior) - std.log() + quadratic - 0.5).sum((-2, -1))
-        return total
+        mean, std = _flat(listed(self.means)), F.softplus(_flat(listed(self.raw_stds)))
+        sizes = [math.prod(m.shape[-2:]) for m in listed(self.means)]
+        # A number for each weight: all layers are one vector.
+        precision = torch.cat(
+            [
+                mean.new_full((k,), prior**-2)
+                for k, prior in zip(sizes, self.prior_stds, strict=True)
+            ]
+        )
+        constant = sum(
+            k * (math.log(prior) - 0.5) for k, prior in zip(sizes, self.prior_stds, strict=True)
+        )
+        squares = torch.addcmul(std * std, mean, mean)
+        return constant + torch.addcmul(-std.log(), squares, precision, value=0.5).sum(-1)
 
     def draw(self, n_draws: int, generator: torch.Generator) -> Layers:
         """Draw sets of weights.
@@ -114,4 +123,14 @@ class VariationalPerceptron(nn.Module):
     @property
     def layers(self) -> Layers:
         """The means of the weights."""
-        return [Dense(w, b) for w, b in zip(self.means, self.biases, strict=True)]
+        return [Dense(w, b) for w, b in zip(listed(self.means), listed(self.biases), strict=True)]
+
+    def _by_layer(self, flat: Float[Tensor, "*members dim"]) -> list[Tensor]:
+        """Cut what :func:`_flat` laid out into matrices."""
+        shapes = [m.shape[-2:] for m in listed(self.means)]
+        parts = flat.split([math.prod(s) for s in shapes], -1)
+        return [part.unflatten(-1, s) for part, s in zip(parts, shapes, strict=True)]
+
+
+def _flat(matrices: Iterable[Tensor]) -> Float[Tensor, "*members dim"]:
+    return torch.cat([m.flatten(-2) for m in matrices], -1)

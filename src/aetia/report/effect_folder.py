@@ -150,6 +150,7 @@ def effect_report_of(folder: Path, summary: Mapping[str, Any]) -> str:
                 expected=units["expected"],
                 received=units["received"],
                 weights=units["weight"],
+                comparable=units["comparable"],
                 name=posteriors["units"].treatment,
                 arms=None if arms is None else (str(arms[0]), str(arms[1])),
             ),

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning_fabric import Fabric
 from torch import nn
 from tqdm import tqdm
@@ -25,6 +26,7 @@ from aetia.training.checkpoints import (
 from aetia.training.config import TrainingConfig
 from aetia.training.health import COMMON_SIGNALS, HealthRecord, Healthy, verdicts
 from aetia.training.phase import Phase
+from aetia.training.processes import fabric_on
 from aetia.training.run import Run, Trained
 from aetia.training.trackers import Tracker
 from aetia.training.window import Window
@@ -57,7 +59,7 @@ def train(
         batches: ``batches(k)`` iterates from batch number k on; a step takes ``accumulate``.
         config: Options.
         seed: Root of dropout and whatever losses draw.
-        fabric: Processes; None for this one.
+        fabric: Processes; None for this one, on the device of the module.
         folder: For ``checkpoints/`` and ``health.jsonl``; None keeps nothing.
         validate: ``validate(module, step)`` gives one row of metrics for each task of this
             process's share, with the entry ``"task"``; rows are gathered over processes.
@@ -77,7 +79,9 @@ def train(
             with other options.
         CheckpointError: If every checkpoint in the folder is damaged.
     """
-    fabric = fabric or Fabric(accelerator="cpu", devices=1, precision=config.precision)
+    if fabric is None:
+        first = next(module.parameters(), None)
+        fabric = fabric_on(torch.device("cpu") if first is None else first.device, config.precision)
     run = Run(module, phases, config, seed, fabric, folder, dict(identity or {}))
     if folder is not None and resume:
         run.resume(force)

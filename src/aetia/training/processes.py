@@ -10,7 +10,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 
 from aetia.errors import InputError
 
-__all__ = ["make_fabric"]
+__all__ = ["fabric_on", "make_fabric"]
 
 
 def make_fabric(
@@ -57,3 +57,19 @@ def make_fabric(
         strategy=strategy,
         precision=precision,  # pyright: ignore[reportArgumentType]
     )
+
+
+def fabric_on(device: torch.device, precision: str = "32-true") -> Fabric:
+    """Take this one process, where a module already is.
+
+    Args:
+        device: Of the module.
+        precision: Of the training loop.
+
+    Returns:
+        Fabric.
+    """
+    if device.type == "cpu":
+        return Fabric(accelerator="cpu", devices=1, precision=precision)  # pyright: ignore
+    number = device.index if device.index is not None else torch.cuda.current_device()
+    return Fabric(accelerator="cuda", devices=[number], precision=precision)  # pyright: ignore

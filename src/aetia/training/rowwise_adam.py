@@ -39,7 +39,7 @@ class RowwiseAdam(Optimizer):
     def step(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, closure: Callable[[], Tensor] | None = None
     ) -> Tensor | None:
-        """Update the rows whose gradient is not zero.
+        """Update the rows that a sparse gradient holds, or whose dense gradient is not zero.
 
         Args:
             closure: Computes the loss anew, with gradients.
@@ -63,8 +63,12 @@ class RowwiseAdam(Optimizer):
             state["count"] = torch.zeros(len(p), dtype=p.dtype, device=p.device)
             state["exp_avg"] = torch.zeros_like(p)
             state["exp_avg_sq"] = torch.zeros_like(p)
-        rows = (gradient != 0).flatten(1).any(1).nonzero()[:, 0]
-        g = gradient[rows]
+        if gradient.is_sparse:
+            gradient = gradient.coalesce()
+            rows, g = gradient.indices()[0], gradient.values()
+        else:
+            rows = (gradient != 0).flatten(1).any(1).nonzero()[:, 0]
+            g = gradient[rows]
         count = state["count"][rows] + 1
         m = beta1 * state["exp_avg"][rows] + (1 - beta1) * g
         v = beta2 * state["exp_avg_sq"][rows] + (1 - beta2) * g.square()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,16 +90,21 @@ class Run:
         self.plain = module
         self.progress = Progress()
         self.best: dict[str, Tensor] | None = None
-        made = [self._optimiser(phase) for phase in phases]
+        # Looked up once: walking over a module's parameters costs as much as a small network.
+        self.updated = [list(phase.parameters(module)) for phase in phases]
+        made = [self._optimiser(*pair) for pair in zip(phases, self.updated, strict=True)]
         wrapped = fabric.setup(module, *made)
         self.module, *self.optimisers = wrapped if made else (wrapped,)
+        # Fabric's layers do nothing then, and cost as much as a small network's arithmetic.
+        self.is_plain = fabric.world_size == 1 and config.precision == "32-true"
+        if self.is_plain:
+            self.optimisers = made
         self.ema = None
         if config.ema_decay is not None:
             average = get_ema_multi_avg_fn(config.ema_decay)
             self.ema = AveragedModel(self.plain, multi_avg_fn=average, use_buffers=True)
 
-    def _optimiser(self, phase: Phase) -> torch.optim.Optimizer:
-        parameters = phase.parameters(self.plain)
+    def _optimiser(self, phase: Phase, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
         if phase.optimiser is not None:
             return phase.optimiser(parameters)
         config = self.config
@@ -131,14 +137,20 @@ class Run:
             for m, batch in enumerate(micros):
                 generator = self.generator(step, k, m)
                 last = m == len(micros) - 1
-                with self.fabric.no_backward_sync(self.module, enabled=not last):
+                with self._between_processes(last):
                     with seeded(generator):
                         loss, parts = phase.loss(self.module, batch, step, generator)
-                    self.fabric.backward(loss / len(micros))
-                for name, value in {"loss": loss, **parts}.items():
+                    scaled = loss / len(micros) if len(micros) > 1 else loss
+                    if self.is_plain:
+                        scaled.backward()
+                    else:
+                        self.fabric.backward(scaled)
+                for name, value in zip(
+                    ("loss", *parts), _numbers(loss, *parts.values()), strict=True
+                ):
                     old = info.get(prefix + name, 0.0)
-                    info[prefix + name] = old + float(value.detach()) / len(micros)
-            norm = self._clip(phase, optimiser)
+                    info[prefix + name] = old + value / len(micros)
+            norm = self._clip(k, optimiser)
             info[f"{prefix}gradient_norm"] = norm
             info[f"{prefix}clipped_share"] = float(
                 bool(config.clip_norm) and norm > config.clip_norm
@@ -158,7 +170,7 @@ class Run:
 
     def _gradient_shares(self, phase: Phase, k: int, batch: Any, prefix: str) -> dict[str, float]:
         """Compare the gradient norms of the parts of a loss, in an evaluation of its own."""
-        step, parameters = self.progress.step, list(phase.parameters(self.plain))
+        step, parameters = self.progress.step, self.updated[k]
         generator = self.generator(step, k, 0)
         with self.fabric.autocast(), seeded(generator):
             _, parts = phase.loss(self.plain, batch, step, generator)
@@ -175,9 +187,15 @@ class Run:
             f"{prefix}gradient_share/{n}": v / total if total else 0.0 for n, v in norms.items()
         }
 
-    def _clip(self, phase: Phase, optimiser: Any) -> float:
-        limit = self.config.clip_norm or math.inf
-        parameters = [p for p in phase.parameters(self.plain) if p.grad is not None]
+    def _between_processes(self, last: bool) -> AbstractContextManager[Any]:
+        """Gradients of other processes are waited for at the last batch of a step alone."""
+        if self.is_plain:
+            return nullcontext()
+        return self.fabric.no_backward_sync(self.module, enabled=not last)
+
+    def _clip(self, k: int, optimiser: Any) -> float:
+        limit, phase = self.config.clip_norm or math.inf, self.phases[k]
+        parameters = [p for p in self.updated[k] if p.grad is not None]
         if not parameters:
             return 0.0
         if phase.clip is not None:
@@ -335,6 +353,12 @@ class Run:
 
 
 _STEP_STREAM = 11
+
+
+@torch.no_grad()
+def _numbers(*scalars: Tensor) -> list[float]:
+    """Read scalars off the device, all at once."""
+    return torch.stack([s.detach().flatten()[0] for s in scalars]).tolist()
 
 
 def _clip_sparse(parameters: Sequence[nn.Parameter], limit: float) -> float:

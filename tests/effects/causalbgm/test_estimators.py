@@ -19,11 +19,17 @@ from aetia.results import EffectPosterior
 from effects.causalbgm.small import QUICK, arms_study, doses_study
 
 CLASSES = [CausalBGM, IdentifiableCausalBGM, FullMCMCCausalBGM]
-QUICKER = QUICK | {"n_egm_steps": 20, "n_warm_up": 8, "n_kept": 6, "n_draws": 60}
+QUICKER = QUICK | {"n_egm_steps": 6, "n_warm_up": 3, "n_kept": 4, "n_draws": 60}
 EXTRA = {
     CausalBGM: {},
     IdentifiableCausalBGM: {"n_epochs": 1, "prior_units": (4,)},
-    FullMCMCCausalBGM: {"n_folds": 1, "n_replicates": 2, "n_epochs": 1, "n_sweeps": 6},
+    FullMCMCCausalBGM: {
+        "n_folds": 1,
+        "n_replicates": 2,
+        "n_epochs": 1,
+        "n_sweeps": 4,
+        "n_leapfrog": 2,
+    },
 }
 ARMS = arms_study(100)
 NEW = np.random.default_rng(5).normal(size=(4, 4))
@@ -246,9 +252,13 @@ def test_overlap_is_said_in_words_drawn_and_tabulated(fitted):
     overlap = fitted.overlap()
     assert 0 < overlap.effective_share <= 1
     w = overlap.weights
-    np.testing.assert_allclose(overlap.effective_share, w.sum() ** 2 / (w**2).sum() / len(w))
+    c = overlap.comparable
+    np.testing.assert_allclose(overlap.comparable_share, c.mean())
+    np.testing.assert_allclose(
+        overlap.effective_share, (c * w).sum() ** 2 / (c * w**2).sum() / len(w)
+    )
     assert overlap.verdict().strip()
-    assert list(overlap.frame().columns) == ["expected", "received", "weight"]
+    assert list(overlap.frame().columns) == ["expected", "received", "weight", "comparable"]
     np.testing.assert_array_equal(overlap.received, ARMS[0])
     ax, table = overlap.plot()
     assert ax is not None

@@ -12,7 +12,13 @@ from aetia.effects import CausalBGM
 from aetia.effects.causalbgm import fitting
 from aetia.effects.causalbgm.config import CausalBGMConfig
 from aetia.effects.causalbgm.fitting import fit_jointly, update_iteratively
-from aetia.effects.causalbgm.folds import make_folds, out_of_fold, take_units, unit_batches
+from aetia.effects.causalbgm.folds import (
+    in_turns,
+    make_folds,
+    out_of_fold,
+    take_units,
+    unit_batches,
+)
 from aetia.effects.causalbgm.latent_prior import LatentPrior
 from aetia.effects.causalbgm.selection import BestWeights
 from effects.causalbgm.small import (
@@ -85,10 +91,30 @@ def test_a_batch_depends_on_the_seed_and_its_number_alone():
     units, folds = random_units(40), make_folds(40, 2, 1, generator())
     from_start = [r for _, r in islice(unit_batches(units, folds, 8, seed=3)(0), 6)]
     from_four = [r for _, r in islice(unit_batches(units, folds, 8, seed=3)(4), 2)]
+    far = next(unit_batches(units, folds, 8, seed=3)(37))[1]
+    counted = next(islice(unit_batches(units, folds, 8, seed=3)(0), 37, None))[1]
+    assert torch.equal(far, counted)
     other = next(unit_batches(units, folds, 8, seed=4)(0))[1]
     assert torch.equal(torch.stack(from_start[4:]), torch.stack(from_four))
     assert not torch.equal(other, from_start[0])
     assert not torch.equal(from_start[0], from_start[1])
+
+
+def test_turns_cut_a_batch_and_start_anywhere():
+    units, folds = random_units(40), make_folds(40, 2, 1, generator())
+    whole = unit_batches(units, folds, 6, seed=3)
+    turns = list(islice(in_turns(whole, 3)(0), 6))
+    for number, (batch, _) in enumerate(islice(whole(0), 2)):
+        three = turns[3 * number : 3 * number + 3]
+        assert [t.place for t in three] == [0, 1, 2]
+        assert len({id(t.together) for t in three}) == 1
+        for part, all_of_it in zip(zip(*(t.units for t in three), strict=True), batch, strict=True):
+            if all_of_it is not None:
+                assert torch.equal(torch.cat(part, 1), all_of_it)
+    later = list(islice(in_turns(whole, 3)(4), 2))
+    assert [t.place for t in later] == [1, 2]
+    for a, b in zip(later, turns[4:], strict=True):
+        assert torch.equal(a.units.covariates, b.units.covariates)
 
 
 def test_taking_units_takes_every_part_of_them():
@@ -122,7 +148,7 @@ def last_weights(units, folds, *, is_binary, n_epochs=0):
     networks = make_networks(random_units(60, seed=8, is_binary=is_binary), is_binary=is_binary)
     networks = networks.float()
     best = BestWeights(networks)
-    fit_jointly(networks, units, folds, config, 30, 5, False, best)
+    fit_jointly(networks, units, folds, config, 10, 5, False, best)
     if n_epochs:
         prior = LatentPrior(ROLES.total, 2)
         z = networks.encode(units.covariates, units.observed).detach()

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aetia.effects.causalbgm.hinges import hinges, quantile_knots
-from effects.causalbgm.small import generator
+from effects.causalbgm.small import generator, make_networks, random_units
 
 
 @given(st.integers(0, 2**31), st.integers(0, 6))
@@ -48,3 +48,21 @@ def test_any_broken_line_with_bends_at_the_knots_is_a_combination_of_hinges(seed
     design = np.column_stack([np.ones(200), design])
     fit = design @ np.linalg.lstsq(design, y, rcond=None)[0]
     np.testing.assert_allclose(fit, y, atol=1e-8)
+
+
+def test_features_are_standardised_hinges_within_bounds():
+    units = random_units(60)
+    networks = make_networks(units)
+    # Values far outside the fit meet the bounds on both sides.
+    x = torch.cat([units.covariates, 40 * units.covariates])
+    seen = torch.rand(x.shape, generator=generator(1)) < 0.7
+    bends = torch.relu(x[:, None] - networks.knots)
+    bends = (bends - networks.bend_centre) / networks.bend_scale
+    expected = torch.cat([x[:, None], bends], 1).clamp(-10, 10).flatten(1)
+    assert (expected == 10).any()
+    torch.testing.assert_close(networks.features(x, None), expected)
+    x = torch.where(seen, x, 0.0)
+    bends = torch.relu(x[:, None] - networks.knots)
+    bends = (bends - networks.bend_centre) / networks.bend_scale * seen[:, None]
+    expected = torch.cat([x[:, None], bends], 1).clamp(-10, 10).flatten(1)
+    torch.testing.assert_close(networks.features(x, seen), expected)

@@ -93,7 +93,7 @@ def test_one_network_alone_warns_that_its_intervals_have_no_width():
     from aetia.errors import ConvergenceWarning
 
     study = simulate_study("hahn", 100, random_state=0)
-    options = {"n_folds": 1, "n_replicates": 1, "n_egm_steps": 20, "progress": False}
+    options = {"n_folds": 1, "n_replicates": 1, "n_egm_steps": 3, "progress": False}
     fitted = CausalBGM(random_state=0, **options).fit(*study[:3])
     with pytest.warns(ConvergenceWarning, match="one network says nothing about its own error"):
         units = fitted.effect()

@@ -130,13 +130,6 @@ def test_few_units_are_refused_and_not_many_are_warned_about():
         quick().fit(t, y, v)
 
 
-def test_no_overlap_is_warned_about_at_the_fit():
-    _, y, v = arms_study(200)
-    with pytest.warns(DataWarning, match="overlap is poor"):
-        fitted = quick(n_egm_steps=400).fit((v[:, 0] > 0).astype(float), y, v)
-    assert fitted.overlap().is_poor
-
-
 def test_lengths_that_differ_are_named():
     t, y, v = arms_study(60)
     with pytest.raises(InputError, match="59"):

@@ -104,7 +104,9 @@ def test_flat_weights_come_back_as_the_same_mechanisms(case):
 
 def full(**options):
     narrow = NARROW | {"latent_dims": tuple(ROLES)}
-    return FullMCMCConfig(**(narrow | {"n_warm_up": 3, "n_sweeps": 6, "n_kept": 3} | options))
+    return FullMCMCConfig(
+        **(narrow | {"n_warm_up": 2, "n_sweeps": 3, "n_kept": 3, "n_leapfrog": 2} | options)
+    )
 
 
 @pytest.mark.parametrize("target", ["joint", "weights"])
@@ -175,10 +177,10 @@ def integrated(x, y, std, grid):
 
 def test_weights_of_a_linear_network_have_the_integrated_posterior():
     # The treatment's network with one latent and no hidden layer has four weights: mean and raw
-    # variance, each an intercept and a slope. 24 chains give the standard error of each mean; 8
-    # comparisons at 5 standard errors of 23 degrees of freedom: false alarms below 1 in 2,000.
+    # variance, each an intercept and a slope. 72 chains give the standard error of each mean; 8
+    # comparisons at 5 standard errors of 71 degrees of freedom: false alarms below 1 in 2,000.
     roles = type(ROLES)(1, 0, 0, 0)
-    chains, n = 24, 20
+    chains, n = 72, 20
     units = random_units(n, 2)
     z = torch.randn(n, 1, generator=generator(5), dtype=torch.float64)
     treatment = 0.5 - 0.8 * z[:, 0] + 0.6 * torch.randn(n, generator=generator(6)).double()
@@ -195,9 +197,10 @@ def test_weights_of_a_linear_network_have_the_integrated_posterior():
     config = full(
         latent_dims=(1, 0, 0, 0),
         target="weights",
-        n_warm_up=60,
-        n_sweeps=100,
-        n_kept=100,
+        n_warm_up=30,
+        n_sweeps=20,
+        n_kept=20,
+        n_leapfrog=8,
         weight_prior_std=1.5,
     )
     latents = z.expand(chains, n, 1)

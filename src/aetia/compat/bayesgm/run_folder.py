@@ -64,15 +64,18 @@ class RunFolder:
         if self.saves_results:
             np.savez(_made(self.results) / name, **arrays)  # pyright: ignore[reportArgumentType]
 
-    def write_weights(self, stem: str, weights: Mapping[str, Tensor]) -> None:
+    def write_weights(self, stem: str, weights: Mapping[str, Tensor]) -> Path | None:
         """Write weights as safetensors, if models are saved; the five newest files are kept.
 
         Args:
             stem: Name without ending.
             weights: By name.
+
+        Returns:
+            The file; None if models are not saved.
         """
         if not self.saves_models:
-            return
+            return None
         from safetensors.torch import save_file
 
         plain = {k: v.detach().cpu().contiguous().clone() for k, v in weights.items()}
@@ -83,6 +86,7 @@ class RunFolder:
         files = sorted(folder.glob("*.safetensors"), key=lambda f: (f.stat().st_mtime_ns, f.name))
         for old in files[:-_KEPT_CHECKPOINTS]:
             old.unlink()
+        return path
 
 
 def _made(folder: Path) -> Path:

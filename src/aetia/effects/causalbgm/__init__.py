@@ -4,6 +4,7 @@ from aetia.effects.causalbgm.config import CausalBGMConfig, FullMCMCConfig, Iden
 from aetia.effects.causalbgm.estimator import CausalBGM
 from aetia.effects.causalbgm.full_mcmc import FullMCMCCausalBGM
 from aetia.effects.causalbgm.identifiable import IdentifiableCausalBGM
+from aetia.effects.causalbgm.schedule import joint_steps
 
 __all__ = [
     "CausalBGM",
@@ -12,4 +13,5 @@ __all__ = [
     "FullMCMCConfig",
     "IdentifiableCausalBGM",
     "IdentifiableConfig",
+    "joint_steps",
 ]

@@ -15,7 +15,13 @@ from torch import Tensor
 
 from aetia.effects.causalbgm.generative import Units, outcome_inputs
 from aetia.effects.causalbgm.networks import Networks
-from aetia.nets import Discriminator, NormalHead, gradient_penalty, scalar_head
+from aetia.nets import (
+    Discriminator,
+    NormalHead,
+    scalar_head,
+    tanh_score,
+    wasserstein_loss,
+)
 
 __all__ = ["LARGEST_DOSE", "batch_fit", "critic_loss", "generative_loss", "weighted_likelihood"]
 
@@ -46,10 +52,7 @@ def critic_loss(
     Returns:
         The loss of each member, and its parts.
     """
-    encoded = encoded.detach()
-    fake, real = critic(torch.cat([encoded, prior], -2)).chunk(2, -1)
-    gap = fake.mean(-1) - real.mean(-1)
-    slope = penalty * gradient_penalty(critic, prior, encoded, generator).mean(-1)
+    gap, slope = wasserstein_loss(critic, prior, encoded, generator, penalty=penalty)
     return gap + slope, {"critic_gap": gap, "slope_penalty": slope}
 
 
@@ -77,20 +80,23 @@ def generative_loss(
     Returns:
         The loss of each member, and its parts.
     """
-    again = networks.apply_noisy("covariates", encoded, generator)
-    squares = (again[..., :-1] - units.covariates).square()
+    raw = networks.apply_noisy("covariates", torch.cat([encoded, prior], -2), generator)
+    means, variances = raw.split([raw.shape[-1] - 1, 1], -1)
+    again, drawn = means.chunk(2, -2)
+    squares = (again - units.covariates).square()
     if units.observed is None:
         covariates = squares.mean((-1, -2))
     else:
         seen = units.observed.to(squares)
         covariates = (squares * seen).sum((-1, -2)) / seen.sum((-1, -2)).clamp(min=1)
-    drawn = networks.apply_noisy("covariates", prior, generator)
-    latents = (networks.encode(drawn[..., :-1]) - prior).square().mean((-1, -2))
+    latents = (networks.encode(drawn) - prior).square().mean((-1, -2))
+    with torch.no_grad():  # the critic has a phase of its own
+        critic = networks.critic.layers
     parts = {
-        "critic": -networks.critic(encoded).mean(-1),
+        "critic": -tanh_score(critic, encoded).mean(-1),
         "covariates": covariates,
         "latents": latent_weight * latents,
-        "variances": variance_penalty * drawn[..., -1].square().mean(-1),
+        "variances": variance_penalty * variances.chunk(2, -2)[1].square().mean((-1, -2)),
     }
     return torch.stack(list(parts.values())).sum(0), parts
 

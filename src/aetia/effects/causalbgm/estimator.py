@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -17,30 +16,28 @@ from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from aetia.devices import pick_device
-from aetia.diagnostics import convergence
 from aetia.effects.causalbgm.config import CausalBGMConfig
+from aetia.effects.causalbgm.ensemble import fit_ensemble
 from aetia.effects.causalbgm.files import read_fitted, write_fitted
-from aetia.effects.causalbgm.fitted import Averages, Fitted, level_laws
-from aetia.effects.causalbgm.fitting import fit_jointly, update_iteratively
-from aetia.effects.causalbgm.folds import make_folds
-from aetia.effects.causalbgm.generative import LatentRoles, Units, outcome_law
-from aetia.effects.causalbgm.latent_dimensions import latent_dimensions
-from aetia.effects.causalbgm.latent_prior import LatentPrior
-from aetia.effects.causalbgm.latents import latent_chains, latent_density
-from aetia.effects.causalbgm.networks import Networks
-from aetia.effects.causalbgm.selection import BestWeights, held_out_loss
-from aetia.effects.causalbgm.spread import ensemble_draws
+from aetia.effects.causalbgm.fitted import Averages, Fitted
+from aetia.effects.causalbgm.generative import Units
+from aetia.effects.causalbgm.overlap import overlap_of
 from aetia.effects.causalbgm.study_table import StudyTable, read_study
+from aetia.effects.causalbgm.unit_laws import (
+    Given,
+    UnitLaws,
+    latent_draws,
+    mixing,
+    unit_laws,
+    with_same_noise,
+)
 from aetia.errors import ConvergenceWarning, DataWarning, InputError
-from aetia.nets import seeded
 from aetia.options import options_dict
-from aetia.randomness import RandomState, seed_sequence, torch_generator
+from aetia.randomness import RandomState, seed_sequence
 from aetia.results import EffectPosterior, Overlap
 from aetia.version import __version__
 
 __all__ = ["CausalBGM"]
-
-Given = Literal["covariates", "everything"]
 
 
 class CausalBGM(BaseEstimator):
@@ -208,6 +205,7 @@ class CausalBGM(BaseEstimator):
 
         Raises:
             InputError: If the study or an option cannot be used.
+            NumericalError: If losses are not finite.
         """
         config = CausalBGMConfig(**self._options())
         self._fit(config, read_study(treatment, outcome, covariates, kind=config.treatment_kind))
@@ -244,13 +242,12 @@ class CausalBGM(BaseEstimator):
         fit, units, names, segments = self._asked(covariates, treatment, outcome, given)
         levels = self._levels([treated, control])
         seeds = self._question("effect", *levels)
-        means, variances, report = self._unit_laws(fit, units, segments, levels, given, seeds)
-        draws = means[..., 0] - means[..., 1]
+        laws = self._unit_laws(fit, units, segments, levels, given, seeds)
+        draws = laws.means[..., 0] - laws.means[..., 1]
         rng = np.random.default_rng(seeds.spawn(1)[0])
-        noise = np.sqrt(variances.sum(-1)) * rng.standard_normal(draws.shape)
-        return self._result(
-            draws, names, treated, control, report | {"given": given}, prediction=draws + noise
-        )
+        noise = np.sqrt(laws.variances.sum(-1)) * rng.standard_normal(draws.shape)
+        report = laws.report | {"given": given}
+        return self._result(draws, names, treated, control, report, prediction=draws + noise)
 
     def ate(self, treated: Any = 1, control: Any = 0) -> EffectPosterior:
         """Compare two levels for the population of the units.
@@ -331,10 +328,10 @@ class CausalBGM(BaseEstimator):
         fit, units, names, segments = self._asked(covariates, treatment, outcome, "everything")
         levels = self._levels([level])
         seeds = self._question("counterfactual", *levels)
-        chains, report = self._chains(fit, units, segments, seeds)
-        draws = [_with_same_noise(fit, z, units, levels) for z in chains]
+        chains, report = latent_draws(fit, self._config, units, segments, seeds)
+        draws = [with_same_noise(fit, z, units, levels) for z in chains]
         values = fit.in_outcome_units(torch.stack(draws).double().cpu().numpy())
-        report |= _mixing(values)
+        report |= mixing(values, stacklevel=3)
         values = values.reshape(-1, values.shape[-1])
         keep = np.random.default_rng(seeds.spawn(1)[0]).permutation(len(values))
         return self._result(values[keep[: self._config.n_draws]], names, level, level, report)
@@ -345,22 +342,7 @@ class CausalBGM(BaseEstimator):
         Returns:
             Expected treatments, weights, and a verdict.
         """
-        fit = self._fitted()
-        location, spread = (a.mean(0) for a in fit.out_of_fold_treatment())
-        t = fit.table.treatment
-        if fit.table.is_binary:
-            e = np.clip(location, 1e-3, 1 - 1e-3)
-            weights = np.where(t == 1, t.mean() / e, (1 - t.mean()) / (1 - e))
-            arms = (str(fit.table.arms[0]), str(fit.table.arms[1]))
-        else:
-            weights, arms = _stabilised_weights(t, location, spread), None
-        return Overlap(
-            expected=location,
-            received=t,
-            weights=weights,
-            name=fit.table.treatment_name,
-            arms=arms,
-        )
+        return overlap_of(self._fitted())
 
     def evaluate(self) -> dict[str, float]:
         """Score out-of-fold predictions.
@@ -403,7 +385,8 @@ class CausalBGM(BaseEstimator):
         """
         given: Given = "everything" if covariates is None or outcome is not None else "covariates"
         fit, units, _, segments = self._asked(covariates, treatment, outcome, given)
-        chains, report = self._chains(fit, units, segments, self._question("latents"))
+        seeds = self._question("latents")
+        chains, report = latent_draws(fit, self._config, units, segments, seeds)
         draws = torch.stack(list(chains)).transpose(0, 1)
         return draws.double().cpu().numpy(), report
 
@@ -468,65 +451,16 @@ class CausalBGM(BaseEstimator):
     ) -> None:
         started = time.perf_counter()
         vars(self).pop("_fit_result", None)  # a failed fit must not leave the answer of another
-        device = pick_device(self.device)
         seeds = seed_sequence(self.random_state)
         entropy = seeds.entropy
-        streams = seeds.spawn(5)
-        roles = _roles(config, table)
-        n_folds = 5 if config.n_folds == "auto" else config.n_folds
-        n_replicates = config.n_replicates
-        if n_folds > table.n // 4:
-            raise InputError(f"n_folds={n_folds} leaves fewer than 4 of {table.n} units a fold.")
-        units = table.units.map(lambda part: part.to(device))
-        folds = make_folds(
-            table.n,
-            n_folds,
-            n_replicates,
-            torch_generator(streams[0]),
-            table.units.treatment if table.is_binary else None,
-        )
-        folds = folds._replace(of_unit=folds.of_unit.to(device))
-        with seeded(torch_generator(streams[1])):
-            networks = Networks(table.units, roles, config, folds.n_members, table.is_binary)
-            n_segments = 0 if segments is None else int(segments.max()) + 1
-            hidden = getattr(config, "prior_units", ())
-            prior = LatentPrior(roles.total, folds.n_members, n_segments, hidden)
-        networks, prior = networks.to(device), prior.to(device)
-        labels = None if segments is None else torch.from_numpy(segments).to(device)
-        best = BestWeights(networks)
-        rows: list[dict[str, Any]] = []
-        fit = Fitted(networks, prior, folds, table, units, labels)
-        if config.init == "egm":
-            n_steps = config.n_egm_steps
-            if n_steps == "auto":
-                n_steps = int(np.clip(1000 * math.sqrt(table.n / 1000), 1000, 2000))
-            seed = int(streams[2].generate_state(1)[0])
-            rows += fit_jointly(networks, units, folds, config, n_steps, seed, self.progress, best)
-            best.restore(networks)
-        if config.n_epochs:
-            start = fit.encoded(units)
-            if config.init == "prior":
-                start = torch.randn(start.shape, generator=torch_generator(streams[4])).to(device)
-            seed = int(streams[3].generate_state(1)[0])
-            fit.latents, more = update_iteratively(
-                networks, prior, units, folds, start, config, seed, self.progress, best, labels
-            )
-            rows += more
-            best.restore(networks)
-        loss = held_out_loss(networks, units, folds, config.variance_weighting)
-        if not bool(loss.isfinite().all()):
-            raise InputError(
-                "the networks did not reach finite losses; lower learning_rate, or look for "
-                "extreme values in treatment and outcome."
-            )
-        fit.rows = rows
-        fit.held_out, fit.best_step = loss.double().cpu().numpy(), best.step.numpy()
+        device = pick_device(self.device)
+        fit = fit_ensemble(config, table, segments, seeds, device, self.progress)
         self._fit_result, self._config, self._entropy = fit, config, entropy
         health = {
             "held_out_loss": [float(v) for v in fit.held_out],
             "best_step": [int(v) for v in fit.best_step],
             "n_units": table.n,
-            "n_networks": folds.n_members,
+            "n_networks": fit.folds.n_members,
             "seconds": time.perf_counter() - started,
             "seed": str(entropy),
             "version": __version__,
@@ -612,40 +546,6 @@ class CausalBGM(BaseEstimator):
         """Labels of units that were not there at the fit; there are none here."""
         return None
 
-    def _chains(
-        self,
-        fit: Fitted,
-        units: Units,
-        segments: Tensor | None,
-        seeds: np.random.SeedSequence,
-    ) -> tuple[Any, dict[str, float]]:
-        """Chains over latents of units, one for each network; and how they go."""
-        config = self._config
-        density = latent_density(
-            fit.networks.mechanisms(),
-            fit.networks.roles,
-            units,
-            fit.prior,
-            is_binary=fit.networks.is_binary,
-            segments=segments,
-        )
-        generator = torch_generator(seeds, fit.networks.knots.device)
-        chains = latent_chains(
-            density,
-            fit.encoded(units),
-            generator,
-            sampler=config.sampler,
-            n_warm_up=config.n_warm_up,
-            n_kept=config.n_kept,
-            thin=config.thin,
-        )
-        acceptance = float(chains.warm_up.acceptance.mean())
-        return chains.draws, {
-            "acceptance": acceptance,
-            "n_divergent": float(chains.warm_up.n_divergent),
-        }
-
-    @torch.no_grad()
     def _unit_laws(
         self,
         fit: Fitted,
@@ -654,47 +554,9 @@ class CausalBGM(BaseEstimator):
         levels: Float[np.ndarray, " k"],
         given: Given,
         seeds: np.random.SeedSequence,
-    ) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
-        """Draws of the means under every level, and variances, in the user's units."""
-        config, networks = self._config, fit.networks
-        generator = torch_generator(seeds.spawn(1)[0], networks.knots.device)
-        n_draws, n_members = config.n_draws, fit.folds.n_members
-        mechanisms, report = networks.mechanisms(), {}
-        z = fit.encoded(units)
-        laws = level_laws(mechanisms, networks, z, levels)
-        centres, variance = laws.mean, laws.variance.mean(0)
-        within = None
-        if given == "everything":
-            chains, report = self._chains(fit, units, segments, seeds)
-            moved = torch.stack([level_laws(mechanisms, networks, s, levels).mean for s in chains])
-            contrast = (moved[..., 0] - moved[..., -1]).double().cpu().numpy()
-            report |= _mixing(contrast)
-            centres = moved.mean(0)
-            within = moved - centres
-        elif networks.is_bayesian:
-            drawn = networks.draw_mechanisms(max(n_draws // n_members, 1), generator)
-            moved = level_laws(drawn, networks, z, levels).mean
-            within = moved - centres
-        if n_members == 1 and within is None:
-            warnings.warn(
-                "one network says nothing about its own error, so intervals of unit effects have "
-                "no width: raise n_folds or n_replicates.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        draws = ensemble_draws(centres, fit.folds.n_folds, n_draws, generator)
-        if within is not None:
-            flat = within.flatten(0, 1)
-            pick = torch.randint(
-                len(flat), (n_draws,), generator=generator, device=generator.device
-            )
-            draws = draws + flat[pick]
-        scale = fit.table.outcome_scale[1]
-        return (
-            fit.in_outcome_units(draws.double().cpu().numpy()),
-            variance.double().cpu().numpy() * scale**2,
-            report,
-        )
+    ) -> UnitLaws:
+        """Draw the laws of units' outcomes under every level."""
+        return unit_laws(fit, self._config, units, segments, levels, given, seeds)
 
     def _result(
         self,
@@ -731,55 +593,3 @@ def _as_given(level: Any) -> float | str:
         return float(level)
     except (TypeError, ValueError):
         return str(level)
-
-
-def _roles(config: CausalBGMConfig, table: StudyTable) -> LatentRoles:
-    if config.latent_dims != "auto":
-        return LatentRoles(*config.latent_dims)
-    covariates = table.units.covariates.double().numpy()
-    return latent_dimensions(covariates, table.treatment, table.outcome)
-
-
-def _with_same_noise(
-    fit: Fitted, z: Tensor, units: Units, levels: np.ndarray
-) -> Float[Tensor, "members n"]:
-    assert units.treatment is not None
-    assert units.outcome is not None
-    mechanisms = fit.networks.mechanisms()
-    with torch.no_grad():
-        factual = outcome_law(mechanisms, fit.networks.roles, z, units.treatment)
-        noise = (units.outcome - factual.mean[..., 0]) / factual.variance[..., 0].sqrt()
-        laws = level_laws(mechanisms, fit.networks, z, levels)
-        return laws.mean[..., 0] + laws.variance[..., 0].sqrt() * noise
-
-
-def _mixing(draws: Float[np.ndarray, "draws members n"]) -> dict[str, float]:
-    """Diagnose chains, each split in halves: the members' laws differ, so only within members."""
-    if len(draws) < 8:
-        return {}
-    n_draws, members, n = draws.shape
-    half = n_draws // 2
-    shown = draws[: 2 * half, :, : min(n, 200)].reshape(2, half, members * min(n, 200))
-    summary = convergence(shown).summary()
-    if summary["rhat_median"] > 1.1:
-        warnings.warn(
-            f"the chains over latents have not mixed (median R-hat {summary['rhat_median']:.2f}); "
-            "raise n_warm_up, n_kept or thin.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
-    return summary
-
-
-def _stabilised_weights(
-    t: Float[np.ndarray, " n"],
-    location: Float[np.ndarray, " n"],
-    spread: Float[np.ndarray, " n"],
-) -> Float[np.ndarray, " n"]:
-    """p(t) / p(t | v) under normal laws, p(t) being their average over at most 1,000 units."""
-    some = np.linspace(0, len(t) - 1, min(len(t), 1000)).astype(int)
-    own = -0.5 * ((t - location) / spread) ** 2 - np.log(spread)
-    others = -0.5 * ((t[:, None] - location[some]) / spread[some]) ** 2 - np.log(spread[some])
-    top = others.max(1, keepdims=True)
-    average = top[:, 0] + np.log(np.exp(others - top).mean(1))
-    return np.exp(np.clip(average - own, -50, 50))

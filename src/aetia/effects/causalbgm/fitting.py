@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from aetia.effects.causalbgm.config import CausalBGMConfig
 from aetia.effects.causalbgm.egm import batch_fit, critic_loss, generative_loss
-from aetia.effects.causalbgm.folds import Folds, unit_batches
+from aetia.effects.causalbgm.folds import Folds, Turn, in_turns, unit_batches
 from aetia.effects.causalbgm.generative import Units, log_terms
 from aetia.effects.causalbgm.latent_prior import LatentPrior
 from aetia.effects.causalbgm.networks import Networks, relevance_penalty
@@ -65,24 +66,26 @@ def fit_jointly(
         return torch.empty(shape, device=batch.covariates.device).normal_(generator=generator)
 
     def blurred(z: Tensor, generator: torch.Generator, step: int) -> Tensor:
+        if not config.latent_noise:
+            return z
         # It ends at zero: what is found under noise is then fitted without it.
         left = config.latent_noise * (1 - step / total)
         return z + left * torch.empty_like(z).normal_(generator=generator)
 
+    known = _Together(networks)
+
     def critic(
-        _: nn.Module, batch: tuple[Units, Tensor], step: int, generator: torch.Generator
+        _: nn.Module, turn: Turn, step: int, generator: torch.Generator
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
-        some = batch[0]
-        with torch.no_grad():
-            encoded = blurred(networks.encode(some.covariates, some.observed), generator, step)
-        loss, parts = critic_loss(networks.critic, prior(some, generator), encoded, generator)
-        return loss.sum(), {k: v.mean() for k, v in parts.items()}
+        encoded = blurred(known.latents(turn), generator, step)
+        loss, parts = critic_loss(networks.critic, prior(turn.units, generator), encoded, generator)
+        return loss.sum(), _averages(parts, torch.stack(list(parts.values())))
 
     def generative(
-        _: nn.Module, batch: tuple[Units, Tensor], step: int, generator: torch.Generator
+        _: nn.Module, turn: Turn, step: int, generator: torch.Generator
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
-        some = batch[0]
-        centre = networks.encode(some.covariates, some.observed)
+        some = turn.units
+        centre = networks.encode_features(known.features(turn), some.covariates)
         z = blurred(centre, generator, step)
         treatment, outcome = batch_fit(
             networks, some, z, generator, exponent=config.variance_weighting
@@ -106,7 +109,8 @@ def fit_jointly(
             parts["relevance"] = config.relevance / n_learned * relevance_penalty(networks)
         if networks.is_bayesian:
             parts["kl"] = kl_weight * networks.kl()
-        return torch.stack(list(parts.values())).sum(), {k: v.mean() for k, v in parts.items()}
+        losses = torch.stack(list(parts.values()))
+        return losses.sum(), _averages(parts, losses)
 
     critic_weights = {id(p) for p in networks.critic.parameters()}
     phases = [
@@ -141,7 +145,53 @@ def fit_jointly(
         validate_every=max(total // 20, 1),
         progress=progress,
     )
-    return _train(networks, networks, phases, units, folds, config, options, seed, best)
+    n_turns = config.n_critic_steps if adversarial else 1
+    size = n_turns * batch_size(config, len(folds.of_unit))
+    batches = in_turns(unit_batches(units, folds, size, seed), n_turns)
+    return _train(networks, networks, phases, batches, units, folds, config, options, seed, best)
+
+
+class _Together:
+    """Features and latents of the units of several steps, each computed at once.
+
+    The encoder changes between such groups of steps and not within.
+    """
+
+    def __init__(self, networks: Networks) -> None:
+        self.networks = networks
+        self.units: Units | None = None
+        self.of_all: Tensor = torch.empty(0)
+        self.encoded: Tensor | None = None
+
+    @torch.no_grad()
+    def _know(self, units: Units) -> None:
+        if self.units is not units:
+            self.units, self.encoded = units, None
+            self.of_all = self.networks.features(units.covariates, units.observed)
+
+    def features(self, turn: Turn) -> Tensor:
+        """Take the features of the units of a step."""
+        self._know(turn.together)
+        return _part(self.of_all, turn)
+
+    @torch.no_grad()
+    def latents(self, turn: Turn) -> Tensor:
+        """Take what the encoder said when it was asked first about this group."""
+        self._know(turn.together)
+        if self.encoded is None:
+            self.encoded = self.networks.encode_features(self.of_all, turn.together.covariates)
+        return _part(self.encoded, turn)
+
+
+def _part(of_all: Tensor, turn: Turn) -> Tensor:
+    size = turn.units.covariates.shape[1]
+    return of_all[:, turn.place * size : (turn.place + 1) * size]
+
+
+@torch.no_grad()
+def _averages(parts: Mapping[str, Tensor], losses: Tensor) -> dict[str, Tensor]:
+    """Average the parts of a loss over members, all at once."""
+    return dict(zip(parts, losses.mean(1).unbind(), strict=True))
 
 
 class _Latents(nn.Module):
@@ -190,7 +240,8 @@ def update_iteratively(
     offsets = torch.arange(folds.n_members, device=z.device)[:, None] * n
 
     def density(some: Units, labels: Tensor | None) -> Callable[[Tensor], Tensor]:
-        mechanisms = networks.mechanisms()
+        # Latents move given the networks: nobody asks for the networks' gradients here.
+        mechanisms = networks.mechanisms().map(torch.Tensor.detach)
 
         def value(position: Tensor) -> Tensor:
             terms = log_terms(mechanisms, roles, some, position, is_binary=networks.is_binary)
@@ -229,14 +280,16 @@ def update_iteratively(
             parts["prior"] = -prior.log_prob(latents, labels).mean(-1)
         if networks.is_bayesian:
             parts["kl"] = kl_weight * networks.kl()
-        return torch.stack(list(parts.values())).sum(), {k: v.mean() for k, v in parts.items()}
+        losses = torch.stack(list(parts.values()))
+        return losses.sum(), _averages(parts, losses)
 
     def climb(
         _: nn.Module, batch: tuple[Units, Tensor], step: int, generator: torch.Generator
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         some, rows = batch
         labels = None if segments is None else segments[rows]
-        latents = state.table[(rows + offsets).flatten()].unflatten(0, rows.shape)
+        # Sparse, so that a step costs the same whatever the number of units.
+        latents = F.embedding(rows + offsets, state.table, sparse=True)
         return -density(some, labels)(latents).sum(), {}
 
     fixed = {
@@ -277,7 +330,8 @@ def update_iteratively(
         validate_every=max(n_steps // max(config.n_epochs, 1), 1),
         progress=progress,
     )
-    rows = _train(state, networks, phases, units, folds, config, options, seed, best)
+    batches = unit_batches(units, folds, batch_size(config, n), seed)
+    rows = _train(state, networks, phases, batches, units, folds, config, options, seed, best)
     return state.table.detach().unflatten(0, z.shape[:2]), rows
 
 
@@ -293,11 +347,13 @@ def clip_members(parameters: Sequence[nn.Parameter], limit: float) -> float:
         The norm over all members, before clipping.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
-    norms = torch.stack([g.flatten(1).norm(dim=1) for g in gradients]).norm(dim=0)
-    factor = (limit / (norms + 1e-12)).clamp(max=1.0)
-    for g in gradients:
-        g.mul_(factor.view(-1, *[1] * (g.ndim - 1)))
-    return float(norms.norm())
+    norms = torch.cat([g.flatten(1) for g in gradients], 1).norm(dim=1)
+    of_members = norms.tolist()
+    if not all(norm <= limit for norm in of_members):
+        factor = (limit / (norms + 1e-12)).clamp(max=1.0)
+        for g in gradients:
+            g.mul_(factor.view(-1, *[1] * (g.ndim - 1)))
+    return math.hypot(*of_members)
 
 
 def batch_size(config: CausalBGMConfig, n: int) -> int:
@@ -323,6 +379,7 @@ def _train(
     module: nn.Module,
     networks: Networks,
     phases: Sequence[Phase],
+    batches: Callable[[int], Iterator[Any]],
     units: Units,
     folds: Folds,
     config: CausalBGMConfig,
@@ -330,17 +387,21 @@ def _train(
     seed: int,
     best: BestWeights,
 ) -> Rows:
-    first = best.step.max().item() if bool(best.loss.isfinite().all()) else 0
+    first = int(best.step.max())
+
+    last: dict[str, Tensor] = {}
 
     def validate(_: nn.Module, step: int) -> list[dict[str, Any]]:
         loss = held_out_loss(networks, units, folds, config.variance_weighting)
-        best.update(networks, loss, int(first) + step)
-        # The loop keeps one best for all; the members' own are kept in `best`.
+        best.update(networks, loss, first + step)
+        if step == options.n_steps:
+            last.update({k: v.clone() for k, v in module.state_dict().items()})
         return [{"task": m, "loss": float(v)} for m, v in enumerate(loss)]
 
-    batches = unit_batches(units, folds, batch_size(config, len(folds.of_unit)), seed)
-    with torch.random.fork_rng(devices=[]):
-        trained = train(
-            module, phases, batches, config=options, seed=seed, validate=validate, resume=False
-        )
+    trained = train(
+        module, phases, batches, config=options, seed=seed, validate=validate, resume=False
+    )
+    # The loop puts back the step that was best for all members together: through it a unit would
+    # reach the member that holds it out. The members' own best weights are in `best`.
+    module.load_state_dict(last)
     return trained.rows

@@ -13,7 +13,10 @@ from torch import Tensor
 from aetia.effects.causalbgm.generative import Units
 from aetia.randomness import torch_generator
 
-__all__ = ["Folds", "make_folds", "out_of_fold", "take_units", "unit_batches"]
+__all__ = ["Folds", "Turn", "in_turns", "make_folds", "out_of_fold", "take_units", "unit_batches"]
+
+_DRAWN_TOGETHER = 16
+"""Batches whose rows are drawn in one call; their units are taken one by one."""
 
 
 class Folds(NamedTuple):
@@ -76,17 +79,54 @@ def unit_batches(
     sizes = learned.sum(1)
     order = torch.sort(learned, dim=1, descending=True, stable=True).indices
 
+    def drawn(block: int) -> Int[Tensor, "block members batch"]:
+        generator = torch_generator(np.random.SeedSequence([seed, block]))
+        u = torch.rand(_DRAWN_TOGETHER, folds.n_members, batch_size, generator=generator)
+        pick = (u.to(sizes.device) * sizes[:, None]).long()
+        return order.expand(_DRAWN_TOGETHER, -1, -1).gather(2, pick)
+
     def batches(start: int) -> Iterator[tuple[Units, Tensor]]:
-        k = start
+        block, skipped = divmod(start, _DRAWN_TOGETHER)
         while True:
-            generator = torch_generator(np.random.SeedSequence([seed, k]))
-            u = torch.rand(folds.n_members, batch_size, generator=generator)
-            pick = (u.to(sizes.device) * sizes[:, None]).long()
-            rows = order.gather(1, pick)
-            yield take_units(units, rows), rows
-            k += 1
+            for rows in drawn(block)[skipped:]:
+                yield take_units(units, rows), rows
+            block, skipped = block + 1, 0
 
     return batches
+
+
+class Turn(NamedTuple):
+    """One of several batches that were taken together."""
+
+    units: Units
+    together: Units
+    place: int
+    """Of the batch among those taken together."""
+
+
+def in_turns(
+    batches: Callable[[int], Iterator[tuple[Units, Int[Tensor, "members batch"]]]], n_turns: int
+) -> Callable[[int], Iterator[Turn]]:
+    """Cut batches into smaller ones.
+
+    Args:
+        batches: From :func:`unit_batches`.
+        n_turns: Into how many.
+
+    Returns:
+        A function from the number of a smaller batch to those from that number on.
+    """
+
+    def turns(start: int) -> Iterator[Turn]:
+        number, skipped = divmod(start, n_turns)
+        for together, rows in batches(number):
+            size = rows.shape[1] // n_turns
+            for place in range(skipped, n_turns):
+                part = slice(place * size, (place + 1) * size)
+                yield Turn(together.map(lambda t, part=part: t[:, part]), together, place)
+            skipped = 0
+
+    return turns
 
 
 def take_units(units: Units, rows: Int[Tensor, "*some n"]) -> Units:
@@ -99,7 +139,8 @@ def take_units(units: Units, rows: Int[Tensor, "*some n"]) -> Units:
     Returns:
         The chosen units.
     """
-    return units.map(lambda part: part[rows])
+    flat = rows.flatten()
+    return units.map(lambda part: part.index_select(0, flat).unflatten(0, rows.shape))
 
 
 def out_of_fold(

@@ -13,11 +13,12 @@ from torch import Tensor
 from aetia.diagnostics import convergence
 from aetia.effects.causalbgm.config import FullMCMCConfig
 from aetia.effects.causalbgm.correction import bootstrap_weights
-from aetia.effects.causalbgm.estimator import CausalBGM, Given
+from aetia.effects.causalbgm.estimator import CausalBGM
 from aetia.effects.causalbgm.fitted import Averages, Fitted, level_laws
 from aetia.effects.causalbgm.generative import Units
 from aetia.effects.causalbgm.latents import latent_chains, latent_density
 from aetia.effects.causalbgm.study_table import read_study
+from aetia.effects.causalbgm.unit_laws import Given, UnitLaws
 from aetia.effects.causalbgm.weight_chains import (
     NETWORKS,
     WeightDraws,
@@ -296,7 +297,7 @@ class FullMCMCCausalBGM(CausalBGM):
         levels: Float[np.ndarray, " k"],
         given: Given,
         seeds: np.random.SeedSequence,
-    ) -> tuple[np.ndarray, np.ndarray, dict[str, float]]:
+    ) -> UnitLaws:
         generator = torch_generator(seeds, fit.networks.knots.device)
         report: dict[str, float] = dict(self.mixing_)
         if units.outcome is not None and units is fit.units:
@@ -330,7 +331,7 @@ class FullMCMCCausalBGM(CausalBGM):
         pick = torch.randperm(len(mean), generator=generator, device=mean.device)
         mean = mean[pick[: self._config.n_draws]]
         scale = fit.table.outcome_scale[1]
-        return (
+        return UnitLaws(
             fit.in_outcome_units(mean.double().cpu().numpy()),
             variance.double().cpu().numpy() * scale**2,
             report,

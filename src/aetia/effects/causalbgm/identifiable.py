@@ -186,6 +186,7 @@ class IdentifiableCausalBGM(CausalBGM):
 
         Raises:
             InputError: If there is no auxiliary variable, or it has one level.
+            NumericalError: If losses are not finite.
         """
         config = IdentifiableConfig(**self._options())
         table = read_study(treatment, outcome, covariates, kind=config.treatment_kind)

@@ -60,6 +60,7 @@ class Networks(nn.Module):
         if units.observed is not None:
             missing = ~units.observed.all(0)
         self.register_buffer("with_mask", missing)
+        self.has_masks = bool(missing.any())
         self.n_features = p * (1 + config.n_knots)
         width = self.n_features + int(missing.sum())
         self.n_causal = causal = roles.confounder + roles.outcome + roles.treatment
@@ -106,15 +107,27 @@ class Networks(nn.Module):
         Returns:
             Hinge features, and masks of the columns that had missing values at the fit.
         """
-        bends = F.relu(covariates[..., None, :] - self.knots)
-        bends = (bends - self.bend_centre) / self.bend_scale
+        gain, offset, low = self._ramps()
+        bends = torch.addcmul(offset, covariates[..., None, :], gain)
+        bends = torch.maximum(bends, low).clamp(max=10.0)
         if observed is not None:
             bends = bends * observed[..., None, :]
-        parts = [torch.cat([covariates[..., None, :], bends], -2).clamp(-10, 10).flatten(-2)]
-        if bool(self.with_mask.any()):
+        parts = [bends.flatten(-2)]
+        if self.has_masks:
             mask = torch.ones_like(covariates) if observed is None else observed.to(covariates)
             parts.append(1 - mask[..., self.with_mask])
         return torch.cat(parts, -1)
+
+    def _ramps(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Write every feature as ``max(offset + gain * x, low)``; the first is x itself.
+
+        A standardised hinge in two operations over all units instead of six.
+        """
+        gain = F.pad(1 / self.bend_scale, (0, 0, 1, 0), value=1.0)
+        centre = self.bend_centre / self.bend_scale
+        offset = F.pad(-(self.knots / self.bend_scale) - centre, (0, 0, 1, 0))
+        low = F.pad((-centre).clamp(min=-10.0), (0, 0, 1, 0), value=-10.0)
+        return gain, offset, low
 
     def encode(
         self,
@@ -130,7 +143,23 @@ class Networks(nn.Module):
         Returns:
             Latents of every member.
         """
-        causal = self.encoder(self.features(covariates, observed))
+        return self.encode_features(self.features(covariates, observed), covariates)
+
+    def encode_features(
+        self,
+        features: Float[Tensor, "*batch features"],
+        covariates: Float[Tensor, "*rows p"],
+    ) -> Float[Tensor, "*members n latents"]:
+        """Encode units whose features are known.
+
+        Args:
+            features: From :meth:`features`.
+            covariates: Scaled, zero where not observed.
+
+        Returns:
+            Latents of every member.
+        """
+        causal = self.encoder(features)
         if self.rest_encoder is None:
             return causal
         return torch.cat([causal, self.rest_encoder(covariates)], -1)
@@ -214,7 +243,7 @@ def relevance_penalty(networks: Networks) -> Float[Tensor, " members"]:
     p = networks.knots.shape[1]
     groups = weight[:, : networks.n_features].unflatten(1, (-1, p))
     mean_square = groups.square().mean((1, -1))
-    if bool(networks.with_mask.any()):
+    if networks.has_masks:
         count = groups.shape[1] * groups.shape[-1]
         mask = weight[:, networks.n_features :].square().mean(-1) * weight.shape[-1]
         mean_square = mean_square.index_add(1, networks.with_mask.nonzero()[:, 0], mask / count)

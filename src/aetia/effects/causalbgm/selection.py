@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from aetia.effects.causalbgm.egm import LARGEST_DOSE, weighted_likelihood
-from aetia.effects.causalbgm.folds import Folds
+from aetia.effects.causalbgm.folds import Folds, take_units
 from aetia.effects.causalbgm.generative import Units, outcome_law, treatment_law
+from aetia.effects.causalbgm.latent_prior import LatentPrior
 from aetia.effects.causalbgm.networks import Networks
 
 __all__ = ["BestWeights", "held_out_loss"]
@@ -33,31 +34,45 @@ def held_out_loss(
     Returns:
         The mean loss of each member.
     """
-    assert units.treatment is not None
-    assert units.outcome is not None
-    z = networks.encode(units.covariates, units.observed)
-    mechanisms = networks.mechanisms()
     held = folds.held_out()
+    # Members score their own units alone; the largest fold sets the width.
+    width = int(held.sum(1).max())
+    rows = torch.sort(held.long(), dim=1, descending=True, stable=True).indices[:, :width]
+    some, held = take_units(units, rows), held.gather(1, rows)
+    received, result = some.treatment, some.outcome
+    assert received is not None
+    assert result is not None
+    z = networks.encode(some.covariates, some.observed)
+    mechanisms = networks.mechanisms()
     law = treatment_law(mechanisms, networks.roles, z)
-    received, result = units.treatment.expand(held.shape), units.outcome.expand(held.shape)
     if networks.is_binary:
         logit = law.mean[..., 0]
         treatment = F.binary_cross_entropy_with_logits(logit, received, reduction="none")
     else:
         dose = received.clamp(-LARGEST_DOSE, LARGEST_DOSE)
         treatment = weighted_likelihood(dose, law, exponent)
-    law = outcome_law(mechanisms, networks.roles, z, units.treatment)
+    law = outcome_law(mechanisms, networks.roles, z, received)
     total = treatment + weighted_likelihood(result, law, exponent).clamp(max=_LARGEST_LOSS)
     return torch.where(held, total, 0.0).sum(1) / held.sum(1)
 
 
 class BestWeights:
-    """A copy of every member's weights at its own best step."""
+    """A copy of every member's weights, and of its prior's, at its own best step.
 
-    def __init__(self, networks: Networks) -> None:
+    Args:
+        networks: The ensemble.
+        prior: Of the latents, if it is trained as well; what it is at the best step goes with the
+            networks of that step.
+    """
+
+    def __init__(self, networks: Networks, prior: LatentPrior | None = None) -> None:
+        self.prior = prior
         self.loss = torch.full((networks.n_members,), torch.inf, device=networks.knots.device)
         self.step = torch.zeros(networks.n_members, dtype=torch.long)
-        self.weights = {k: p.detach().clone() for k, p in networks.named_parameters()}
+        self.weights = [p.detach().clone() for p in self._parameters(networks)]
+
+    def _parameters(self, networks: Networks) -> list[nn.Parameter]:
+        return [*networks.parameters(), *(self.prior.parameters() if self.prior else ())]
 
     def update(self, networks: Networks, loss: Float[Tensor, " members"], step: int) -> None:
         """Keep the weights of members that got better.
@@ -70,8 +85,12 @@ class BestWeights:
         better = loss < self.loss
         self.loss = torch.where(better, loss, self.loss)
         self.step[better.cpu()] = step
-        for name, p in networks.named_parameters():
-            self.weights[name][better] = p.detach()[better]
+        for kept, p in zip(self.weights, self._parameters(networks), strict=True):
+            kept[better] = p.detach()[better]
+
+    def start_again(self) -> None:
+        """Choose among the steps that follow only; the record of steps goes on."""
+        self.loss.fill_(torch.inf)
 
     @torch.no_grad()
     def restore(self, networks: Networks) -> None:
@@ -80,5 +99,5 @@ class BestWeights:
         Args:
             networks: The ensemble.
         """
-        for name, p in networks.named_parameters():
-            p.copy_(self.weights[name])
+        for kept, p in zip(self.weights, self._parameters(networks), strict=True):
+            p.copy_(kept)

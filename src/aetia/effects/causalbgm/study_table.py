@@ -23,6 +23,9 @@ _LARGEST = 10.0
 
 _FEWEST = 20
 
+_HUGE = 1e100
+"""Larger numbers, and differences below one over it, have no squares in double precision."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StudyTable:
@@ -213,6 +216,8 @@ def read_study(
     outcome_values = _numbers(y, y_name)
     if np.ptp(outcome_values) == 0:
         raise InputError(f"the outcome {y_name!r} is constant ({outcome_values[0]:g}).")
+    _check_varies(treatment_values, t_name)
+    _check_varies(outcome_values, y_name)
     encoding = Encoding.of(data)
     values, observed = encoding.encode(data)
     kept, centre, scale = _scales(values, observed, encoding.labels)
@@ -283,7 +288,20 @@ def _numbers(values: np.ndarray, name: str) -> Float[np.ndarray, " n"]:
             f"{name!r} is missing or infinite in {int(bad.sum())} of {len(numbers)} units, the "
             f"first is unit {int(np.flatnonzero(bad)[0])}. Drop these units."
         )
+    if np.abs(numbers).max(initial=0.0) > _HUGE:
+        raise InputError(
+            f"{name!r} holds {numbers[np.abs(numbers).argmax()]:g}; squares of such numbers "
+            "overflow. Correct it, or measure in larger units."
+        )
     return numbers
+
+
+def _check_varies(values: Float[np.ndarray, " n"], name: str) -> None:
+    if np.ptp(values) * _HUGE < 1:
+        raise InputError(
+            f"{name!r} varies by {np.ptp(values):g}; squares of such numbers vanish. Measure in "
+            "smaller units."
+        )
 
 
 def _treatment(
@@ -333,11 +351,13 @@ def _robust(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
 def _scales(
     values: np.ndarray, observed: np.ndarray, labels: tuple[str, ...]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    seen = np.where(observed, values, np.nan)
+    # Powers of two change no digit, and squares of what is left neither overflow nor vanish.
+    power = np.exp2(np.frexp(np.abs(np.where(observed, values, 0.0)).max(0))[1] - 1)
+    seen = np.where(observed, values / power, np.nan)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # columns without any value
-        centre, scale = np.nanmean(seen, 0), np.nanstd(seen, 0)
-    varies = scale > 1e-12 * np.maximum(np.abs(centre), 1e-300)
+        centre, scale = np.nanmean(seen, 0) * power, np.nanstd(seen, 0) * power
+    varies = scale > 1e-12 * np.abs(centre)
     if not varies.all():
         constant = [label for label, v in zip(labels, varies, strict=True) if not v]
         warnings.warn(

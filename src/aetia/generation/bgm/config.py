@@ -38,8 +38,13 @@ class _Shared:
     """Weight of the penalty on the critics' slopes (gamma in the paper)."""
     variance_penalty: float = 0.0
     """Weight of the squared variances in the adversarial start (alpha in the paper)."""
-    critic_every: int = 1
-    """The critics are updated in every so many steps of the adversarial start."""
+    n_critic_steps: int = 1
+    """Updates of the critics for each of generator and encoder in the adversarial start."""
+    bayesian_generator: bool = False
+    """Whether the generator's weights have a posterior; one draw of them serves one draw."""
+    kl_weight: float | Literal["auto"] = "auto"
+    """Of that posterior's divergence from its prior; ``"auto"`` is one over the number of rows that
+    are learned from, with which the loss is a bound of the evidence."""
     validation_share: float = 0.1
     """Rows that choose the weights, at most 1,000."""
     patience: int = 20
@@ -62,7 +67,7 @@ class _Shared:
             "n_steps",
             "batch_size",
             "n_importance",
-            "critic_every",
+            "n_critic_steps",
             "patience",
             "n_chains",
             "n_leapfrog",
@@ -77,7 +82,9 @@ class _Shared:
         check_positive(
             self, "learning_rate", "latent_learning_rate", "egm_learning_rate", "max_megabytes"
         )
-        check_positive(self, "weight_decay", "gradient_penalty", "variance_penalty", zero=True)
+        check_positive(
+            self, "weight_decay", "gradient_penalty", "variance_penalty", "kl_weight", zero=True
+        )
         share = self.validation_share
         if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share < 0.9:
             raise InputError(
@@ -101,8 +108,6 @@ class BGMConfig(_Shared):
     generator_units: Any = (64, 64, 64)
     encoder_units: Any = (64, 64, 64)
     critic_units: Any = (64, 32, 8)
-    bayesian_generator: bool = False
-    """Whether the generator's weights have a posterior; one draw of them serves one draw."""
     smallest_std: float = 0.01
     """Floor of the noise, in standard deviations of the column."""
 

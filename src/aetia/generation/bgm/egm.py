@@ -25,8 +25,10 @@ from aetia.generation.bgm.likelihood import Likelihood
 from aetia.generation.bgm.networks import LatentLaw, Networks
 from aetia.nets import gradient_penalty
 
-__all__ = ["Adversaries", "critic_loss", "generator_loss"]
+__all__ = ["RECONSTRUCTION", "Adversaries", "critic_loss", "generator_loss"]
 
+RECONSTRUCTION = 10.0
+"""Weight of rows and latents that must come back, in the original."""
 _REAL, _MADE = 0.9, 0.1
 
 
@@ -131,9 +133,12 @@ def generator_loss(
         "rows": reconstruction * squares,
         "latents": -reconstruction * log_normal(z, networks.reader(made, observed)).mean(),
     }
-    law = likelihood.read(raw)
-    if variance_penalty and law.variance is not None:
-        parts["variances"] = variance_penalty * law.variance.square().mean()
+    if variance_penalty:
+        variance = likelihood.read(raw).variance
+        if variance is None:
+            variance = networks.decoder.logit_variance(z)
+        if variance is not None:
+            parts["variances"] = variance_penalty * variance.square().mean()
     return torch.stack(list(parts.values())).sum(), parts
 
 

@@ -57,7 +57,8 @@ class BGM(TransformerMixin, BaseEstimator):
         n_importance: Draws in the bound.
         gradient_penalty: Weight of the penalty on the critics' slopes.
         variance_penalty: Weight of the squared variances in the adversarial start.
-        critic_every: The critics are updated in every so many steps.
+        n_critic_steps: Updates of the critics for each of generator and encoder.
+        kl_weight: Of its divergence from the prior; ``"auto"`` is one over the rows learned from.
         validation_share: Rows that choose the weights.
         patience: Validations without improvement before training stops.
         n_chains: Of every row with missing cells.
@@ -110,7 +111,8 @@ class BGM(TransformerMixin, BaseEstimator):
         n_importance: int = 10,
         gradient_penalty: float = 0.0,
         variance_penalty: float = 0.0,
-        critic_every: int = 1,
+        n_critic_steps: int = 1,
+        kl_weight: float | Literal["auto"] = "auto",
         validation_share: float = 0.1,
         patience: int = 20,
         n_chains: int = 4,
@@ -144,7 +146,8 @@ class BGM(TransformerMixin, BaseEstimator):
         self.n_importance = n_importance
         self.gradient_penalty = gradient_penalty
         self.variance_penalty = variance_penalty
-        self.critic_every = critic_every
+        self.n_critic_steps = n_critic_steps
+        self.kl_weight = kl_weight
         self.validation_share = validation_share
         self.patience = patience
         self.n_chains = n_chains

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from aetia.generation.bgm.bound import bound, importance_draws, reader_loss
 from aetia.generation.bgm.config import _Shared
-from aetia.generation.bgm.egm import Adversaries, critic_loss, generator_loss
+from aetia.generation.bgm.egm import RECONSTRUCTION, Adversaries, critic_loss, generator_loss
 from aetia.generation.bgm.latent_law import log_prior
 from aetia.generation.bgm.likelihood import Likelihood
 from aetia.generation.bgm.networks import LatentLaw, Networks
@@ -21,7 +21,14 @@ from aetia.generation.bgm.row_chains import RowChains
 from aetia.randomness import torch_generator
 from aetia.training import Phase, RowwiseAdam, Trained, TrainingConfig, train
 
-__all__ = ["ModelRows", "fit_likelihood", "minibatches", "start_adversarially"]
+__all__ = [
+    "ModelRows",
+    "RowLatents",
+    "fit_likelihood",
+    "minibatches",
+    "point_phases",
+    "start_adversarially",
+]
 
 _N_VALIDATIONS = 20
 _N_VALIDATION_DRAWS = 50
@@ -99,39 +106,9 @@ def start_adversarially(
         How it went.
     """
 
-    def critics(module: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
-        del module, step
-        x, observed = rows.take(batch)
-        return critic_loss(
-            players, likelihood, x, observed, generator, penalty=config.gradient_penalty
-        )
-
-    def networks(module: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
-        del module, step
-        x, observed = rows.take(batch)
-        return generator_loss(
-            players,
-            likelihood,
-            x,
-            observed,
-            generator,
-            reconstruction=10.0,
-            variance_penalty=config.variance_penalty,
-        )
-
-    phases = [
-        Phase(
-            parameters=lambda _: [*players.of_latents.parameters(), *players.of_rows.parameters()],
-            loss=critics,
-            every=config.critic_every,
-            name="critics",
-        ),
-        Phase(
-            parameters=lambda _: list(players.networks.parameters()), loss=networks, name="networks"
-        ),
-    ]
+    n_steps = config.n_egm_steps * config.n_critic_steps
     options = TrainingConfig(
-        n_steps=config.n_egm_steps,
+        n_steps=n_steps,
         learning_rate=config.egm_learning_rate,
         betas=(0.5, 0.9),
         weight_decay=0.0,
@@ -139,11 +116,62 @@ def start_adversarially(
         warmup=0.0,
         clip_norm=None,
         gradient_shares=False,
-        log_every=max(config.n_egm_steps // _N_VALIDATIONS, 1),
+        log_every=max(config.n_egm_steps // _N_VALIDATIONS, 1) * config.n_critic_steps,
         progress=progress,
     )
+    phases = _adversarial_phases(players, likelihood, rows, config)
     deal = minibatches(len(rows.x), config.batch_size, seed)
     return train(players, phases, deal, config=options, seed=seed)
+
+
+def _adversarial_phases(
+    players: Adversaries, likelihood: Likelihood, rows: ModelRows, config: _Shared
+) -> list[Phase]:
+    """Alternate between critics, and generator and encoder.
+
+    Args:
+        players: All networks.
+        likelihood: Law of the columns.
+        rows: The table.
+        config: Options.
+
+    Returns:
+        An update of the critics in every step, one of the others in every ``n_critic_steps``.
+    """
+
+    def critics(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
+        del step
+        x, observed = rows.take(batch)
+        return critic_loss(
+            players, likelihood, x, observed, generator, penalty=config.gradient_penalty
+        )
+
+    def networks(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
+        del step
+        x, observed = rows.take(batch)
+        return generator_loss(
+            players,
+            likelihood,
+            x,
+            observed,
+            generator,
+            reconstruction=RECONSTRUCTION,
+            variance_penalty=config.variance_penalty,
+        )
+
+    return [
+        Phase(
+            parameters=lambda _: [*players.of_latents.parameters(), *players.of_rows.parameters()],
+            loss=critics,
+            name="critics",
+        ),
+        Phase(
+            parameters=lambda _: list(players.networks.parameters()),
+            loss=networks,
+            every=config.n_critic_steps,
+            name="networks",
+        ),
+    ]
 
 
 def fit_likelihood(
@@ -170,16 +198,9 @@ def fit_likelihood(
         How it went; the networks have the chosen weights.
     """
     n = len(rows.x)
-    share_of_kl = 1.0 / n
 
-    def with_kl(nll: Tensor, parts: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        kl = networks.decoder.kl()
-        if kl is None:
-            return nll, parts
-        return nll + share_of_kl * kl, {**parts, "weights": share_of_kl * kl}
-
-    def importance(module: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
-        del module, step
+    def importance(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
+        del step
         x, observed = rows.take(batch)
         z, weights = importance_draws(
             networks, likelihood, x, observed, config.n_importance, generator
@@ -189,13 +210,14 @@ def fit_likelihood(
         chosen = torch.multinomial(chances, 1, generator=generator)[:, 0]
         drawn = z.detach()[chosen, torch.arange(len(x), device=x.device)]
         reading = reader_loss(networks, x, observed, drawn, generator).mean()
-        return with_kl(nll + reading, {"bound": -nll, "reader": reading})
+        return _with_kl(networks, n, config, nll + reading, {"bound": -nll, "reader": reading})
 
     module: nn.Module = networks
     if config.latents == "importance":
         phases = [_phase(importance)]
     else:
-        module, phases = _with_latents(networks, likelihood, rows, config, seed, with_kl)
+        module = RowLatents(networks, _encoded(networks, rows, config, seed))
+        phases = point_phases(module, likelihood, rows, config)
 
     def validate(module: nn.Module, step: int) -> Sequence[dict[str, Any]]:
         del module, step
@@ -250,33 +272,48 @@ def held_out_bound(
     return torch.cat(bounds).mean()
 
 
-class _WithLatents(nn.Module):
-    """The networks, and a latent for every row."""
+class RowLatents(nn.Module):
+    """The networks, and a latent for every row.
 
-    def __init__(self, networks: Networks, latents: Tensor) -> None:
+    Args:
+        networks: Generator and encoder.
+        latents: Where the latents start.
+    """
+
+    def __init__(self, networks: Networks, latents: Float[Tensor, "n k"]) -> None:
         super().__init__()
         self.networks = networks
-        self.latents = nn.Parameter(latents)
+        self.latents = nn.Parameter(latents.clone())
 
 
-def _with_latents(
-    networks: Networks,
-    likelihood: Likelihood,
-    rows: ModelRows,
-    config: _Shared,
-    seed: int,
-    with_kl: Callable[..., tuple[Tensor, dict[str, Tensor]]],
-) -> tuple[nn.Module, list[Phase]]:
-    """Alternate between the weights and the latents of the batch's rows, drawn or at the mode."""
+def _encoded(networks: Networks, rows: ModelRows, config: _Shared, seed: int) -> Tensor:
+    """Start latents at the encoder's guess, or at draws from it."""
     generator = torch_generator(np.random.SeedSequence([seed, 2]), rows.x.device)
     with torch.no_grad():
         law: LatentLaw = networks.reader(rows.x, rows.observed)
-    start = law.mean
-    if config.latents == "sample":
-        noise = torch.randn(start.shape, generator=generator, device=start.device)
-        start = start + law.std * noise
-    module = _WithLatents(networks, start.clone())
-    chains = RowChains(len(start), config.n_leapfrog, start.device)
+    if config.latents == "map":
+        return law.mean
+    return law.mean + law.std * torch.randn(
+        law.mean.shape, generator=generator, device=law.mean.device
+    )
+
+
+def point_phases(
+    module: RowLatents, likelihood: Likelihood, rows: ModelRows, config: _Shared
+) -> list[Phase]:
+    """Alternate between the weights and the latents of the batch's rows, drawn or at the mode.
+
+    Args:
+        module: Networks and latents.
+        likelihood: Law of the columns.
+        rows: The table.
+        config: Options; ``latents`` is ``"sample"`` or ``"map"``.
+
+    Returns:
+        An update of the networks given the latents, and for ``"map"`` one of the latents.
+    """
+    networks = module.networks
+    chains = RowChains(len(rows.x), config.n_leapfrog, rows.x.device)
 
     def weights(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
         del step
@@ -293,7 +330,8 @@ def _with_latents(
         z = module.latents.detach()[batch]
         nll = -likelihood.log_prob(networks.decoder(z, generator), x, observed).mean()
         reading = reader_loss(networks, x, observed, z, generator).mean()
-        return with_kl(nll + reading, {"log_density": -nll, "reader": reading})
+        parts = {"log_density": -nll, "reader": reading}
+        return _with_kl(networks, len(rows.x), config, nll + reading, parts)
 
     def latents(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
         del step
@@ -315,7 +353,18 @@ def _with_latents(
                 optimiser=lambda parameters: RowwiseAdam(parameters, lr=rate),
             )
         )
-    return module, phases
+    return phases
+
+
+def _with_kl(
+    networks: Networks, n: int, config: _Shared, loss: Tensor, parts: dict[str, Tensor]
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Add the price of random weights, if they are random."""
+    kl = networks.decoder.kl()
+    if kl is None:
+        return loss, parts
+    kl = kl * (1.0 / n if config.kl_weight == "auto" else config.kl_weight)
+    return loss + kl, {**parts, "weights": kl}
 
 
 def _phase(loss: Any) -> Phase:

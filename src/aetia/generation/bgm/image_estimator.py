@@ -50,7 +50,9 @@ class ImageBGM(BaseEstimator):
         n_importance: Draws in the bound.
         gradient_penalty: Weight of the penalty on the critics' slopes.
         variance_penalty: Weight of the squared variances in the adversarial start.
-        critic_every: The critics are updated in every so many steps.
+        n_critic_steps: Updates of the critics for each of generator and encoder.
+        bayesian_generator: Whether the generator's weights have a posterior.
+        kl_weight: Of its divergence from the prior; ``"auto"`` is one over the rows learned from.
         width: Channels of the layer next to the pixels.
         dropout: In the critic of images.
         pixels: ``"probability"`` or ``"binary"``: what imputed and new pixels are.
@@ -96,7 +98,9 @@ class ImageBGM(BaseEstimator):
         n_importance: int = 5,
         gradient_penalty: float = 0.0,
         variance_penalty: float = 0.0,
-        critic_every: int = 1,
+        n_critic_steps: int = 1,
+        bayesian_generator: bool = False,
+        kl_weight: float | Literal["auto"] = "auto",
         width: int = 32,
         dropout: float = 0.3,
         pixels: Literal["probability", "binary"] = "probability",
@@ -125,7 +129,9 @@ class ImageBGM(BaseEstimator):
         self.n_importance = n_importance
         self.gradient_penalty = gradient_penalty
         self.variance_penalty = variance_penalty
-        self.critic_every = critic_every
+        self.n_critic_steps = n_critic_steps
+        self.bayesian_generator = bayesian_generator
+        self.kl_weight = kl_weight
         self.width = width
         self.dropout = dropout
         self.pixels = pixels

@@ -37,6 +37,7 @@ from aetia.generation.bgm.networks import (
     TableDecoder,
     TableReader,
 )
+from aetia.generation.bgm.random_images import RandomImageDecoder
 from aetia.generation.bgm.table import ColumnScales
 from aetia.nets import Discriminator, seeded
 from aetia.options import options_dict
@@ -347,8 +348,9 @@ def build_networks(
     if isinstance(config, ImageBGMConfig):
         height, width, channels = config.image_shape
         shape = (int(height), int(width), int(channels))
+        made = RandomImageDecoder if config.bayesian_generator else ImageDecoder
         return Networks(
-            ImageDecoder(n_latents, shape, config.width),
+            made(n_latents, shape, config.width),
             ImageReader(shape, n_latents, config.width),
         )
     decoder = TableDecoder(

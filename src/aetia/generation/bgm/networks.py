@@ -36,6 +36,7 @@ __all__ = [
     "TableCritic",
     "TableDecoder",
     "TableReader",
+    "flat_logits",
 ]
 
 Decode: TypeAlias = Callable[[Float[Tensor, "*draws n k"]], Float[Tensor, "*draws n outputs"]]
@@ -85,6 +86,18 @@ class Decoder(nn.Module, ABC):
         """
         del n_draws, generator
         return self.fixed()
+
+    def logit_variance(self, z: Float[Tensor, "*draws n k"]) -> Tensor | None:
+        """Compute the variance of logits, where they are noisy.
+
+        Args:
+            z: Latents.
+
+        Returns:
+            One number for each cell; None where logits have no noise.
+        """
+        del z
+        return None
 
 
 class TableDecoder(Decoder):
@@ -258,9 +271,7 @@ class ImageDecoder(Decoder):
             Logits of the pixels, rows before columns before channels.
         """
         del generator
-        mean, variance = self.net(z.flatten(0, -2))
-        logits = mean / (1 + math.pi / 8 * variance).sqrt()
-        return logits.permute(0, 2, 3, 1).reshape(*z.shape[:-1], -1)
+        return flat_logits(*self.net(z.flatten(0, -2))).unflatten(0, z.shape[:-1])
 
     def fixed(self) -> Decode:
         """Take the weights.
@@ -269,6 +280,33 @@ class ImageDecoder(Decoder):
             A function of latents.
         """
         return self.forward
+
+    def logit_variance(self, z: Float[Tensor, "*draws n k"]) -> Tensor | None:
+        """Compute the variance of the logits under the weights, or their means.
+
+        Args:
+            z: Latents.
+
+        Returns:
+            One number for each pixel.
+        """
+        return self.net(z.flatten(0, -2))[1]
+
+
+def flat_logits(
+    mean: Float[Tensor, "n c h w"], variance: Float[Tensor, "n c h w"]
+) -> Float[Tensor, "n p"]:
+    """Integrate the noise of logits out.
+
+    Args:
+        mean: Of the logits.
+        variance: Of the logits.
+
+    Returns:
+        Logits, rows before columns before channels.
+    """
+    logits = mean / (1 + math.pi / 8 * variance).sqrt()
+    return logits.permute(0, 2, 3, 1).flatten(1)
 
 
 class ImageReader(nn.Module):

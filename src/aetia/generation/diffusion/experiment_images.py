@@ -34,7 +34,6 @@ from aetia.generation.diffusion.image_features import Inception
 from aetia.generation.diffusion.image_fitting import (
     FittedImages,
     build_image_network,
-    fabric_for,
     image_loss,
     training_options,
 )
@@ -175,7 +174,6 @@ class _Run:
                 keep_last=1,
             ),
             seed=self.seed,
-            fabric=fabric_for(self.device),
             folder=self.out,
             validate=self.at_epoch,
             on_step_end=self.at_step,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -87,7 +88,8 @@ def load_model(folder: str | Path) -> tuple[Fitted, DDDMConfig]:
             tensors = {key: handle.get_tensor(key) for key in handle.keys()}  # noqa: SIM118
         if header["schema"] > _SCHEMA:
             raise CheckpointError(f"{str(file)!r} is of a newer version of aetia.")
-        options = {k: tuple(v) if isinstance(v, list) else v for k, v in header["config"].items()}
+        listed: dict[str, Any] = header["config"]
+        options = {k: tuple(v) if isinstance(v, list) else v for k, v in listed.items()}
         config = DDDMConfig(**options)
         encoding = Encoding(tuple(header["names"]), tuple(map(tuple, header["levels"])))
         arrays = [tensors[f"codec.{k}"].numpy() for k in ("centre", "scale", "ends")]

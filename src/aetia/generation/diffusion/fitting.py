@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from aetia.generation.diffusion.averaging import ema_for
 from aetia.generation.diffusion.config import DDDMConfig
 from aetia.generation.diffusion.masks import Pattern, random_patterns
 from aetia.generation.diffusion.networks import (
@@ -16,6 +17,7 @@ from aetia.generation.diffusion.networks import (
     VectorDenoiser,
 )
 from aetia.generation.diffusion.objective import Noised, Objective
+from aetia.randomness import generator_on
 from aetia.training import Phase, Trained, TrainingConfig, minibatches, train
 
 __all__ = ["TableTask", "build_network", "context_of", "fit_denoiser", "objective_of"]
@@ -147,10 +149,11 @@ def fit_denoiser(
     learned = torch.ones(n, dtype=torch.bool)
     learned[held_out.cpu()] = False
     numbers = learned.nonzero()[:, 0].to(device)
-    ema, n_steps = config.value("ema_decay"), int(config.value("n_training_steps"))
+    n_steps = int(config.value("n_training_steps"))
 
     def loss(module: nn.Module, batch: Tensor, step: int, g: torch.Generator) -> Any:
         del step
+        g = generator_on(g, device)
         x_0, target, context = task.ask(numbers[batch.to(device)], g)
         asked = objective.noise(x_0, (network.n_noise,), g)
         draws = module(asked.x_t * target, asked.t, asked.xi, context)
@@ -188,7 +191,7 @@ def fit_denoiser(
         schedule=config.value("lr_schedule"),
         min_learning_rate=0.0,
         clip_norm=config.value("clip_norm") or None,
-        ema_decay=ema or None,
+        ema_decay=ema_for(float(config.value("ema_decay")), n_steps),
         log_every=max(n_steps // 100, 1),
         gradient_shares=False,
         validate_every=every if questions else 0,

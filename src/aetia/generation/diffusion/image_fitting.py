@@ -9,22 +9,21 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from aetia.generation.diffusion.averaging import ema_for
 from aetia.generation.diffusion.image_batches import ImageBatch, image_batches
 from aetia.generation.diffusion.image_config import ImageDDDMConfig
 from aetia.generation.diffusion.image_scale import ImageScale
 from aetia.generation.diffusion.networks import skip_weights
 from aetia.generation.diffusion.objective import Objective
 from aetia.nets import DiT
+from aetia.randomness import generator_on
 from aetia.training import Phase, Trained, TrainingConfig, train
 
 __all__ = [
     "FittedImages",
     "build_image_network",
-    "ema_for",
-    "fabric_for",
     "fit_image_denoiser",
     "image_loss",
     "training_options",
@@ -86,7 +85,7 @@ def image_loss(objective: Objective, device: torch.device) -> Callable[..., Any]
         del step
         x_0 = batch.images.to(device, non_blocking=True)
         labels = None if batch.labels is None else batch.labels.to(device)
-        asked = objective.noise(x_0, tuple(x_0.shape[1:]), _on(device, g))
+        asked = objective.noise(x_0, tuple(x_0.shape[1:]), generator_on(g, device))
         draws = module(asked.x_t, asked.t, asked.xi, labels)
         scored = objective.score(draws, x_0, asked.t)
         return scored.loss, {
@@ -96,42 +95,6 @@ def image_loss(objective: Objective, device: torch.device) -> Callable[..., Any]
         }
 
     return loss
-
-
-def _on(device: torch.device, g: torch.Generator) -> torch.Generator:
-    """Noise of many pixels is drawn where it is needed."""
-    if device.type == "cpu":
-        return g
-    seed = int(torch.randint(2**62, (), generator=g))
-    return torch.Generator(device=device).manual_seed(seed)
-
-
-def fabric_for(device: torch.device) -> Fabric:
-    """Choose arithmetic: single precision on a CPU, bfloat16 products on a GPU.
-
-    Args:
-        device: Where to train.
-
-    Returns:
-        One process.
-    """
-    if device.type == "cpu":
-        return Fabric(accelerator="cpu", devices=1, precision="32-true")
-    number = device.index if device.index is not None else torch.cuda.current_device()
-    return Fabric(accelerator="cuda", devices=[number], precision="bf16-mixed")
-
-
-def ema_for(decay: float, n_steps: int) -> float | None:
-    """Shorten the memory of the average of the weights where it would still know the start.
-
-    Args:
-        decay: What was asked for; 0 for no average.
-        n_steps: Of the training.
-
-    Returns:
-        At most 1 - 8 / steps; None for no average.
-    """
-    return min(decay, max(1 - 8 / n_steps, 0.0)) or None
 
 
 def training_options(
@@ -218,7 +181,6 @@ def fit_image_denoiser(
         image_batches(images[learned], kept, size, seed, flip=config.flip, crop=int(config.crop)),
         config=options,
         seed=seed,
-        fabric=fabric_for(device),
         validate=validate if len(held_out) else None,
         resume=False,
     )

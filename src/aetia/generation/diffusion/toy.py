@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from aetia.generation.diffusion.config import DDDMConfig
 from aetia.generation.diffusion.fitting import build_network, objective_of
 from aetia.generation.diffusion.gaussian_mixture import GaussianMixture, two_modes
-from aetia.generation.diffusion.image_fitting import ema_for, fabric_for
+from aetia.generation.diffusion.averaging import ema_for
 from aetia.generation.diffusion.networks import VectorDenoiser
 from aetia.generation.diffusion.sampler import reverse_chain, time_grid
 from aetia.nets import seeded
@@ -150,7 +150,6 @@ def train_toy(
         batches,
         config=options,
         seed=seed,
-        fabric=fabric_for(device),
         folder=folder,
         on_step_end=on_step_end,
         signals=SPREAD if config.interaction == 1 else {},

@@ -10,7 +10,6 @@ from scipy.special import logsumexp
 from scipy.stats import norm
 
 from aetia.errors import InputError
-from aetia.scm.table_designs import swiss_roll
 
 __all__ = ["GMM_indep_sampler", "Gaussian_sampler", "Swiss_roll_sampler"]
 
@@ -169,7 +168,7 @@ class Swiss_roll_sampler(_Split):  # noqa: N801
     Args:
         N: Rows.
         theta: Largest radius.
-        scale: Angle for each unit of radius; only 2.
+        scale: Angle for each unit of radius.
         sigma: Standard deviation of the noise.
 
     Attributes:
@@ -180,13 +179,12 @@ class Swiss_roll_sampler(_Split):  # noqa: N801
     def __init__(
         self, N: int, theta: float = 2 * np.pi, scale: float = 2, sigma: float = 0.4
     ) -> None:
-        if scale != 2:
-            raise InputError(f"Swiss_roll_sampler: scale is 2, got {scale!r}.")
         self.total_size, self.theta, self.scale, self.sigma = N, theta, scale, sigma
         self._rng = np.random.RandomState(_SEED)
-        self.X = swiss_roll(N, self._rng, turns=theta, noise_std=sigma).values
         r = np.linspace(0, theta, N)
         self.X_center = np.stack([r * np.sin(scale * r), r * np.cos(scale * r)])
+        self.X = self.X_center.T + self._rng.normal(0, sigma, size=(N, 2))
+        self._rng.shuffle(self.X)
         self.mean, self.sd = 0, 0
         self._split()
 

@@ -77,17 +77,18 @@ def simulate_low_rank_data(
         n_samples: Rows.
         z_dim: Latents; only 2.
         x_dim: Columns; only 4.
-        rank: Of the correlated noise; only 2.
+        rank: Has no effect, as in the original; the correlated noise has rank 2.
         sigma_z: Whether the first latent scales the noise.
         random_state: Seed.
 
     Returns:
         Columns and latents, float32.
     """
-    if (z_dim, x_dim, rank) != (2, 4, 2):
+    del rank
+    if (z_dim, x_dim) != (2, 4):
         raise InputError(
-            f"simulate_low_rank_data has 2 latents, 4 columns and rank 2, got {z_dim}, {x_dim} and "
-            f"{rank}."
+            f"simulate_low_rank_data has 2 latents and 4 columns, got {z_dim} and {x_dim}; the "
+            "original fails for other numbers too."
         )
     table = low_rank_table(n_samples, np.random.RandomState(random_state), scale_by_latent=sigma_z)
     return table.values.astype(np.float32), table.latents.astype(np.float32)

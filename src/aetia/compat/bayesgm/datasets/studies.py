@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
+from scipy.stats import norm
 
 from aetia.compat.bayesgm.datasets.batches import Base_sampler
 from aetia.data import read_acic2018, read_twins
 from aetia.errors import InputError
-from aetia.scm.effect_designs import Colangelo, HiranoImbens, Sun
+from aetia.scm.effect_designs import HiranoImbens, Sun
 
 __all__ = [
     "Semi_Twins_sampler",
@@ -64,7 +66,7 @@ class Sim_Sun_sampler(_Simulated):  # noqa: N801
         super().__init__(Sun(), batch_size, N, v_dim, seed)
 
 
-class Sim_Colangelo_sampler(_Simulated):  # noqa: N801
+class Sim_Colangelo_sampler(Base_sampler):  # noqa: N801
     """After Colangelo & Lee (2020).
 
     Args:
@@ -73,10 +75,10 @@ class Sim_Colangelo_sampler(_Simulated):  # noqa: N801
         v_dim: Covariates.
         seed: Of the study.
         rho: Beside the diagonal of the covariates' covariance.
-        offset: Of the diagonals; only -1, 0, 1.
-        d: Scale of the treatment's mean; only 1.
-        a: Slope of the treatment's mean; only 3.
-        b: Standard deviation of the treatment; only 0.75.
+        offset: Of the three diagonals: rho, 1 and rho lie on them.
+        d: Scale of the treatment's mean.
+        a: Slope of the treatment's mean.
+        b: Standard deviation of the treatment.
     """
 
     def __init__(
@@ -91,12 +93,32 @@ class Sim_Colangelo_sampler(_Simulated):  # noqa: N801
         a: float = 3,
         b: float = 0.75,
     ) -> None:
-        if (list(offset), d, a, b) != ([-1, 0, 1], 1, 3, 0.75):
-            raise InputError(
-                "Sim_Colangelo_sampler: offset, d, a and b are those of the paper, [-1, 0, 1], 1, "
-                "3 and 0.75; only rho can be chosen."
-            )
-        super().__init__(Colangelo(rho=rho), batch_size, N, v_dim, seed)
+        if N < 2 or v_dim < 1:
+            raise InputError("Sim_Colangelo_sampler needs N of at least 2 and v_dim of 1.")
+        rng = np.random.RandomState(seed)
+        covariance = _diagonals(rho, v_dim, offset)
+        theta = 1.0 / np.arange(1, v_dim + 1) ** 2
+        noise, spread = rng.normal(0, 1, N), rng.normal(0, 1, N)
+        v = rng.multivariate_normal(np.zeros(v_dim), covariance, size=N)
+        x = d * norm.cdf(a * v @ theta) + b * spread - 0.5
+        y = 1.2 * x + x**3 + x * v[:, 0] + 1.2 * (v @ theta) + noise
+        super().__init__(x, y, v, batch_size, True)
+
+
+def _diagonals(rho: float, size: int, offset: Any) -> Float[np.ndarray, "p p"]:
+    """Lay rho, 1 and rho on three diagonals."""
+    try:
+        low, middle, high = (int(k) for k in offset)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"offset must be three integers, got {offset!r}.") from error
+    covariance = np.zeros((size, size))
+    for at, value in ((low, rho), (middle, 1.0), (high, rho)):
+        covariance += value * np.eye(size, k=at)
+    if not np.allclose(covariance, covariance.T) or np.linalg.eigvalsh(covariance)[0] < -1e-8:
+        raise InputError(
+            f"rho={rho!r} on the diagonals {list(offset)!r} is no covariance of {size} columns."
+        )
+    return covariance
 
 
 class Semi_Twins_sampler(Base_sampler):  # noqa: N801

@@ -14,9 +14,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aetia.compat.bayesgm.arguments import check_alpha, check_count, read_matrix
+from aetia.compat.bayesgm.models.bgm.monitor import losses_of_the_start
 from aetia.compat.bayesgm.models.bgm.observed_cells import missing_intervals, observed_mask
 from aetia.compat.bayesgm.models.bgm.options import table_options
-from aetia.compat.bayesgm.models.bgm.training import new_model, start_adversarially, update_for
+from aetia.compat.bayesgm.models.bgm.training import (
+    new_model,
+    start_adversarially,
+    update_iteratively,
+)
 from aetia.compat.bayesgm.parameters import full_parameters
 from aetia.compat.bayesgm.run_folder import RunFolder
 from aetia.errors import InputError
@@ -27,10 +32,12 @@ from aetia.generation.bgm.table import ColumnScales
 from aetia.randomness import seed_sequence, torch_generator
 from aetia.samplers import HMC, chain_draws, warm_up
 
-__all__ = ["BGM"]
+__all__ = ["BGM", "N_SHOWN"]
 
-_BUILD, _START, _UPDATE, _GENERATE, _EVALUATE, _POSTERIORS = range(6)
-_N_SHOWN = 5000
+_BUILD, _START, _UPDATE, _GENERATE, _EVALUATE, _POSTERIORS, _LATENTS = range(7)
+N_SHOWN = 5000
+"""Rows that are drawn for the files of an evaluation."""
+_ROWS_AT_ONCE = 1000
 _TARGET = 0.75
 
 
@@ -112,8 +119,9 @@ class BGM:
             data: Rows, NaN where missing.
             egm_n_iter: Updates of generator and encoder; one more is made, as in the original.
             batch_size: Rows of a step.
-            egm_batches_per_eval: Updates between evaluations.
-            verbose: Whether to tell them.
+            egm_batches_per_eval: Updates between evaluations; the first comes after the first
+                update.
+            verbose: Whether to tell them, and to show a progress bar in terminals.
         """
         check_count("egm_n_iter", egm_n_iter, least=0)
         check_count("egm_batches_per_eval", egm_batches_per_eval)
@@ -121,23 +129,25 @@ class BGM:
         values = self._read(data)
         model = self._new_model(values, batch_size)
 
-        def on_evaluation(step: int) -> None:
-            step = min(step, egm_n_iter)
-            mse = self._evaluate(model, values, None, with_noise=True)
-            if verbose:
-                sys.stdout.write(f"EGM iter [{step}/{egm_n_iter}]: MSE_x: {mse:.4f}\n")
-            self._write_start(model, values, step)
-            self._write_model(model, f"weights_at_egm_init_{step}")
+        def on_iteration(k: int, signals: Mapping[str, float]) -> None:
+            if k % egm_batches_per_eval:
+                return
+            self._say(verbose, losses_of_the_start(k, signals))
+            self._tell_start(verbose, model, values, f"iter [{k}/{egm_n_iter}]")
+            self._write_start(model, values, k)
+            self._write_model(model, f"weights_at_egm_init_{k}", verbose)
 
+        self._say(verbose, "EGM Initialization Starts ...")
         start_adversarially(
             model,
             self._rows(model, values),
             self.params,
             egm_n_iter + 1,
-            egm_batches_per_eval,
             self._seeds(_START),
-            on_evaluation,
+            on_iteration,
+            None if verbose else False,
         )
+        self._say(verbose, "EGM Initialization Ends.")
         self._model = model
 
     def fit(
@@ -157,11 +167,12 @@ class BGM:
             data: Rows, NaN where missing (the original's loss is then not a number).
             batch_size: Rows of a step.
             epochs: Passes of the iterative updating; one more is made, as in the original.
-            epochs_per_eval: Passes between evaluations; learning rates fall in between.
-            use_egm_init: Whether generator and encoder start against critics.
+            epochs_per_eval: Passes between evaluations; the first comes after the first pass.
+            use_egm_init: Whether generator and encoder start against critics, and latents at what
+                the encoder says; otherwise latents start at draws from their prior.
             egm_n_iter: Updates of that start.
             egm_batches_per_eval: Updates between evaluations of that start.
-            verbose: Whether to tell evaluations.
+            verbose: Whether to tell evaluations, and to show a progress bar in terminals.
         """
         values = self._read(data)
         check_count("epochs", epochs, least=0)
@@ -170,23 +181,30 @@ class BGM:
         if use_egm_init:
             self.egm_init(data, egm_n_iter, batch_size, egm_batches_per_eval, verbose)
             model = self._fitted("fit")
+            self._say(verbose, "Initialize latent variables Z with e(V)...")
+            z = self._encoded(model, values)
         else:
             self._forget()
             model = self._new_model(values, batch_size)
-        rows = self._rows(model, values)
-        history, done, z = [], 0, None
-        for epoch in range(0, epochs + 1, epochs_per_eval):
-            z = update_for(model, rows, epoch + 1 - done, self._seeds(_UPDATE, epoch))
-            done = epoch + 1
+            self._say(verbose, "Random initialization of latent variables Z...")
+            generator = torch_generator(self._seeds(_LATENTS))
+            shape = (len(values), int(self.params["z_dim"]))
+            z = torch.randn(shape, generator=generator).to(model.device)
+        history: list[float] = []
+
+        def on_epoch(epoch: int, z: Tensor) -> None:
+            if epoch % epochs_per_eval:
+                return
             mse = self._evaluate(model, values, z, with_noise=True)
             history.append(mse)
-            if verbose:
-                sys.stdout.write(f"Epoch [{epoch}/{epochs}]: MSE_x: {mse:.4f}\n")
+            self._say(verbose, f"Epoch [{epoch}/{epochs}]: MSE_x: {mse:.4f}")
+            self._write_model(model, f"weights_at_{epoch}_generator", verbose)
             self._write_epoch(model, z, epoch)
-            self._write_model(model, f"weights_at_{epoch}_generator")
-        if done < epochs + 1:  # passes after the last evaluation
-            z = update_for(model, rows, epochs + 1 - done, self._seeds(_UPDATE, epochs))
-        assert z is not None
+
+        self._say(verbose, "Iterative Updating Starts ...")
+        rows = self._rows(model, values)
+        progress = None if verbose else False
+        z = update_iteratively(model, rows, z, epochs + 1, self._seeds(_UPDATE), on_epoch, progress)
         self.data_z, self.history_loss = z.cpu().numpy(), history
         self._model = model
 
@@ -391,8 +409,7 @@ class BGM:
 
     def _new_model(self, values: np.ndarray, batch_size: int) -> FittedModel:
         options = self._options(check_count("batch_size", batch_size))
-        scales = self._scales(values)
-        return new_model(len(values), scales, options, self.params, self._seeds(_BUILD))
+        return new_model(self._scales(values), options, self._seeds(_BUILD))
 
     def _law(
         self, model: FittedModel, raw: Tensor
@@ -419,14 +436,18 @@ class BGM:
         self, model: FittedModel, n: int, with_noise: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         generator = torch_generator(self._seeds(_GENERATE), model.device)
-        width = model.networks.decoder.n_latents
-        z = torch.randn(n, width, generator=generator, device=model.device)
-        # Bayesian weights are drawn for each row.
-        mean, variance = self._law(model, model.networks.decoder(z, generator))
-        if with_noise:
-            noise = torch.randn(mean.shape, generator=generator, device=model.device)
-            mean = mean + np.sqrt(variance) * noise.double().cpu().numpy()
-        return self._shaped(mean), self._shaped(variance)
+        width, parts = model.networks.decoder.n_latents, []
+        for start in range(0, n, _ROWS_AT_ONCE):
+            size = min(_ROWS_AT_ONCE, n - start)
+            z = torch.randn(size, width, generator=generator, device=model.device)
+            # Bayesian weights are drawn for each row.
+            mean, variance = self._law(model, model.networks.decoder(z, generator))
+            if with_noise:
+                noise = torch.randn(mean.shape, generator=generator, device=model.device)
+                mean = mean + np.sqrt(variance) * noise.double().cpu().numpy()
+            parts.append((mean, variance))
+        rows, variances = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return self._shaped(rows), self._shaped(variances)
 
     @torch.no_grad()
     def _evaluate(
@@ -486,6 +507,17 @@ class BGM:
         state, _ = warm_up(sampler, sampler.init(start), burn_in, generator, target=_TARGET)
         return (s.position for s, _ in chain_draws(sampler, state, n_mcmc, generator))
 
+    # -- monitoring -----------------------------------------------------------------------
+
+    def _say(self, verbose: int, text: str) -> None:
+        if verbose:
+            sys.stdout.write(f"{text}\n")
+
+    def _tell_start(self, verbose: int, model: FittedModel, values: np.ndarray, where: str) -> None:
+        for noisy, name in ((True, "MSE_x"), (False, "MSE_x no x_sd")):
+            mse = self._evaluate(model, values, None, with_noise=noisy)
+            self._say(verbose, f"{where}: {name}: {mse:.4f}")
+
     # -- files ----------------------------------------------------------------------------
 
     def _write_start(self, model: FittedModel, values: np.ndarray, step: int) -> None:
@@ -503,8 +535,8 @@ class BGM:
             self._folder.write_arrays(f"data_gen_at_{epoch}.npz", **self._shown(model, z))
 
     def _shown(self, model: FittedModel, z: Tensor) -> dict[str, np.ndarray]:
-        noisy, var_noisy = self._generate(model, _N_SHOWN, with_noise=True)
-        plain, var_plain = self._generate(model, _N_SHOWN, with_noise=False)
+        noisy, var_noisy = self._generate(model, N_SHOWN, with_noise=True)
+        plain, var_plain = self._generate(model, N_SHOWN, with_noise=False)
         return {
             "gen1": noisy,
             "gen12": plain,
@@ -513,8 +545,9 @@ class BGM:
             "var12": var_plain,
         }
 
-    def _write_model(self, model: FittedModel, stem: str) -> None:
-        self._folder.write_weights(stem, model.networks.state_dict())
+    def _write_model(self, model: FittedModel, stem: str, verbose: int) -> None:
+        if path := self._folder.write_weights(stem, model.networks.state_dict()):
+            self._say(verbose, f"Saving checkpoint at {path}")
 
     # -- state ----------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aetia.compat.bayesgm.arguments import check_count, read_matrix
-from aetia.compat.bayesgm.models.bgm.base import BGM
+from aetia.compat.bayesgm.models.bgm.base import BGM, N_SHOWN
 from aetia.compat.bayesgm.models.bgm.options import image_options
 from aetia.errors import InputError
 from aetia.generation.bgm.model import Config, FittedModel
@@ -49,11 +49,6 @@ class MNISTBGM(BGM):
             raise InputError(
                 f"MNISTBGM: x_dim is 784, got {self.params['x_dim']}; other sizes are for "
                 "aetia.generation.bgm.ImageBGM(image_shape=...)."
-            )
-        if self.params["use_bnn"]:
-            raise InputError(
-                "MNISTBGM: use_bnn=True is not available: the image networks have no law of their "
-                "weights."
             )
 
     def initialize_nets(self, print_summary: bool = False) -> None:
@@ -92,7 +87,7 @@ class MNISTBGM(BGM):
             use_egm_init: Whether generator and encoder start against critics.
             egm_n_iter: Updates of that start.
             egm_batches_per_eval: Updates between evaluations of that start.
-            verbose: Whether to tell evaluations.
+            verbose: Whether to tell evaluations, and to show a progress bar in terminals.
         """
         super().fit(
             data,
@@ -158,17 +153,27 @@ class MNISTBGM(BGM):
     def _draw_cells(
         self, model: FittedModel, z: Tensor, generator: torch.Generator
     ) -> Float[np.ndarray, "n p"]:
-        del generator
         with torch.no_grad():
-            return self._law(model, model.networks.decoder.fixed()(z))[0]
+            return self._law(model, model.networks.decoder.drawn(1, generator)(z[None])[0])[0]
 
-    def _shown(self, model: FittedModel, z: Tensor) -> dict[str, np.ndarray]:
-        images, _ = self._generate(model, 100, with_noise=False)
-        with torch.no_grad():
-            again, _ = self._law(model, model.networks.decoder.fixed()(z))
-        return {"data_gen": images, "z": z.cpu().numpy(), "x_rec": self._shaped(again)}
+    def _tell_start(self, verbose: int, model: FittedModel, values: np.ndarray, where: str) -> None:
+        mse = self._evaluate(model, values, None, with_noise=False)
+        self._say(verbose, f"{where}: MSE_x: {mse:.4f}")
 
     def _write_start(self, model: FittedModel, values: np.ndarray, step: int) -> None:
         if self._folder.saves_results:
-            arrays = self._shown(model, self._encoded(model, values))
-            self._folder.write_arrays(f"init_data_gen_at_{step}.npz", **arrays)
+            z = self._encoded(model, values)
+            with torch.no_grad():
+                again, _ = self._law(model, model.networks.decoder.fixed()(z))
+            self._folder.write_arrays(
+                f"init_data_gen_at_{step}.npz",
+                data_gen=self._made(model),
+                z=z.cpu().numpy(),
+                x_rec=self._shaped(again).astype(np.float32),
+            )
+
+    def _shown(self, model: FittedModel, z: Tensor) -> dict[str, np.ndarray]:
+        return {"gen": self._made(model), "z": z.cpu().numpy()}
+
+    def _made(self, model: FittedModel) -> Float[np.ndarray, "n 28 28 1"]:
+        return self._generate(model, N_SHOWN, with_noise=False)[0].astype(np.float32)

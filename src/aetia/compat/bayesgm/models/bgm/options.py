@@ -10,55 +10,46 @@ from aetia.generation.bgm.config import BGMConfig, ImageBGMConfig
 __all__ = ["image_options", "table_options"]
 
 
-def table_options(params: Mapping[str, Any], *, batch_size: int, n_steps: int = 1) -> BGMConfig:
+def table_options(params: Mapping[str, Any], *, batch_size: int) -> BGMConfig:
     """Translate options of a table.
 
     Args:
         params: All keys.
         batch_size: Rows of a step.
-        n_steps: Of the iterative training.
 
     Returns:
         The options.
     """
     return BGMConfig(
-        bayesian_generator=params["use_bnn"],
         generator_units=tuple(params["g_units"]),
         encoder_units=tuple(params["e_units"]),
         critic_units=tuple(params["dz_units"]),
-        **_shared(params, batch_size, n_steps),
+        **_shared(params, batch_size),
     )
 
 
-def image_options(
-    params: Mapping[str, Any], *, batch_size: int, n_steps: int = 1
-) -> ImageBGMConfig:
+def image_options(params: Mapping[str, Any], *, batch_size: int) -> ImageBGMConfig:
     """Translate options of images; the networks are fixed.
 
     Args:
         params: All keys.
         batch_size: Images of a step.
-        n_steps: Of the iterative training.
 
     Returns:
         The options.
     """
     return ImageBGMConfig(
-        image_shape=(28, 28, 1), width=32, dropout=0.3, **_shared(params, batch_size, n_steps)
+        image_shape=(28, 28, 1), width=32, dropout=0.3, **_shared(params, batch_size)
     )
 
 
-def _shared(params: Mapping[str, Any], batch_size: int, n_steps: int) -> dict[str, Any]:
+def _shared(params: Mapping[str, Any], batch_size: int) -> dict[str, Any]:
     return {
         "n_latents": params["z_dim"],
         "latents": "map",
-        "n_egm_steps": 0,
-        "n_steps": n_steps,
+        "bayesian_generator": bool(params["use_bnn"]),
+        "kl_weight": float(params["kl_weight"]),
         "batch_size": batch_size,
         "learning_rate": params["lr_theta"],
-        "weight_decay": 0.0,
         "latent_learning_rate": params["lr_z"],
-        "egm_learning_rate": params["lr"],
-        "gradient_penalty": float(params["gamma"]),
-        "variance_penalty": float(params["alpha"]),
     }

@@ -1,9 +1,8 @@
-"""A fit in parts: the adversarial start, and passes over the rows between two evaluations."""
+"""The two stages of a fit as the original has them: constant rates, the last weights stay."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,69 +10,44 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from aetia.compat.bayesgm.models.bgm.losses import critics_loss, generator_loss
 from aetia.devices import pick_device
-from aetia.generation.bgm.egm import Adversaries, critic_loss, generator_loss
-from aetia.generation.bgm.fitting import ModelRows, fit_likelihood, minibatches
+from aetia.generation.bgm.egm import Adversaries
+from aetia.generation.bgm.fitting import (
+    ModelRows,
+    RowLatents,
+    minibatches,
+    point_phases,
+)
 from aetia.generation.bgm.model import Config, FittedModel, build_networks, likelihood_of
-from aetia.generation.bgm.networks import ImageCritic, TableCritic, TableDecoder
+from aetia.generation.bgm.networks import ImageCritic, TableCritic
 from aetia.generation.bgm.table import ColumnScales
 from aetia.nets import Discriminator, seeded
 from aetia.randomness import torch_generator
 from aetia.training import Phase, TrainingConfig, train
 
-__all__ = ["new_model", "start_adversarially", "update_for"]
+__all__ = ["new_model", "start_adversarially", "update_iteratively"]
 
-_RECONSTRUCTION = 10.0
-_BETAS = (0.5, 0.9)
-_CHOOSING_ROWS = 1000
+_START_BETAS, _BETAS = (0.5, 0.9), (0.9, 0.99)
 
-
-class _WeightedDecoder(TableDecoder):
-    """A decoder whose divergence from the prior is counted with a weight."""
-
-    weight: float = 1.0
-
-    def kl(self) -> Tensor | None:
-        """Compute the weighted divergence.
-
-        Returns:
-            A number, or None for weights that are not random.
-        """
-        value = super().kl()
-        return None if value is None else self.weight * value
+Signals = Mapping[str, float]
 
 
-def new_model(
-    n_rows: int,
-    scales: ColumnScales,
-    config: Config,
-    params: Mapping[str, Any],
-    seeds: np.random.SeedSequence,
-) -> FittedModel:
+def new_model(scales: ColumnScales, config: Config, seeds: np.random.SeedSequence) -> FittedModel:
     """Build fresh networks.
 
     Args:
-        n_rows: Rows of the table.
-        scales: Of its columns.
+        scales: Of the columns.
         config: Options.
-        params: For the weight of the divergence.
         seeds: Of the first weights.
 
     Returns:
         A model that has learned nothing yet.
     """
-    device = pick_device("auto")
+    device, n_latents = pick_device("auto"), int(config.n_latents)
     likelihood = likelihood_of(config, scales, device)
-    n_latents = int(params["z_dim"])
     with seeded(torch_generator(seeds)):
         networks = build_networks(config, likelihood, n_latents, None)
-        if params["use_bnn"]:
-            units, p = list(params["g_units"]), likelihood.n_columns
-            networks.decoder = _WeightedDecoder(
-                n_latents, p, likelihood.n_outputs, units, bayesian=True
-            )
-            # The training counts the divergence 1 / n; the original kl_weight.
-            networks.decoder.weight = params["kl_weight"] * n_rows
     names = tuple(f"x{j}" for j in range(len(scales.centre)))
     entropy = seeds.entropy
     assert isinstance(entropy, int)
@@ -85,10 +59,10 @@ def start_adversarially(
     model: FittedModel,
     rows: ModelRows,
     params: Mapping[str, Any],
-    n_steps: int,
-    evaluate_every: int,
+    n_iterations: int,
     seeds: np.random.SeedSequence,
-    on_evaluation: Callable[[int], None],
+    on_iteration: Callable[[int, Signals], None],
+    progress: bool | None,
 ) -> None:
     """Train generator and encoder against critics, ``g_d_freq`` updates of these for each of those.
 
@@ -96,12 +70,12 @@ def start_adversarially(
         model: Changed in place.
         rows: The table.
         params: All keys.
-        n_steps: Updates of generator and encoder.
-        evaluate_every: Updates between evaluations.
+        n_iterations: Updates of generator and encoder.
         seeds: Of everything random.
-        on_evaluation: Told the number of updates so far.
+        on_iteration: Told the number of the iteration after each, from 0, and its losses.
+        progress: Whether to show a bar; None shows it in terminals.
     """
-    config, likelihood, every = model.config, model.likelihood, int(params["g_d_freq"])
+    config, every = model.config, int(params["g_d_freq"])
     with seeded(torch_generator(seeds)):
         of_latents = Discriminator(int(params["z_dim"]), list(params["dz_units"]))
         of_rows: nn.Module
@@ -112,26 +86,19 @@ def start_adversarially(
     players = Adversaries(model.networks, of_latents, of_rows).to(model.device)
 
     def critics(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
-        x, observed = rows.take(batch)
-        return critic_loss(
-            players, likelihood, x, observed, generator, penalty=config.gradient_penalty
-        )
+        del step
+        some, gamma = rows.take(batch), float(params["gamma"])
+        return critics_loss(players, model.likelihood, some, generator, gamma=gamma)
 
     def networks(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
-        x, observed = rows.take(batch)
-        return generator_loss(
-            players,
-            likelihood,
-            x,
-            observed,
-            generator,
-            reconstruction=_RECONSTRUCTION,
-            variance_penalty=config.variance_penalty,
-        )
+        del step
+        some, alpha = rows.take(batch), float(params["alpha"])
+        return generator_loss(players, model.likelihood, some, generator, alpha=alpha)
 
-    def validate(_: nn.Module, step: int) -> list[dict[str, Any]]:
-        on_evaluation(step // every)
-        return [{"task": 0, "loss": float("nan")}]  # chooses nothing: the last weights stay
+    def on_step_end(step: int, signals: Signals) -> Signals:
+        if step % every == 0:
+            on_iteration(step // every, signals)
+        return {}
 
     both = [*of_latents.parameters(), *of_rows.parameters()]
     phases = [
@@ -143,55 +110,80 @@ def start_adversarially(
             name="networks",
         ),
     ]
-    options = TrainingConfig(
-        n_steps=n_steps * every,
-        learning_rate=config.egm_learning_rate,
-        betas=_BETAS,
-        weight_decay=0.0,
-        schedule="constant",
-        warmup=0.0,
-        clip_norm=None,
-        gradient_shares=False,
-        log_every=max(n_steps * every // 20, 1),
-        validate_every=evaluate_every * every,
-        progress=False,
+    # The step that ends the last iteration is its first: its critics are not needed any more.
+    n_steps = (n_iterations - 1) * every + 1
+    trained = train(
+        players,
+        phases,
+        minibatches(len(rows.x), config.batch_size, _integer(seeds)),
+        config=_constant(n_steps, params["lr"], _START_BETAS, progress),
+        seed=_integer(seeds),
+        on_step_end=on_step_end,
     )
-    seed = _integer(seeds)
-    deal = minibatches(len(rows.x), config.batch_size, seed)
-    trained = train(players, phases, deal, config=options, seed=seed, validate=validate)
     model.history.extend({"stage": "egm", **row} for row in trained.rows)
 
 
-def update_for(
-    model: FittedModel, rows: ModelRows, n_epochs: int, seeds: np.random.SeedSequence
-) -> Float[Tensor, "n latents"]:
+def update_iteratively(
+    model: FittedModel,
+    rows: ModelRows,
+    latents: Float[Tensor, "n k"],
+    n_epochs: int,
+    seeds: np.random.SeedSequence,
+    on_epoch: Callable[[int, Float[Tensor, "n k"]], None],
+    progress: bool | None,
+) -> Float[Tensor, "n k"]:
     """Alternate between weights and latents for some passes.
 
     Args:
         model: Changed in place.
         rows: The table.
+        latents: Where the latents start.
         n_epochs: Passes; an incomplete last batch is skipped.
         seeds: Of everything random.
+        on_epoch: Told the number of the pass after each, from 0, and the latents.
+        progress: Whether to show a bar; None shows it in terminals.
 
     Returns:
         The latents of all rows, at their mode.
     """
-    n, size = len(rows.x), min(model.config.batch_size, len(rows.x))
-    config = replace(model.config, n_steps=n_epochs * (n // size), patience=10**6)
-    model.networks.train().requires_grad_(True)
-    trained = fit_likelihood(
-        model.networks,
-        model.likelihood,
-        rows,
-        rows.take(slice(_CHOOSING_ROWS)),
-        config,
-        _integer(seeds),
-        False,
+    n, config = len(rows.x), model.config
+    per_epoch = n // min(config.batch_size, n)
+    module = RowLatents(model.networks, latents)
+
+    def on_step_end(step: int, signals: Signals) -> Signals:
+        del signals
+        if (step + 1) % per_epoch == 0:
+            on_epoch(step // per_epoch, module.latents.detach())
+        return {}
+
+    trained = train(
+        module,
+        point_phases(module, model.likelihood, rows, config),
+        minibatches(n, config.batch_size, _integer(seeds)),
+        config=_constant(n_epochs * per_epoch, config.learning_rate, _BETAS, progress),
+        seed=_integer(seeds),
+        on_step_end=on_step_end,
     )
-    model.networks.eval()
+    model.networks.eval().requires_grad_(False)
     model.history.extend({"stage": "likelihood", **row} for row in trained.rows)
-    latents: Any = trained.module.latents
-    return latents.detach()
+    return module.latents.detach()
+
+
+def _constant(
+    n_steps: int, rate: float, betas: tuple[float, float], progress: bool | None
+) -> TrainingConfig:
+    return TrainingConfig(
+        n_steps=n_steps,
+        learning_rate=rate,
+        betas=betas,
+        weight_decay=0.0,
+        schedule="constant",
+        warmup=0.0,
+        clip_norm=None,
+        gradient_shares=False,
+        log_every=max(n_steps // 20, 1),
+        progress=progress,
+    )
 
 
 def _integer(seeds: np.random.SeedSequence) -> int:

@@ -20,16 +20,25 @@ from aetia.compat.bayesgm.arguments import (
     read_triplet,
 )
 from aetia.compat.bayesgm.models.causalbgm.effect_draws import central_interval, outcome_draws
+from aetia.compat.bayesgm.models.causalbgm.monitor import (
+    errors_of_an_epoch,
+    losses_of_the_start,
+    say,
+)
 from aetia.compat.bayesgm.models.causalbgm.options import causal_options
+from aetia.compat.bayesgm.models.causalbgm.plug_in import plug_in, scaled_units
 from aetia.compat.bayesgm.models.causalbgm.random_walk import StepSizeRule, random_walk
-from aetia.compat.bayesgm.models.causalbgm.training import new_fit, start_jointly, update_for
+from aetia.compat.bayesgm.models.causalbgm.training import (
+    new_fit,
+    start_jointly,
+    update_iteratively,
+)
 from aetia.compat.bayesgm.parameters import full_parameters
 from aetia.compat.bayesgm.run_folder import RunFolder
-from aetia.effects.causalbgm.fitted import Fitted, level_laws
-from aetia.effects.causalbgm.generative import Mechanisms, Units, outcome_law, treatment_law
+from aetia.effects.causalbgm.fitted import Fitted
+from aetia.effects.causalbgm.generative import Mechanisms, Units
 from aetia.effects.causalbgm.latents import latent_density
 from aetia.errors import InputError
-from aetia.nets import perceptron
 from aetia.randomness import seed_sequence, torch_generator
 from aetia.samplers import LogDensity
 
@@ -62,6 +71,8 @@ class CausalBGM:
     """
 
     _name = "CausalBGM"
+    best_causal_pre: np.ndarray
+    best_epoch: int
 
     def __init__(
         self,
@@ -121,34 +132,36 @@ class CausalBGM:
             data: ``(data_x, data_y, data_v)``.
             egm_n_iter: Updates of the networks, one more is made, as in the original.
             batch_size: Units of a step.
-            egm_batches_per_eval: Least number of updates between two evaluations; there are about
-                twenty at most.
-            verbose: Whether to tell them.
+            egm_batches_per_eval: Updates between evaluations; the first comes after the first
+                update.
+            verbose: Whether to tell them, and to show a progress bar in terminals.
         """
         study = read_triplet(data, self.params["v_dim"])
         check_count("egm_n_iter", egm_n_iter, least=0)
         check_count("egm_batches_per_eval", egm_batches_per_eval)
+        check_count("batch_size", batch_size)
         self._forget()
-        fit = self._new_fit(study, batch_size)
-        config = causal_options(
-            self.params,
-            n_egm_steps=egm_n_iter + 1,
-            batch_size=batch_size,
-            bayesian=self._is_bayesian(),
-        )
-        last = -egm_batches_per_eval
+        fit = self._new_fit(study)
 
-        def on_evaluation(step: int) -> None:
-            nonlocal last
-            step = min(step, egm_n_iter)
-            if step - last < egm_batches_per_eval and step < egm_n_iter:
+        def on_iteration(k: int, signals: Mapping[str, float]) -> None:
+            if k % egm_batches_per_eval:
                 return
-            last = step
-            effect, *errors = self._evaluate(fit, study, None, 200)
-            self._tell(verbose, f"EGM iter [{step}/{egm_n_iter}]", errors)
-            self._folder.write_estimate(f"causal_pre_egm_init_iter-{step}", effect, "txt")
+            say(verbose, losses_of_the_start(k, signals))
+            if self.params["save_res"]:
+                effect = plug_in(fit, study, None, 200).effect
+                self._folder.write_estimate(f"causal_pre_egm_init_iter-{k}", effect, "txt")
 
-        start_jointly(fit, config, self._seeds(_START), on_evaluation)
+        say(verbose, "EGM Initialization Starts ...")
+        start_jointly(
+            fit,
+            self.params,
+            batch_size,
+            egm_n_iter + 1,
+            self._seeds(_START),
+            on_iteration,
+            None if verbose else False,
+        )
+        say(verbose, "EGM Initialization Ends.")
         fit.latents = fit.encoded(fit.units)
         self._fit = fit
 
@@ -170,7 +183,7 @@ class CausalBGM:
         Args:
             data: ``(data_x, data_y, data_v)``.
             epochs: Passes of the iterative updating; one more is made, as in the original.
-            epochs_per_eval: Passes between evaluations; learning rates fall in between.
+            epochs_per_eval: Passes between evaluations; the first comes after the first pass.
             batch_size: Units of a step.
             startoff: First epoch that can be the best one.
             use_egm_init: Whether encoder and networks start together; otherwise latents start at
@@ -178,40 +191,53 @@ class CausalBGM:
             egm_n_iter: Updates of that start.
             egm_batches_per_eval: Updates between evaluations of that start.
             save_format: ``"txt"``, ``"csv"`` or ``"npy"``.
-            verbose: Whether to tell evaluations.
+            verbose: Whether to tell evaluations, and to show a progress bar in terminals.
         """
         study = read_triplet(data, self.params["v_dim"])
         check_count("epochs", epochs, least=0)
         check_count("epochs_per_eval", epochs_per_eval)
         check_count("startoff", startoff, least=0)
+        check_count("batch_size", batch_size)
         if save_format not in ("txt", "csv", "npy"):
             raise InputError(f"save_format={save_format!r} is not one of txt, csv, npy.")
         self._folder.write_parameters(self.params)
         if use_egm_init:
             self.egm_init(data, egm_n_iter, batch_size, egm_batches_per_eval, verbose)
             fit = self._fitted("fit")
+            say(verbose, "Initialize latent variables Z with e(V)...")
         else:
             self._forget()
-            fit = self._new_fit(study, batch_size)
+            fit = self._new_fit(study)
+            say(verbose, "Random initialization of latent variables Z...")
             shape = (1, len(study.x), sum(self.params["z_dims"]))
             generator = torch_generator(self._seeds(_LATENTS))
             fit.latents = torch.randn(shape, generator=generator).to(_device(fit))
-        config = causal_options(self.params, batch_size=batch_size, bayesian=self._is_bayesian())
+        self._fit = None  # until it is over
         best: tuple[float, Any] = (np.inf, None)
-        done = 0
-        for epoch in range(0, epochs + 1, epochs_per_eval):
-            update_for(fit, config, epoch + 1 - done, self._seeds(_UPDATE, epoch))
-            done = epoch + 1
-            assert fit.latents is not None
-            effect, *errors = self._evaluate(fit, study, fit.latents, 200)
-            self._tell(verbose, f"Epoch [{epoch}/{epochs}]", errors)
-            if epoch >= startoff and errors[1] < best[0]:
-                best = (errors[1], _snapshot(fit))
-                self.best_causal_pre, self.best_epoch = effect, epoch
-                self._folder.write_weights(f"weights_at_{epoch}", _weights(fit))
-            self._folder.write_estimate(f"causal_pre_at_{epoch}", effect, save_format)
-        if done < epochs + 1:  # passes after the last evaluation
-            update_for(fit, config, epochs + 1 - done, self._seeds(_UPDATE, epochs))
+
+        def on_epoch(epoch: int) -> None:
+            nonlocal best
+            if epoch % epochs_per_eval:
+                return
+            found = plug_in(fit, study, fit.latents, 200)
+            say(verbose, errors_of_an_epoch(epoch, epochs, found))
+            if epoch >= startoff and found.mse_y < best[0]:
+                best = (found.mse_y, _snapshot(fit))
+                self.best_causal_pre, self.best_epoch = found.effect, epoch
+                if path := self._folder.write_weights(f"weights_at_{epoch}", _weights(fit)):
+                    say(verbose, f"Saving checkpoint for epoch {epoch} at {path}")
+            self._folder.write_estimate(f"causal_pre_at_{epoch}", found.effect, save_format)
+
+        say(verbose, "Iterative Updating Starts ...")
+        update_iteratively(
+            fit,
+            self.params,
+            batch_size,
+            epochs + 1,
+            self._seeds(_UPDATE),
+            on_epoch,
+            None if verbose else False,
+        )
         if best[1] is not None:
             _restore(fit, best[1])
         assert fit.latents is not None
@@ -240,8 +266,8 @@ class CausalBGM:
         if z is not None and z.shape[1] != len(study.x):
             raise InputError(f"data_z has {z.shape[1]} rows, the data have {len(study.x)}.")
         check_count("nb_intervals", nb_intervals)
-        effect, *errors = self._evaluate(fit, study, z, nb_intervals)
-        return effect, errors[0], errors[1], errors[2]
+        found = plug_in(fit, study, z, nb_intervals)
+        return found.effect, found.mse_x, found.mse_y, found.mse_v
 
     def predict(
         self,
@@ -304,7 +330,7 @@ class CausalBGM:
             Latents.
         """
         fit = self._fitted("metropolis_hastings_sampler")
-        units = self._units(fit, read_triplet(data, self.params["v_dim"]))
+        units = scaled_units(fit, read_triplet(data, self.params["v_dim"]))
         if adaptive_sd is None:
             adaptive_sd = q_sd is None or q_sd <= 0
         check_count("adjustment_interval", adjustment_interval)
@@ -370,7 +396,7 @@ class CausalBGM:
         """
         fit = self._fitted("get_log_posterior")
         check_eps(eps)
-        units = self._units(fit, read_triplet((data_x, data_y, data_v), self.params["v_dim"]))
+        units = scaled_units(fit, read_triplet((data_x, data_y, data_v), self.params["v_dim"]))
         z = self._latents(data_z, 2)[None]
         with torch.no_grad():
             return self._density(fit, units)(z)[0].double().cpu().numpy()
@@ -470,7 +496,7 @@ class CausalBGM:
             streams = [torch_generator(s, _device(fit)) for s in seeds.spawn(2)]
             walk = self._walk(
                 fit,
-                self._units(fit, some),
+                scaled_units(fit, some),
                 streams[0],
                 q_sd=1.0 if adapts or q_sd is None else q_sd,
                 burn_in=burn_in,
@@ -496,12 +522,8 @@ class CausalBGM:
             return np.concatenate(effects), np.concatenate(intervals)
         return totals.mean(0) / n, central_interval(totals / n, alpha)
 
-    def _new_fit(self, study: Triplet, batch_size: int) -> Fitted:
-        config = causal_options(
-            self.params,
-            batch_size=check_count("batch_size", batch_size),
-            bayesian=self._is_bayesian(),
-        )
+    def _new_fit(self, study: Triplet) -> Fitted:
+        config = causal_options(self.params, bayesian=self._is_bayesian())
         segments = self._segments(len(study.x), _BUILD)
         return new_fit(study, config, self.params, self._seeds(_BUILD), segments)
 
@@ -516,11 +538,6 @@ class CausalBGM:
             raise InputError(f"{asked} needs a fitted model; call fit(data) first.")
         return self._fit
 
-    def _units(self, fit: Fitted, study: Triplet) -> Units:
-        """Scale units; the one member of the ensemble is the leading dimension."""
-        units, _ = fit.table.scaled_units(study.v, study.x, study.y)
-        return units.map(lambda part: part[None].to(_device(fit)))
-
     def _latents(self, data_z: Any, ndim: int) -> Tensor:
         z = np.asarray(data_z, dtype=np.float32)
         width = sum(self.params["z_dims"])
@@ -534,52 +551,6 @@ class CausalBGM:
         if fit.table.is_binary:
             return np.array([0.0, 1.0])
         return fit.table.scaled_treatment(read_doses(x_values)).astype(np.float64)
-
-    @torch.no_grad()
-    def _evaluate(
-        self, fit: Fitted, study: Triplet, z: Tensor | None, nb_intervals: int
-    ) -> tuple[np.ndarray, float, float, float]:
-        table, roles = fit.table, fit.networks.roles
-        units, mechanisms = self._units(fit, study), fit.networks.mechanisms()
-        z = fit.encoded(units) if z is None else z
-        assert units.treatment is not None
-        v = perceptron(mechanisms.covariates, z)[0, :, :-1].double().cpu().numpy()
-        v = v * table.scale + table.centre
-        gaps = np.zeros_like(study.v)
-        gaps[:, table.kept] = v - study.v[:, table.kept]
-        mse_v = float(np.nanmean(gaps**2))
-        x = treatment_law(mechanisms, roles, z).mean[0, :, 0].double().cpu().numpy()
-        if table.is_binary:
-            x = 1 / (1 + np.exp(-x))
-        else:
-            x = table.treatment_scale[0] + table.treatment_scale[1] * x
-        mse_x = float(np.mean((x - study.x) ** 2))
-        y = outcome_law(mechanisms, roles, z, units.treatment).mean[0, :, 0]
-        y = fit.in_outcome_units(y.double().cpu().numpy())
-        mse_y = float(np.mean((y - study.y) ** 2))
-        if table.is_binary:
-            levels = np.array([0.0, 1.0])
-        else:
-            low, high = np.quantile(study.x, [0.05, 0.95])
-            grid = np.linspace(low, high, nb_intervals)
-            levels = table.scaled_treatment(grid).astype(np.float64)
-        # One level at a time: a grid of all units at once would not fit.
-        means = [
-            level_laws(mechanisms, fit.networks, z, level).mean[0, :, 0]
-            for level in levels[:, None]
-        ]
-        if table.is_binary:
-            effect = (means[1] - means[0])[:, None].double().cpu().numpy()
-            return effect * table.outcome_scale[1], mse_x, mse_y, mse_v
-        curve = np.array([float(m.double().mean()) for m in means])
-        return fit.in_outcome_units(curve), mse_x, mse_y, mse_v
-
-    def _tell(self, verbose: int, where: str, errors: list[float]) -> None:
-        if verbose:
-            mse_x, mse_y, mse_v = errors
-            sys.stdout.write(
-                f"{where}: MSE_x: {mse_x:.4f}, MSE_y: {mse_y:.4f}, MSE_v: {mse_v:.4f}\n"
-            )
 
     def _seeds(self, *stream: int) -> np.random.SeedSequence:
         return np.random.SeedSequence(self._entropy, spawn_key=stream)

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from aetia.compat.bayesgm.arguments import check_count, read_triplet
 from aetia.compat.bayesgm.models.causalbgm.base import CausalBGM, check_eps
+from aetia.compat.bayesgm.models.causalbgm.plug_in import scaled_units
 from aetia.compat.bayesgm.models.causalbgm.weight_chain import weight_draws
 from aetia.effects.causalbgm.fitted import Fitted
 from aetia.effects.causalbgm.generative import Mechanisms, Units
@@ -70,7 +71,7 @@ class FullMCMCCausalBGM(CausalBGM):
         check_count("num_samples", num_samples)
         check_count("num_burnin", num_burnin, least=0)
         check_eps(eps)
-        units, networks = self._units(fit, study), fit.networks
+        units, networks = scaled_units(fit, study), fit.networks
         z = torch.from_numpy(self.data_z).to(networks.knots.device)[None]
         letters = {"covariates": "v", "treatment": "x", "outcome": "y"}
         drawn = {

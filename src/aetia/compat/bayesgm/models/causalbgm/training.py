@@ -1,34 +1,40 @@
-"""A fit in parts, so that it can be looked at on the way."""
+"""The two stages of a fit as the original has them: constant rates, the last weights stay."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from aetia.compat.bayesgm.arguments import Triplet
 from aetia.compat.bayesgm.models.causalbgm.fixed_noise import fix_noise
+from aetia.compat.bayesgm.models.causalbgm.losses import (
+    critic_loss,
+    generator_loss,
+    networks_loss,
+)
 from aetia.devices import pick_device
 from aetia.effects.causalbgm import CausalBGMConfig
 from aetia.effects.causalbgm.fitted import Fitted
-from aetia.effects.causalbgm.fitting import fit_jointly, update_iteratively
-from aetia.effects.causalbgm.folds import Folds
-from aetia.effects.causalbgm.generative import LatentRoles
+from aetia.effects.causalbgm.folds import Folds, take_units
+from aetia.effects.causalbgm.generative import LatentRoles, Units
 from aetia.effects.causalbgm.latent_prior import LatentPrior
+from aetia.effects.causalbgm.latents import latent_density
 from aetia.effects.causalbgm.networks import Networks
-from aetia.effects.causalbgm.selection import BestWeights
 from aetia.effects.causalbgm.study_table import read_study
+from aetia.generation.bgm.fitting import minibatches
 from aetia.nets import seeded
 from aetia.randomness import torch_generator
+from aetia.training import Phase, RowwiseAdam, TrainingConfig, train
 
-__all__ = ["new_fit", "start_jointly", "update_for"]
+__all__ = ["new_fit", "start_jointly", "update_iteratively"]
 
-OnEvaluation = Callable[[int], None]
+_BETAS = (0.9, 0.99)
+
+Signals = Mapping[str, float]
 
 
 def new_fit(
@@ -77,76 +83,167 @@ def new_fit(
     )
 
 
-class _Watcher(BestWeights):
-    """Told about every validation of the training loop; chooses nothing."""
-
-    def __init__(self, networks: Networks, on_evaluation: OnEvaluation | None) -> None:
-        super().__init__(networks)
-        self.on_evaluation = on_evaluation
-
-    def update(self, networks: Networks, loss: Float[Tensor, " members"], step: int) -> None:
-        """Pass the step on.
-
-        Args:
-            networks: The ensemble.
-            loss: Not a number, since nobody is held out.
-            step: Of the loop.
-        """
-        del loss
-        if self.on_evaluation is not None:
-            with torch.no_grad():
-                networks.eval()
-                self.on_evaluation(step)
-
-
 def start_jointly(
     fit: Fitted,
-    config: CausalBGMConfig,
+    params: Mapping[str, Any],
+    batch_size: int,
+    n_iterations: int,
     seeds: np.random.SeedSequence,
-    on_evaluation: OnEvaluation,
+    on_iteration: Callable[[int, Signals], None],
+    progress: bool | None,
 ) -> None:
-    """Train encoder, networks and critic together.
+    """Train encoder and networks against a critic, ``g_d_freq`` updates of it for each of those.
 
     Args:
         fit: Changed in place.
-        config: Options.
+        params: All keys.
+        batch_size: Units of a step.
+        n_iterations: Updates of encoder and networks.
         seeds: Of batches and noise.
-        on_evaluation: Called about twenty times with the number of updates so far.
+        on_iteration: Told the number of the iteration after each, from 0, and its losses.
+        progress: Whether to show a bar; None shows it in terminals.
     """
-    every = config.n_critic_steps
-    watcher = _Watcher(fit.networks, lambda step: on_evaluation(step // every))
-    assert config.n_egm_steps != "auto"
-    n_steps, seed = config.n_egm_steps, _integer(seeds)
-    fit.rows += fit_jointly(
-        fit.networks, fit.units, fit.folds, config, n_steps, seed, False, watcher
+    networks, every = fit.networks, int(params["g_d_freq"])
+    critic_weights = {id(p) for p in networks.critic.parameters()}
+
+    def critic(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
+        del step
+        return critic_loss(networks, take_units(fit.units, batch[None]), generator)
+
+    def generative(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
+        del step
+        some, weight = take_units(fit.units, batch[None]), float(params["use_z_rec"])
+        return generator_loss(networks, some, generator, latent_weight=weight)
+
+    def on_step_end(step: int, signals: Signals) -> Signals:
+        if step % every == 0:
+            on_iteration(step // every, signals)
+        return {}
+
+    phases = [
+        Phase(parameters=lambda _: list(networks.critic.parameters()), loss=critic, name="critic"),
+        Phase(
+            parameters=lambda _: [p for p in networks.parameters() if id(p) not in critic_weights],
+            loss=generative,
+            every=every,
+            name="networks",
+        ),
+    ]
+    # The step that ends the last iteration is its first: its critics are not needed any more.
+    n_steps = (n_iterations - 1) * every + 1
+    trained = train(
+        networks,
+        phases,
+        minibatches(fit.table.n, batch_size, _integer(seeds)),
+        config=_constant(n_steps, params["lr"], progress),
+        seed=_integer(seeds),
+        on_step_end=on_step_end,
     )
+    fit.rows += trained.rows
 
 
-def update_for(
-    fit: Fitted, config: CausalBGMConfig, n_epochs: int, seeds: np.random.SeedSequence
+class _Updated(nn.Module):
+    """Everything that the iterative updating changes."""
+
+    def __init__(self, fit: Fitted) -> None:
+        super().__init__()
+        assert fit.latents is not None
+        self.networks, self.prior = fit.networks, fit.prior
+        self.table = nn.Parameter(fit.latents[0].clone())
+
+
+def update_iteratively(
+    fit: Fitted,
+    params: Mapping[str, Any],
+    batch_size: int,
+    n_epochs: int,
+    seeds: np.random.SeedSequence,
+    on_epoch: Callable[[int], None],
+    progress: bool | None,
 ) -> None:
-    """Alternate between networks and latents for some passes; latents go on from where they are.
+    """Alternate between networks and latents for some passes; an incomplete last batch is skipped.
 
     Args:
-        fit: Changed in place.
-        config: Options.
+        fit: Changed in place; latents go on from where they are.
+        params: All keys.
+        batch_size: Units of a step.
         n_epochs: Passes over the units.
         seeds: Of batches.
+        on_epoch: Told the number of the pass after each, from 0.
+        progress: Whether to show a bar; None shows it in terminals.
     """
-    assert fit.latents is not None
-    fit.latents, rows = update_iteratively(
-        fit.networks,
-        fit.prior,
-        fit.units,
-        fit.folds,
-        fit.latents,
-        replace(config, n_epochs=n_epochs),
-        _integer(seeds),
-        False,
-        _Watcher(fit.networks, None),
-        fit.segments,
+    state, networks, n = _Updated(fit), fit.networks, fit.table.n
+    per_epoch = n // min(batch_size, n)
+    mechanisms = (networks.covariates, networks.treatment, networks.outcome, fit.prior)
+
+    def parts_of(batch: Tensor) -> tuple[Units, Tensor | None]:
+        labels = None if fit.segments is None else fit.segments[batch]
+        return take_units(fit.units, batch[None]), labels
+
+    def weights(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
+        del step
+        some, labels = parts_of(batch)
+        z = state.table.detach()[batch][None]
+        weight = float(params["kl_weight"])
+        return networks_loss(networks, fit.prior, some, z, labels, generator, kl_weight=weight)
+
+    def latents(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
+        del step, generator
+        some, labels = parts_of(batch)
+        density = latent_density(
+            networks.mechanisms(),
+            networks.roles,
+            some,
+            fit.prior,
+            is_binary=networks.is_binary,
+            segments=labels,
+        )
+        return -density(state.table[batch][None]).sum(), {}
+
+    def on_step_end(step: int, signals: Signals) -> Signals:
+        del signals
+        if (step + 1) % per_epoch == 0:
+            fit.latents = state.table.detach()[None].clone()
+            on_epoch(step // per_epoch)
+        return {}
+
+    phases = [
+        Phase(
+            parameters=lambda _: [p for part in mechanisms for p in part.parameters()],
+            loss=weights,
+            name="networks",
+        ),
+        Phase(
+            parameters=lambda _: [state.table],
+            loss=latents,
+            name="latents",
+            optimiser=lambda table: RowwiseAdam(table, lr=params["lr_z"], betas=_BETAS),
+        ),
+    ]
+    trained = train(
+        state,
+        phases,
+        minibatches(n, batch_size, _integer(seeds)),
+        config=_constant(n_epochs * per_epoch, params["lr_theta"], progress),
+        seed=_integer(seeds),
+        on_step_end=on_step_end,
     )
-    fit.rows += rows
+    fit.rows += trained.rows
+
+
+def _constant(n_steps: int, rate: float, progress: bool | None) -> TrainingConfig:
+    return TrainingConfig(
+        n_steps=n_steps,
+        learning_rate=rate,
+        betas=_BETAS,
+        weight_decay=0.0,
+        schedule="constant",
+        warmup=0.0,
+        clip_norm=None,
+        gradient_shares=False,
+        log_every=max(n_steps // 20, 1),
+        progress=progress,
+    )
 
 
 def _integer(seeds: np.random.SeedSequence) -> int:
