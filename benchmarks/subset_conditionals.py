@@ -1,6 +1,6 @@
 """Any columns given any others: one trained network against a mixture whose conditionals are known.
 
-    python benchmarks/subset_conditionals.py [--rows 5000] [--seeds 1] [--steps ...]
+    python benchmarks/subset_conditionals.py [--rows 5000] [--seeds 1] [--steps ...] [--options JSON]
 
 A mixture of three normals in five dimensions. For each of the 31 sets of known columns (the empty
 one among them) 100 rows: energy score of 200 draws of the other columns against draws of the exact
@@ -10,6 +10,7 @@ conditional, relative to the exact law's own score. Columns in units of their st
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from itertools import combinations
 
@@ -75,7 +76,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=5000)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--steps", type=int, nargs="*", default=[1, 2, 5, 10])
-    parser.add_argument("--training-steps", type=int, default=0)
+    parser.add_argument("--options", type=json.loads, default={}, help="of DDDM, as JSON")
     args = parser.parse_args()
     import torch
 
@@ -88,9 +89,8 @@ def main() -> None:
     for seed in range(args.seeds):
         rng = np.random.default_rng([seed, 1])
         table = draw(law, args.rows, rng)
-        options = {"n_training_steps": args.training_steps} if args.training_steps else {}
         started = time.perf_counter()
-        model = DDDM(random_state=seed, progress=False, **options).fit(table)
+        model = DDDM(random_state=seed, progress=False, **args.options).fit(table)
         print(f"seed {seed}: {args.rows} rows, fit {time.perf_counter() - started:.0f} s")
         scale = table.std(0)
         new = draw(law, 100, rng)

@@ -2,9 +2,8 @@
 
 from aetia.nets.axial import AxialBlock, AxialEncoder
 from aetia.nets.convolutional import ImageDiscriminator, ImageEncoder, ImageGenerator
-from aetia.nets.discriminator import Discriminator, gradient_penalty
-from aetia.nets.dit import DiT
 from aetia.nets.discriminator import Discriminator, gradient_penalty, tanh_score
+from aetia.nets.dit import DiT
 from aetia.nets.heads import (
     NormalHead,
     diagonal_head,

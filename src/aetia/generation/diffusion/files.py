@@ -89,7 +89,9 @@ def load_model(folder: str | Path) -> tuple[Fitted, DDDMConfig]:
         if header["schema"] > _SCHEMA:
             raise CheckpointError(f"{str(file)!r} is of a newer version of aetia.")
         listed: dict[str, Any] = header["config"]
-        options = {k: tuple(v) if isinstance(v, list) else v for k, v in listed.items()}
+        options: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in listed.items()
+        }
         config = DDDMConfig(**options)
         encoding = Encoding(tuple(header["names"]), tuple(map(tuple, header["levels"])))
         arrays = [tensors[f"codec.{k}"].numpy() for k in ("centre", "scale", "ends")]

@@ -13,10 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from aetia.generation.diffusion.averaging import ema_for
 from aetia.generation.diffusion.config import DDDMConfig
 from aetia.generation.diffusion.fitting import build_network, objective_of
 from aetia.generation.diffusion.gaussian_mixture import GaussianMixture, two_modes
-from aetia.generation.diffusion.averaging import ema_for
 from aetia.generation.diffusion.networks import VectorDenoiser
 from aetia.generation.diffusion.sampler import reverse_chain, time_grid
 from aetia.nets import seeded
