@@ -1,6 +1,6 @@
 """Any columns given any others: one trained network against a mixture whose conditionals are known.
 
-    python benchmarks/subset_conditionals.py [--rows 5000] [--seeds 1] [--steps ...] [--options JSON]
+    python benchmarks/subset_conditionals.py [--rows 5000] [--seeds 1] [--options JSON]
 
 A mixture of three normals in five dimensions. For each of the 31 sets of known columns (the empty
 one among them) 100 rows: energy score of 200 draws of the other columns against draws of the exact

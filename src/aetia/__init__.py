@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aetia.data import Dataset, Labelled, Truth, as_dataset, load_public
     from aetia.discovery import AVICI, BCNP, DiBS, ExactPosterior, Pretrained, Schedule
     from aetia.effects import CausalBGM, FullMCMCCausalBGM, IdentifiableCausalBGM
-    from aetia.generation import BGM, DDDM, MNISTBGM, ImageBGM
+    from aetia.generation import BGM, DDDM, MNISTBGM, ImageBGM, ImageDDDM
     from aetia.graphs import ErdosRenyi, Knowledge, ScaleFree, UniformDAGs
     from aetia.likelihoods import MLP, BGe, LinearGaussian
     from aetia.results import Draws, EffectPosterior, GraphPosterior
@@ -25,7 +25,7 @@ _ROOMS = {
     "data": ("Dataset", "Labelled", "Truth", "as_dataset", "load_public"),
     "discovery": ("AVICI", "BCNP", "DiBS", "ExactPosterior", "Pretrained", "Schedule"),
     "effects": ("CausalBGM", "FullMCMCCausalBGM", "IdentifiableCausalBGM"),
-    "generation": ("BGM", "DDDM", "ImageBGM", "MNISTBGM"),
+    "generation": ("BGM", "DDDM", "ImageBGM", "ImageDDDM", "MNISTBGM"),
     "graphs": ("ErdosRenyi", "Knowledge", "ScaleFree", "UniformDAGs"),
     "likelihoods": ("BGe", "LinearGaussian", "MLP"),
     "results": ("Draws", "EffectPosterior", "GraphPosterior"),
@@ -55,6 +55,7 @@ __all__ = [
     "GraphPosterior",
     "IdentifiableCausalBGM",
     "ImageBGM",
+    "ImageDDDM",
     "Knowledge",
     "Labelled",
     "LinearGaussian",
