@@ -81,8 +81,10 @@ def read_options(
                 f"{method} has no option {name!r}.{nearest(name, known)} "
                 f"`aetia config {method}` lists them."
             )
-    # YAML has lists only; an option whose default is a tuple takes one.
-    are_tuples = {f.name for f in fields(config) if isinstance(f.default, tuple)}
+    # YAML has lists only; an option that may be a tuple takes one.
+    are_tuples = {
+        f.name for f in fields(config) if isinstance(f.default, tuple) or "tuple" in str(f.type)
+    }
     return {
         name: tuple(value) if name in are_tuples and isinstance(value, list) else value
         for name, value in values.items()

@@ -46,7 +46,7 @@ def complete_cells(
 ) -> Cells:
     """Fill the missing cells of a table of text.
 
-    Columns with two values get the more probable one, spelled as the user spells it; all others
+    Columns with two values and text get the most probable one, as the user spells it; all others
     the mean of the draws, or one draw.
 
     Args:
@@ -72,12 +72,16 @@ def complete_cells(
             "cannot be kept as they are written. Save it as a plain CSV with one header."
         )
     values = draws.mean if fill == "mean" else draws.draw(0)
+    labels = draws.completed(None if fill == "mean" else 0) if draws.levels else None
     for j, name in enumerate(names):
         at, missing = header.index(name), np.flatnonzero(~draws.observed[:, j])
         spelled = _spelling(draws, rows, j, at)
         for i in missing:
             value = float(values[i, j])
             rows[i].extend([""] * (at + 1 - len(rows[i])))
+            if labels is not None and name in draws.levels:
+                rows[i][at] = str(labels.iloc[i, j])
+                continue
             nearest = min(spelled, key=lambda v: abs(v - value)) if spelled else None
             rows[i][at] = f"{value:.8g}" if nearest is None else spelled[nearest]
     return [list(header), *rows]

@@ -110,6 +110,7 @@ def compare_tables(
             {
                 "column": name,
                 "is_whole": bool((a == np.round(a)).all()),
+                "is_drawn_whole": bool((b == np.round(b)).all()),
                 "n_values": min(len(np.unique(a)), 3),
                 "mean": float(a.mean()),
                 "mean_generated": float(b.mean()),

@@ -114,7 +114,9 @@ def check_generated(answers: GenerationAnswers) -> list[Check]:
         )
     )
     whole = [
-        c["column"] for c in answers.comparison["columns"] if c["is_whole"] and c["n_values"] > 2
+        c["column"]
+        for c in answers.comparison["columns"]
+        if c["is_whole"] and not c.get("is_drawn_whole") and c["n_values"] > 2
     ]
     if whole:
         shown = ", ".join(whole[:5]) + (", ..." if len(whole) > 5 else "")

@@ -294,12 +294,18 @@ class Draws:
             frame.loc[coded, ["mean", "sd", "lower", "upper"]] = np.nan
         return frame
 
-    def completed(self) -> Any:
+    def completed(self, draw: int | None = None) -> Any:
         """Fill the missing cells with their means, categories with the level drawn most often.
+
+        Args:
+            draw: Number of a draw to fill them with instead, which vary and go together as the
+                data do.
 
         Returns:
             A data frame for tables, an array for images; given cells are exactly as given.
         """
+        if draw is not None:
+            return self._as_table(self.draw(draw))
         if not self.levels:
             return self._as_table(self.mean)
         columns = np.nonzero(~self.observed)[1]

@@ -50,7 +50,7 @@ def good():
     y = 1.5 * x + 0.5 * rng.normal(size=1500)
     w = -y + 0.5 * rng.normal(size=1500)
     frame = pd.DataFrame({"x": x, "y": y, "w": w})
-    model = DDDM(n_training_steps=700, hidden_units=(48, 48, 48), random_state=0, progress=False)
+    model = DDDM(n_training_steps=1500, hidden_units=(48, 48, 48), random_state=0, progress=False)
     return model.fit(frame), frame
 
 

@@ -202,8 +202,12 @@ class DDDM(BaseEstimator):
         task = TableTask(rows, observed, column_of, moved)
         trained = fit_denoiser(network, task, held, config, seed, self.progress)
         network.eval().requires_grad_(False)
-        if not all(bool(p.isfinite().all()) for p in network.parameters()):
-            raise NumericalError("the network's weights are not finite; lower learning_rate.")
+        lost = trained.n_skipped > trained.step // 2
+        if lost or not all(bool(p.isfinite().all()) for p in network.parameters()):
+            raise NumericalError(
+                f"{trained.n_skipped} of {trained.step} training steps had gradients that were not "
+                f"finite; lower learning_rate (now {config.value('learning_rate'):g})."
+            )
         fit = Fitted(network, codec, patterns, trained.rows)
         fit.facts = {
             "method": type(self).__name__,
