@@ -4,7 +4,9 @@ r"""The stochastic denoiser for vectors: x_0 given (t, x_t, context) by way of n
 
 with :math:`c_{skip} = \alpha / (\alpha^2 + \sigma^2)` and
 :math:`c_{out} = \sigma / \sqrt{\alpha^2 + \sigma^2}`: for whitened data the first is the best
-linear guess and the second the spread around it, so that draws are exact as t falls to 0.
+linear guess and the second the spread around it, so that draws are exact as t falls to 0. Where the
+context says more than :math:`x_t`, a gate g, computed from both, closes the skip connection:
+:math:`c_{skip} (1 + g)`.
 """
 
 from __future__ import annotations
@@ -100,6 +102,9 @@ class ResidualDenoiser(nn.Module):
         self.noise = nn.Linear(n_noise, width, bias=False)
         self.blocks = nn.Sequential(*(_Block(width) for _ in range(n_blocks)))
         self.leave = nn.Linear(width, n_columns)
+        self.gate = nn.Linear(width, n_columns)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.zeros_(self.gate.bias)
 
     def forward(
         self,
@@ -123,9 +128,10 @@ class ResidualDenoiser(nn.Module):
         if context is not None:
             parts.append(context)
         h = self.shared(self.enter(torch.cat(parts, -1)))
-        h = self.blocks(h[:, None] + self.noise(xi))
         skip, out = skip_weights(self.schedule, t)
-        return skip[:, None, None] * x_t[:, None] + out[:, None, None] * self.leave(h)
+        kept = skip[:, None] * (1 + self.gate(h)) * x_t
+        h = self.blocks(h[:, None] + self.noise(xi))
+        return kept[:, None] + out[:, None, None] * self.leave(h)
 
 
 class PlainDenoiser(nn.Module):
