@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from aetia.generation.bgm.likelihood import Likelihood
 from aetia.generation.bgm.networks import LatentLaw, Networks
 from aetia.generation.bgm.row_chains import RowChains
 from aetia.randomness import torch_generator
-from aetia.training import Phase, RowwiseAdam, Trained, TrainingConfig, train
+from aetia.training import Phase, RowwiseAdam, Trained, TrainingConfig, minibatches, train
 
 __all__ = [
     "ModelRows",
@@ -54,34 +54,6 @@ class ModelRows(NamedTuple):
             These rows.
         """
         return ModelRows(self.x[rows], self.observed[rows])
-
-
-def minibatches(n: int, size: int, seed: int) -> Callable[[int], Iterator[Tensor]]:
-    """Deal all rows out, in a new order for each pass.
-
-    Args:
-        n: Rows.
-        size: Of a batch; an incomplete last one is left to the next pass's luck.
-        seed: Of the orders.
-
-    Returns:
-        ``batches(k)`` iterates over row numbers from batch k on.
-    """
-    size = min(size, n)
-    per_pass = n // size
-
-    def batches(first: int) -> Iterator[Tensor]:
-        k, of_pass, order = first, -1, torch.empty(0)
-        while True:
-            if k // per_pass != of_pass:
-                of_pass = k // per_pass
-                shuffle = torch_generator(np.random.SeedSequence([seed, of_pass]))
-                order = torch.randperm(n, generator=shuffle)
-            at = (k % per_pass) * size
-            yield order[at : at + size]
-            k += 1
-
-    return batches
 
 
 def start_adversarially(

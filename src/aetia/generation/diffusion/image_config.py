@@ -71,9 +71,11 @@ class ImageDDDMConfig:
     image_shape: Sequence[int] = (8, 8, 1)
     """Height, width, channels."""
     preset: Literal["default", "paper"] = "default"
-    schedule: Literal["linear", "cosine"] | Schedule = "linear"
+    schedule: Literal["linear", "cosine"] | Mapping[str, Any] | Schedule = "linear"
     distance: (
-        Literal["auto", "energy", "annealed-energy", "rbf", "imq", "exponential"] | Distance
+        Literal["auto", "energy", "annealed-energy", "rbf", "imq", "exponential"]
+        | Mapping[str, Any]
+        | Distance
     ) = "auto"
     """What the score compares draws by; an object has options of its own."""
     interaction: float | Literal["annealed"] = 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
@@ -106,9 +106,11 @@ class ImageDDDM(BaseEstimator):
         image_shape: Sequence[int] = (8, 8, 1),
         *,
         preset: Literal["default", "paper"] = "default",
-        schedule: Literal["linear", "cosine"] | Schedule = "linear",
+        schedule: Literal["linear", "cosine"] | Mapping[str, Any] | Schedule = "linear",
         distance: (
-            Literal["auto", "energy", "annealed-energy", "rbf", "imq", "exponential"] | Distance
+            Literal["auto", "energy", "annealed-energy", "rbf", "imq", "exponential"]
+            | Mapping[str, Any]
+            | Distance
         ) = "auto",
         interaction: float | Literal["annealed"] = 1.0,
         population: int | Literal["auto"] = "auto",

@@ -16,7 +16,6 @@ from aetia.generation.bgm.egm import Adversaries
 from aetia.generation.bgm.fitting import (
     ModelRows,
     RowLatents,
-    minibatches,
     point_phases,
 )
 from aetia.generation.bgm.model import Config, FittedModel, build_networks, likelihood_of
@@ -24,7 +23,7 @@ from aetia.generation.bgm.networks import ImageCritic, TableCritic
 from aetia.generation.bgm.table import ColumnScales
 from aetia.nets import Discriminator, seeded
 from aetia.randomness import torch_generator
-from aetia.training import Phase, TrainingConfig, train
+from aetia.training import Phase, TrainingConfig, minibatches, train
 
 __all__ = ["new_model", "start_adversarially", "update_iteratively"]
 

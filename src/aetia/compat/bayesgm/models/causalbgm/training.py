@@ -25,10 +25,9 @@ from aetia.effects.causalbgm.latent_prior import LatentPrior
 from aetia.effects.causalbgm.latents import latent_density
 from aetia.effects.causalbgm.networks import Networks
 from aetia.effects.causalbgm.study_table import read_study
-from aetia.generation.bgm.fitting import minibatches
 from aetia.nets import seeded
 from aetia.randomness import torch_generator
-from aetia.training import Phase, RowwiseAdam, TrainingConfig, train
+from aetia.training import Phase, RowwiseAdam, TrainingConfig, minibatches, train
 
 __all__ = ["new_fit", "start_jointly", "update_iteratively"]
 
