@@ -148,7 +148,11 @@ def engression(x, y, new, seed):
 
     x, new = _with_indicators(x, new)
     torch.manual_seed(seed)
-    model = fit(*(torch.tensor(a, dtype=torch.float32) for a in (x, y)), verbose=False)
+    # Two layers, its default, do not find the waves of the first law.
+    sizes = {"num_layer": 3, "hidden_dim": 128, "noise_dim": 16}
+    training = {"lr": 1e-3, "num_epochs": 150, "batch_size": 128}
+    tables = (torch.tensor(a, dtype=torch.float32) for a in (x, y))
+    model = fit(*tables, **sizes, **training, verbose=False)
     draws = model.sample(torch.tensor(new, dtype=torch.float32), sample_size=N_DRAWS)
     return draws.detach().numpy().reshape(len(new), y.shape[1], N_DRAWS).transpose(2, 0, 1)
 

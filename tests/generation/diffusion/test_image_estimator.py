@@ -161,7 +161,7 @@ def test_options_that_are_objects_survive_saving(tmp_path):
     options = {"n_training_steps": 2, "distance": Energy(1.5), "time_grid": (0.0, 0.5, 1.0)}
     ImageDDDM(**TINY | options).fit(bars()[0]).save(tmp_path)
     config = ImageDDDM.load(tmp_path)._config
-    assert config.distance == Energy(1.5)
+    assert config.score_options().the_distance() == Energy(1.5)
     assert config.time_grid == (0.0, 0.5, 1.0)
 
 
