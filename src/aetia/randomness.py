@@ -68,13 +68,13 @@ def generator_on(generator: torch.Generator, device: torch.device) -> torch.Gene
     """Draw noise where it is needed: torch fills a tensor only by a generator of its device.
 
     Args:
-        generator: On the CPU.
+        generator: On any device.
         device: Of the tensors.
 
     Returns:
-        The generator itself on a CPU; elsewhere one that it seeds, advanced by one draw.
+        The generator itself if it is there; otherwise one that it seeds, advanced by one draw.
     """
-    if device.type == "cpu":
+    if device.type == generator.device.type:
         return generator
-    seed = int(torch.randint(2**62, (), generator=generator))
+    seed = int(torch.randint(2**62, (), generator=generator, device=generator.device))
     return torch.Generator(device=device).manual_seed(seed)

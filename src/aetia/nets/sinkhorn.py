@@ -71,12 +71,12 @@ def standard_gumbel(shape: torch.Size, generator: torch.Generator) -> Float[Tens
 
     Args:
         shape: Of the result.
-        generator: Source of randomness, on the CPU.
+        generator: Source of randomness; the noise is on its device.
 
     Returns:
         Finite noise.
     """
-    u = torch.rand(shape, generator=generator)
+    u = torch.rand(shape, generator=generator, device=generator.device)
     tiny = torch.finfo(u.dtype).tiny
     return -(-(u.clamp_min(tiny).log())).clamp_min(tiny).log()
 

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from aetia.errors import CheckpointError, ConvergenceWarning, DataWarning, InputError
 from aetia.nets import seeded
-from aetia.randomness import torch_generator
+from aetia.randomness import generator_on, torch_generator
 from aetia.training.checkpoints import (
     list_checkpoints,
     load_checkpoint,
@@ -139,7 +139,8 @@ class Run:
                 last = m == len(micros) - 1
                 with self._between_processes(last):
                     with seeded(generator):
-                        loss, parts = phase.loss(self.module, batch, step, generator)
+                        noise = generator_on(generator, self.fabric.device)
+                        loss, parts = phase.loss(self.module, batch, step, noise)
                     scaled = loss / len(micros) if len(micros) > 1 else loss
                     if self.is_plain:
                         scaled.backward()
@@ -173,7 +174,8 @@ class Run:
         step, parameters = self.progress.step, self.updated[k]
         generator = self.generator(step, k, 0)
         with self.fabric.autocast(), seeded(generator):
-            _, parts = phase.loss(self.plain, batch, step, generator)
+            noise = generator_on(generator, self.fabric.device)
+            _, parts = phase.loss(self.plain, batch, step, noise)
         live = {name: v for name, v in parts.items() if v.requires_grad}
         if len(live) < 2:
             return {}

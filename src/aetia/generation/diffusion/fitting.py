@@ -17,7 +17,6 @@ from aetia.generation.diffusion.networks import (
     VectorDenoiser,
 )
 from aetia.generation.diffusion.objective import Noised, Objective
-from aetia.randomness import generator_on
 from aetia.training import Phase, Trained, TrainingConfig, minibatches, train
 
 __all__ = ["TableTask", "build_network", "context_of", "fit_denoiser", "objective_of"]
@@ -153,7 +152,6 @@ def fit_denoiser(
 
     def loss(module: nn.Module, batch: Tensor, step: int, g: torch.Generator) -> Any:
         del step
-        g = generator_on(g, device)
         x_0, target, context = task.ask(numbers[batch.to(device)], g)
         asked = objective.noise(x_0, (network.n_noise,), g)
         draws = module(asked.x_t * target, asked.t, asked.xi, context)
