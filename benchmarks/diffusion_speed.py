@@ -4,8 +4,8 @@
 
 A training step of the loop (noise, score, gradient, optimiser, average of the weights) against one
 forward and backward pass of the same network on the same rows; sampling against as many bare calls
-of the network. Alternating in one process; ratios of the least times. The first line is the toy
-setting of the original: batch 512, population 8, four layers of 128.
+of the network. Mean times over the rounds, both in turn; the least of five turns. The first line is
+the toy setting of the original: batch 512, population 8, four layers of 128.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ import argparse
 import time
 
 
-def least(f, rounds):
-    times = []
+def mean_time(f, rounds):
+    started = time.perf_counter()
     for _ in range(rounds):
-        started = time.perf_counter()
         f()
-        times.append(time.perf_counter() - started)
-    return min(times)
+    return (time.perf_counter() - started) / rounds
 
 
 def main() -> None:
@@ -71,7 +69,7 @@ def main() -> None:
         def whole(network=network, task=task, none=none, config=config):
             fit_denoiser(network, task, none, config, 0, False)
 
-        pairs = [(least(whole, 1) / n, least(bare, n)) for _ in range(3)]
+        pairs = [(mean_time(whole, 1) / n, mean_time(bare, n)) for _ in range(5)]
         step, plain = (min(p[k] for p in pairs) for k in (0, 1))
         noise = torch.randn((4096, 2), generator=generator)
         many, context = torch.randn((4096, 1, 2), generator=generator), torch.zeros((4096, 6))
@@ -89,7 +87,7 @@ def main() -> None:
             schedule = config.the_schedule()
             reverse_chain(denoise, schedule, noise, time_grid(5), 1.0, generator)
 
-        both = [(least(chain, 5), least(calls, 5)) for _ in range(3)]
+        both = [(mean_time(chain, 5), mean_time(calls, 5)) for _ in range(5)]
         sampling, floor = (min(b[k] for b in both) for k in (0, 1))
         print(
             f"{preset:8s} {batch:5d} {m:2d} {width:6d}  {1e3 * step:8.2f}  {1e3 * plain:8.2f}  "

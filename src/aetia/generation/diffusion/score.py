@@ -84,6 +84,7 @@ def score_terms(
     m = draws.shape[-2]
     if m < 2:
         return ScoreTerms(confinement, torch.zeros_like(confinement))
-    first, second = torch.triu_indices(m, m, 1, device=draws.device)
-    gaps = squared_distance(draws[..., first, :], draws[..., second, :], weight)
-    return ScoreTerms(confinement, distance(gaps, at).mean(-1))
+    # Every pair once, by slices: gathering with index tensors is slow to differentiate.
+    gaps = torch.cat([draws[..., k:, :] - draws[..., : m - k, :] for k in range(1, m)], -2)
+    squares = gaps.square() if weight is None else gaps.square() * weight
+    return ScoreTerms(confinement, distance(squares.sum(-1), at).mean(-1))
