@@ -183,15 +183,7 @@ def dry_run(request: TableRequest, estimator: Any, table: Table, n_fits: int) ->
         started = time.perf_counter()
         short.fit(table.frame)
         times.append(time.perf_counter() - started)
-    steps = (
-        estimator.n_steps + estimator.n_egm_steps
-        if is_bgm
-        else int(
-            find_method(request.method, table_methods())[1](
-                **{k: v for k, v in estimator.get_params().items() if k not in _NOT_OPTIONS}
-            ).value("n_training_steps")
-        )
-    )
+    steps = _training_steps(request, estimator)
     estimate = n_fits * (times[0] + max(times[1] - times[0], 0.0) / 40 * steps)
     n, d = table.rows.values.shape
     facts = {
@@ -210,3 +202,12 @@ def dry_run(request: TableRequest, estimator: Any, table: Table, n_fits: int) ->
         f"would run {request.method} on {n:,} rows and {d} columns into {request.out}/: about "
         f"{estimate:.0f} s for the training. Nothing was written."
     )
+
+
+def _training_steps(request: TableRequest, estimator: Any) -> int:
+    """Count the updates of a fit; DDDM calls those of the sampler n_steps."""
+    if request.method == "bgm":
+        return estimator.n_steps + estimator.n_egm_steps
+    _, config = find_method(request.method, table_methods())
+    options = {k: v for k, v in estimator.get_params().items() if k not in _NOT_OPTIONS}
+    return int(config(**options).value("n_training_steps"))

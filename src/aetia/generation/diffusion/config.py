@@ -147,6 +147,11 @@ class DDDMConfig:
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         self.the_schedule()
         self.the_distance()
+        if self.value("network") == "residual" and len(set(self.value("hidden_units"))) != 1:
+            raise InputError(
+                f"DDDMConfig: a residual network has one width, got hidden_units="
+                f"{self.value('hidden_units')}; repeat it, or set network='plain'."
+            )
         if isinstance(self.interaction, str):
             if self.interaction != "annealed":
                 raise InputError(

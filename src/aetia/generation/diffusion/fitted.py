@@ -17,7 +17,7 @@ from aetia.generation.diffusion.networks import VectorDenoiser
 from aetia.generation.diffusion.sampler import reverse_chain, time_grid
 from aetia.generation.diffusion.table import Codec
 
-__all__ = ["Fitted", "draw_targets"]
+__all__ = ["Fitted", "draw_targets", "pattern_of", "steps_of"]
 
 _NUMBERS_AT_ONCE = 2_000_000
 """Rows times hidden width that a call of the network sees at once: what bounds memory."""
@@ -65,7 +65,7 @@ def draw_targets(
     network, device = fit.network, fit.device
     column_of = torch.from_numpy(fit.codec.column_of).to(device)
     schedule, churn = config.the_schedule(), float(config.value("churn"))
-    size = max(_NUMBERS_AT_ONCE // 128, 1)
+    size = max(_NUMBERS_AT_ONCE // max(config.value("hidden_units")), 1)
     out = []
     for start in range(0, len(rows), size):
         some = rows[start : start + size].to(device)

@@ -19,7 +19,14 @@ from aetia.generation.diffusion.networks import (
 from aetia.generation.diffusion.objective import Noised, Objective
 from aetia.training import Phase, Trained, TrainingConfig, minibatches, train
 
-__all__ = ["TableTask", "build_network", "context_of", "fit_denoiser", "objective_of"]
+__all__ = [
+    "TableTask",
+    "build_network",
+    "context_of",
+    "fit_denoiser",
+    "held_out_rows",
+    "objective_of",
+]
 
 _MOST_HELD_OUT = 1000
 _N_VALIDATIONS = 20
