@@ -1,5 +1,6 @@
 """Causal models with known truth: random graphs, mechanisms, noise, interventions, streams."""
 
+from aetia.scm.corruption import Corruption, corrupt
 from aetia.scm.distance import family_distance
 from aetia.scm.effect_designs import EFFECT_DESIGNS, simulate_study
 from aetia.scm.family import Family, TaskSize
@@ -52,6 +53,7 @@ __all__ = [
     "SCM",
     "AdditiveMechanism",
     "Blocks",
+    "Corruption",
     "EdgeCoins",
     "Family",
     "FixedTasks",
@@ -87,6 +89,7 @@ __all__ = [
     "TaskSize",
     "TaskStream",
     "Tasks",
+    "corrupt",
     "family_distance",
     "overlap",
     "random_linear",
