@@ -1,0 +1,324 @@
+r"""Maximum likelihood of the state space by expectation maximisation, accelerated.
+
+The moments of the clean states come out free of sensor noise (errors in variables), drift and gaps:
+no interpolation, which would look into the future and manufacture edges. A plain EM step for the
+sensor variances is slow where they are weakly identified, so steps are extrapolated (SQUAREM, Varadhan
+and Roland, 2008, scheme S3) and kept when the likelihood rises.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from aetia.discovery.rcgnn.linear.outliers import outlying
+from aetia.discovery.rcgnn.linear.state_space import (
+    Patterns,
+    Smoothed,
+    StateSpace,
+    patterns_of,
+    smooth,
+)
+
+__all__ = ["CleanMoments", "FittedStates", "Readings", "clean_moments", "em_step", "fit_states"]
+
+_SMALLEST_VARIANCE = 1e-3
+"""Of sensor noise, where readings have variance 1: below it nothing is gained."""
+
+
+class Readings(NamedTuple):
+    """Windows of standardised readings, ready for the smoother."""
+
+    values: Float[Tensor, "n time d"]
+    observed: Bool[Tensor, "n time d"]
+    live: Bool[Tensor, "n time"]
+    """False for rows after the end of a short window."""
+    regime: Int[Tensor, " n"]
+
+
+class CleanMoments(NamedTuple):
+    """Second moments of the states, window by window."""
+
+    moments: Float[Tensor, "n p p"]
+    """Sums over time of E[z z'], z = (s_t, s_{t-1}, ...)."""
+    steps: Float[Tensor, " n"]
+    """How many steps were summed."""
+    information: Float[Tensor, " d"]
+    """Share of the innovations of each sensor that the readings determine."""
+
+
+class FittedStates(NamedTuple):
+    """A fitted state space with its states."""
+
+    model: StateSpace
+    level: Float[Tensor, "k d"]
+    """Mean of each sensor in each regime."""
+    observed: Bool[Tensor, "n time d"]
+    """Without the readings that were taken for outliers."""
+    patterns: Patterns
+    smoothed: Smoothed
+    moments: CleanMoments
+    n_outliers: int
+
+
+def fit_states(
+    readings: Readings,
+    *,
+    n_lags: int,
+    drift: bool,
+    outlier_score: float | None,
+    start: StateSpace | None = None,
+    n_cycles: int = 12,
+    n_own_cycles: int = 4,
+) -> FittedStates:
+    """Fit the state space.
+
+    Args:
+        readings: Standardised readings.
+        n_lags: Longest lag.
+        drift: Whether sensors drift.
+        outlier_score: Readings this many standard deviations from what all others say are set
+            aside; None keeps all.
+        start: Where to start; None starts from the variances.
+        n_cycles: Accelerated steps with one noise variance for all sensors, which is well
+            identified.
+        n_own_cycles: Further ones with a variance for each sensor.
+
+    Returns:
+        Parameters, states and their moments.
+    """
+    observed, patterns = readings.observed, patterns_of(readings.observed)
+    level = _first_level(readings, observed)
+    model = _start(readings, observed, level, n_lags) if start is None else start
+    if drift and model.drift_variance is None:
+        model = model._replace(drift_variance=torch.full_like(model.sensor_variance, 0.01))
+    x = _centred(readings, level)
+    for _ in range(4 if start is None else 0):
+        model = em_step(x, observed, readings.live, patterns, model, common=True)[0]
+    total = n_cycles + n_own_cycles
+    for cycle in range(total):
+        if outlier_score is not None and cycle in (2, 5, 8, n_cycles):
+            smoothed = smooth(x, patterns, model)
+            wild = outlying(
+                x, readings.observed, observed, patterns, model, smoothed, outlier_score
+            )
+            observed = readings.observed & ~wild
+            patterns = patterns_of(observed)
+        common = cycle < n_cycles
+        first, smoothed = em_step(x, observed, readings.live, patterns, model, common=common)
+        level = level + _means_by_regime(smoothed.mean[..., : model.d], readings)
+        x = _centred(readings, level)
+        second, at_first = em_step(x, observed, readings.live, patterns, first, common=common)
+        guess = _extrapolated(model, first, second)
+        model = second
+        if guess is not None:
+            third, at_guess = em_step(x, observed, readings.live, patterns, guess, common=common)
+            if at_guess.log_likelihood >= at_first.log_likelihood:
+                model = third
+    smoothed = smooth(x, patterns, model)
+    return FittedStates(
+        model,
+        level,
+        observed,
+        patterns,
+        smoothed,
+        clean_moments(smoothed, patterns, readings.live, model),
+        int((readings.observed & ~observed).sum()),
+    )
+
+
+def em_step(
+    x: Float[Tensor, "n time d"],
+    observed: Bool[Tensor, "n time d"],
+    live: Bool[Tensor, "n time"],
+    patterns: Patterns,
+    model: StateSpace,
+    *,
+    common: bool = False,
+    keep_sensors: bool = False,
+) -> tuple[StateSpace, Smoothed]:
+    """Update all parameters once (Shumway and Stoffer, 1982).
+
+    Args:
+        x: Centred readings.
+        observed: Cells that count.
+        live: Rows that exist.
+        patterns: Of ``observed``.
+        model: Current parameters.
+        common: Whether all sensors have the same noise variance.
+        keep_sensors: Whether noise and drift of the sensors stay as they are.
+
+    Returns:
+        New parameters, and what was smoothed with the current ones.
+    """
+    smoothed = smooth(x, patterns, model)
+    d, n_lags = model.d, model.n_lags
+    clean = clean_moments(smoothed, patterns, live, model)
+    mean = clean.moments.sum(0) / clean.steps.sum()
+    now, past, both = mean[:d, :d], mean[d:, d:], mean[:d, d:]
+    slopes = torch.linalg.solve(past, both.mT).mT
+    innovation = now - slopes @ both.mT
+    innovation = 0.5 * (innovation + innovation.mT) + 1e-8 * torch.eye(d).to(x)
+    new = model._replace(
+        coefficients=slopes.unflatten(1, (n_lags, d)).transpose(0, 1).contiguous(),
+        innovation=innovation,
+    )
+    if keep_sensors:
+        return new, smoothed
+    readout = model.readout()
+    variance = torch.einsum("jk,utkl,jl->utj", readout, smoothed.covariance, readout)
+    gaps = (x - smoothed.mean @ readout.mT).square() + variance[patterns.which]
+    squares, counts = torch.where(observed, gaps, 0.0).sum((0, 1)), observed.sum((0, 1))
+    own = squares / counts.clamp_min(1)
+    pooled = (squares.sum() / counts.sum()).expand(d)
+    new = new._replace(sensor_variance=(pooled if common else own).clamp_min(_SMALLEST_VARIANCE))
+    if model.drift_variance is not None:
+        steps = _drift_steps(smoothed, patterns, live, model)
+        new = new._replace(drift_variance=steps.mean().expand(d).clamp_min(1e-6))
+    return new, smoothed
+
+
+def clean_moments(
+    smoothed: Smoothed, patterns: Patterns, live: Bool[Tensor, "n time"], model: StateSpace
+) -> CleanMoments:
+    """Sum the second moments of the states over the steps of each window.
+
+    Args:
+        smoothed: States given the readings.
+        patterns: Of the readings.
+        live: Rows that exist.
+        model: Parameters the states were smoothed with.
+
+    Returns:
+        Moments of (s_t, s_{t-1}, ..., s_{t-L}), for t with a row before it.
+    """
+    d, k = model.d, model.d * model.n_lags
+    counted = live[:, 1:] & live[:, :-1]
+    weight = counted.to(smoothed.mean)
+    z = torch.cat([smoothed.mean[:, 1:, :d], smoothed.mean[:, :-1, :k]], -1)
+    moments = torch.einsum("nti,nt,ntj->nij", z, weight, z)
+    # Windows of one pattern may still end at different rows.
+    groups, which = torch.unique(
+        torch.cat([patterns.which[:, None], counted.sum(1, keepdim=True)], 1),
+        dim=0,
+        return_inverse=True,
+    )
+    rows = torch.arange(counted.shape[1], device=live.device) < groups[:, 1:]
+    at = groups[:, 0]
+    now = _sum_time(smoothed.covariance[:, 1:, :d, :d], at, rows)
+    past = _sum_time(smoothed.covariance[:, :-1, :k, :k], at, rows)
+    both = _sum_time(smoothed.cross[:, :, :d, :k], at, rows)
+    spread = torch.cat([torch.cat([now, both], -1), torch.cat([both.mT, past], -1)], -2)
+    slopes = torch.cat(tuple(model.coefficients), -1)
+    innovations = z[..., :d] - z[..., d:] @ slopes.mT
+    squares = torch.einsum("ntj,nt->j", innovations.square(), weight) / weight.sum()
+    information = (squares / model.innovation.diagonal()).clamp(0.02, 1.0)
+    return CleanMoments(moments + spread[which], weight.sum(1), information)
+
+
+def _sum_time(blocks: Tensor, at: Tensor, rows: Tensor) -> Tensor:
+    return torch.einsum("gtij,gt->gij", blocks[at], rows.to(blocks))
+
+
+def _drift_steps(
+    smoothed: Smoothed, patterns: Patterns, live: Tensor, model: StateSpace
+) -> Float[Tensor, " d"]:
+    """Compute the mean square of the steps of each drift."""
+    d, rho = model.d, model.drift_memory
+    c = smoothed.mean[..., -d:]
+    spread = smoothed.covariance[:, :, -d:, -d:].diagonal(dim1=-2, dim2=-1)[patterns.which]
+    cross = smoothed.cross[:, :, -d:, -d:].diagonal(dim1=-2, dim2=-1)[patterns.which]
+    squares = c.square() + spread
+    steps = squares[:, 1:] + rho**2 * squares[:, :-1] - 2 * rho * (c[:, 1:] * c[:, :-1] + cross)
+    counted = (live[:, 1:] & live[:, :-1]).unsqueeze(-1)
+    return torch.where(counted, steps, 0.0).sum((0, 1)) / counted.sum()
+
+
+def _centred(readings: Readings, level: Tensor) -> Tensor:
+    x = readings.values - level[readings.regime].unsqueeze(1)
+    return torch.where(readings.observed, x, 0.0)
+
+
+def _first_level(readings: Readings, observed: Tensor) -> Tensor:
+    n_regimes = int(readings.regime.max()) + 1
+    x = torch.where(observed, readings.values, 0.0).sum(1)
+    sums = x.new_zeros(n_regimes, x.shape[1]).index_add(0, readings.regime, x)
+    counts = x.new_zeros(n_regimes, x.shape[1]).index_add(0, readings.regime, observed.sum(1).to(x))
+    return sums / counts.clamp_min(1)
+
+
+def _means_by_regime(states: Tensor, readings: Readings) -> Tensor:
+    """Average the states of each regime: what its level still lacks."""
+    n_regimes = int(readings.regime.max()) + 1
+    weight = readings.live.to(states)
+    sums = torch.einsum("ntj,nt->nj", states, weight)
+    total = states.new_zeros(n_regimes, states.shape[-1]).index_add(0, readings.regime, sums)
+    counts = states.new_zeros(n_regimes).index_add(0, readings.regime, weight.sum(1))
+    return total / counts.clamp_min(1)[:, None]
+
+
+def _start(readings: Readings, observed: Tensor, level: Tensor, n_lags: int) -> StateSpace:
+    """Start from pairwise-complete covariances within a step and some memory."""
+    x, seen = _centred(readings, level).flatten(0, 1), observed.flatten(0, 1).to(level)
+    covariance = x.mT @ x / (seen.mT @ seen).clamp_min(1)
+    values, vectors = torch.linalg.eigh(covariance)
+    d = x.shape[1]
+    coefficients = x.new_zeros(n_lags, d, d)
+    coefficients[0] = 0.5 * torch.eye(d).to(x)
+    return StateSpace(
+        coefficients,
+        0.6 * vectors @ torch.diag(values.clamp_min(0.05)) @ vectors.mT,
+        x.new_full((d,), 0.1),
+    )
+
+
+def _extrapolated(first: StateSpace, second: StateSpace, third: StateSpace) -> StateSpace | None:
+    """Extrapolate two EM steps (SQUAREM S3) in unconstrained coordinates."""
+    a, b, c = _free(first), _free(second), _free(third)
+    step, bend = b - a, c - 2 * b + a
+    length = -float(step.norm() / bend.norm().clamp_min(1e-12))
+    length = max(min(length, -1.0), -16.0)
+    if length == -1.0:
+        return None
+    guess = _bound(a - 2 * length * step + length**2 * bend, third)
+    largest = guess.sensor_variance.max()
+    if not math.isfinite(float(largest)) or float(largest) > 2.0:
+        return None
+    return guess if _is_stable(guess) else None
+
+
+def _is_stable(model: StateSpace) -> bool:
+    companion = model._replace(drift_variance=None).transition()
+    finite = bool(torch.isfinite(companion).all() and torch.isfinite(model.innovation).all())
+    return finite and float(torch.linalg.eigvals(companion).abs().max()) < 0.999
+
+
+def _free(model: StateSpace) -> Tensor:
+    factor = torch.linalg.cholesky(model.innovation)
+    parts = [
+        model.coefficients.flatten(),
+        factor.diagonal().log(),
+        factor.tril(-1).flatten(),
+        model.sensor_variance.log(),
+    ]
+    if model.drift_variance is not None:
+        parts.append(model.drift_variance.log())
+    return torch.cat(parts)
+
+
+def _bound(free: Tensor, like: StateSpace) -> StateSpace:
+    d, n_lags = like.d, like.n_lags
+    sizes = [n_lags * d * d, d, d * d, d]
+    pieces = free.split([*sizes, len(free) - sum(sizes)])
+    factor = torch.diag(pieces[1].exp()) + pieces[2].view(d, d)
+    drift = like.drift_variance
+    return like._replace(
+        coefficients=pieces[0].view(n_lags, d, d),
+        innovation=factor @ factor.mT,
+        sensor_variance=pieces[3].exp().clamp_min(_SMALLEST_VARIANCE),
+        drift_variance=None if drift is None else pieces[4].exp().clamp_min(1e-6),
+    )

@@ -1,0 +1,146 @@
+"""Stability selection: the search on half of the data, again and again."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from aetia.discovery.rcgnn.linear.expectation_maximisation import (
+    CleanMoments,
+    FittedStates,
+    Readings,
+    clean_moments,
+    em_step,
+)
+from aetia.discovery.rcgnn.linear.state_space import smooth
+from aetia.discovery.rcgnn.linear.structure_search import (
+    Found,
+    LaggedConstraints,
+    search_structure,
+)
+
+__all__ = ["Resampled", "graphs_of", "half_samples", "moment_variants", "resample_graphs"]
+
+
+class Resampled(NamedTuple):
+    """Graphs of the half-samples."""
+
+    within: Bool[Tensor, "s d d"]
+    lagged: Bool[Tensor, "s l d d"]
+    support: Float[Tensor, "m d d"]
+    """How well each edge (within the step, lag 1, ...) is supported: the mean over half-samples of
+    its odds given the rest of the graph, which tells apart edges that were never selected."""
+
+
+def half_samples(
+    regime: Int[np.ndarray, " n"], n_samples: int, share: float, rng: np.random.Generator
+) -> list[Int[np.ndarray, " k"]]:
+    """Draw windows without replacement, the same share of each regime.
+
+    Args:
+        regime: Of each window; windows are in the order of time.
+        n_samples: How many samples.
+        share: Of the windows of a regime.
+        rng: Source of randomness.
+
+    Returns:
+        Numbers of windows.
+    """
+    groups = [np.flatnonzero(regime == e) for e in np.unique(regime)]
+    sizes = [max(round(share * len(g)), 1) for g in groups]
+    return [
+        np.concatenate(
+            [rng.choice(g, size, replace=False) for g, size in zip(groups, sizes, strict=True)]
+        )
+        for _ in range(n_samples)
+    ]
+
+
+def moment_variants(
+    fitted: FittedStates,
+    readings: Readings,
+    *,
+    n_variants: int,
+    spread: float,
+    generator: torch.Generator,
+    n_steps: int = 6,
+) -> list[CleanMoments]:
+    """Fit again with other noise variances of the sensors, which data determine only roughly.
+
+    Edges that hold for one value of a noise variance alone are artefacts; over the variants they
+    are unstable. These are the multiple imputations: the states between and behind the readings
+    differ as well.
+
+    Args:
+        fitted: The best fit, the first variant.
+        readings: What it was fitted to.
+        n_variants: How many, the best fit included.
+        spread: Standard deviation of the logarithm of each variance.
+        generator: Source of randomness.
+        n_steps: EM steps of each further variant.
+
+    Returns:
+        Moments of the clean states, by variant.
+    """
+    variants = [fitted.moments]
+    x = readings.values - fitted.level[readings.regime].unsqueeze(1)
+    x = torch.where(fitted.observed, x, 0.0)
+    for _ in range(n_variants - 1):
+        draw = torch.randn(fitted.model.d, generator=generator, dtype=x.dtype)
+        model = fitted.model
+        noise = (model.sensor_variance * (spread * draw).exp()).clamp_min(1e-3)
+        model = model._replace(sensor_variance=noise)
+        for _ in range(n_steps):
+            model, _ = em_step(
+                x, fitted.observed, readings.live, fitted.patterns, model, keep_sensors=True
+            )
+        smoothed = smooth(x, fitted.patterns, model)
+        variants.append(clean_moments(smoothed, fitted.patterns, readings.live, model))
+    return variants
+
+
+def resample_graphs(
+    variants: list[CleanMoments],
+    samples: list[Int[np.ndarray, " k"]],
+    constraints: LaggedConstraints,
+    *,
+    penalty: float,
+) -> Resampled:
+    """Search a graph on every sample, each with the next variant of the moments.
+
+    Args:
+        variants: Moments of the clean states.
+        samples: Numbers of windows.
+        constraints: What is known.
+        penalty: As for :func:`search_structure`.
+
+    Returns:
+        The graphs, cause in rows.
+    """
+    moments, n = [], []
+    for k, rows in enumerate(samples):
+        variant = variants[k % len(variants)]
+        steps = variant.steps[rows].sum()
+        moments.append(variant.moments[rows].sum(0) / steps)
+        n.append((steps * variant.information).clamp_min(20.0))
+    found = search_structure(torch.stack(moments), torch.stack(n), constraints, penalty=penalty)
+    return graphs_of(found)
+
+
+def graphs_of(found: Found) -> Resampled:
+    """Split candidates by lag and put causes in rows.
+
+    Args:
+        found: Graphs by target and candidate.
+
+    Returns:
+        Graphs within the step and at each lag.
+    """
+    d = found.parents.shape[1]
+    by_lag = found.parents.unflatten(-1, (-1, d)).permute(0, 2, 3, 1)
+    support = torch.sigmoid(found.evidence).mean(0).unflatten(-1, (-1, d)).permute(1, 2, 0)
+    return Resampled(by_lag[:, 0], by_lag[:, 1:], support)
