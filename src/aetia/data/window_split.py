@@ -243,8 +243,9 @@ def _too_few(windows: Windows, places: _Places, gap: int | None) -> InputError:
     if counts[worst][0] >= 3:
         return InputError(
             f"each regime has 3 windows that are {apart} steps apart, but regimes follow each "
-            f"other so closely that no split keeps the parts of all of them apart (tightest: {label}, "
-            f"stretches of up to {spans[worst]} steps). Pass a smaller gap, or a shorter length."
+            "other so closely that no split keeps the parts of all of them apart (tightest: "
+            f"{label}, stretches of up to {spans[worst]} steps). Pass a smaller gap, or a shorter "
+            "length."
         )
     fits = _length_that_fits(spans[worst], windows.length, gap)
     advice = (
