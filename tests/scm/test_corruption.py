@@ -315,6 +315,13 @@ def test_spells_have_the_asked_share_and_length(rate, length):
         assert fails.sum() / spells == pytest.approx(length, rel=4.5 / np.sqrt(spells))
 
 
+def test_the_share_of_failing_steps_holds_from_the_first_step_on():
+    """4,000 starts, 4.5 binomial errors."""
+    generator = np.random.default_rng(0)
+    starts = [failing(1, Failures(rate=0.2), generator)[0] for _ in range(4000)]
+    assert abs(np.mean(starts) - 0.2) < 4.5 * np.sqrt(0.2 * 0.8 / 4000)
+
+
 def test_failing_from_the_first_step_holds_the_first_reading():
     x = np.array([np.nan, 3.0, 4.0, 5.0, np.nan, 6.0, 7.0])
     fails = np.array([True, True, True, False, True, True, False])
