@@ -25,6 +25,7 @@ from aetia.graphs.equivalence import cpdag, markov_equivalent, skeleton, v_struc
 from aetia.graphs.knowledge import Constraints, Knowledge
 from aetia.graphs.laws import GRAPH_LAWS, ErdosRenyi, GraphLaw, ScaleFree, UniformDAGs
 from aetia.graphs.orders import is_acyclic, on_cycle, topological_order, transitive_closure
+from aetia.graphs.retrieval import oracle_f1, retrieval_scores
 from aetia.graphs.separation import d_separated
 from aetia.graphs.sortability import r2_sortability, varsortability
 
@@ -55,8 +56,10 @@ __all__ = [
     "n_dags",
     "on_cycle",
     "perron_radius",
+    "oracle_f1",
     "power_trace",
     "r2_sortability",
+    "retrieval_scores",
     "shd",
     "sid",
     "skeleton",
