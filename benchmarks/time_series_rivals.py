@@ -2,12 +2,12 @@
 
     PYTHON benchmarks/time_series_rivals.py IN.npz OUT.json [--methods pcmci+ ...]
 
-PYTHON is an environment with tigramite, dagma, gcastle and lingam, which need not hold aetia: tigramite
-is GPL, gcastle switches torch's default dtype, lingam pins old libraries. IN.npz holds ``x``
-[windows, time, d] with NaN for missing cells and ``regime`` [windows]. Every method sees standardised
-readings, one fixed set of options, and no truth: PCMCI+ with partial correlation, alpha .01, lag 1, with
-linear interpolation and with its native missing flag; J-PCMCI+ with a dummy for the regime; DAGMA and
-NOTEARS (l1 .03, edges above .3) on the rows; VARLiNGAM (edges above .15).
+PYTHON is an environment with tigramite, dagma, gcastle and lingam, which need not hold aetia:
+tigramite is GPL, gcastle switches torch's default dtype, lingam pins old libraries. IN.npz holds
+``x`` [windows, time, d] with NaN for missing cells and ``regime`` [windows]. Every method sees
+standardised readings, one fixed set of options, and no truth: PCMCI+ with partial correlation,
+alpha .01, lag 1, with linear interpolation and with its native missing flag; J-PCMCI+ with a dummy
+for the regime; DAGMA and NOTEARS (l1 .03, edges above .3) on the rows; VARLiNGAM (edges above .15).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def joint_pcmci(x: np.ndarray, regime: np.ndarray) -> tuple[np.ndarray, np.ndarr
     vector[first] = [(i, 0) for i in range(first, first + length)]
     vector[first + 1] = [(i, 0) for i in range(first + length, first + length + n)]
     frame = pp.DataFrame(data, vector_vars=vector, analysis_mode="multiple")
-    kind = {i: "system" for i in range(d)} | {i: "space_context" for i in range(d, first)}
+    kind = dict.fromkeys(range(d), "system") | dict.fromkeys(range(d, first), "space_context")
     kind |= {first: "time_dummy", first + 1: "space_dummy"}
     method = JPCMCIplus(
         dataframe=frame,
