@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 from aetia.training.health import COMMON_SIGNALS, Healthy, verdicts
 
@@ -87,11 +87,10 @@ def series(rows: Sequence[Row], name: str) -> list[tuple[int, float]]:
     Returns:
         Step and value.
     """
-    pairs = ((int(r["step"]), r.get(name)) for r in rows)
-    return [(step, float(v)) for step, v in pairs if _is_number(v)]
+    return [(int(r["step"]), float(r[name])) for r in rows if _is_number(r.get(name))]
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and math.isfinite(value)
 
 

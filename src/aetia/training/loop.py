@@ -81,8 +81,8 @@ def train(
         signals: Healthy ranges of the method's signals.
         signals_of: ``signals_of(module)`` gives more signals of the weights as they are at a row of
             the record: edge counts, entropies, multipliers.
-        evaluate: ``evaluate(module, step)`` gives numbers of an outsider, who may know the truth, at
-            validations. They are recorded as ``external``, and nothing in training looks at them.
+        evaluate: ``evaluate(module, step)`` gives numbers of an outsider, who may know the truth,
+            at validations. They are recorded as ``external``; nothing in training looks at them.
         facts: Plain values for the summary, such as ``data_stats``.
         trackers: Follow the record; they are closed at the end.
         identity: Plain values that must not change between a checkpoint and its resumption.

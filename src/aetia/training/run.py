@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,8 @@ from aetia.training.parameter_groups import (
     parameter_groups,
 )
 from aetia.training.phase import Phase
-from aetia.training.plateau import Plateau, follow
+from aetia.training.plateau import follow
+from aetia.training.progress import Progress
 from aetia.training.schedule import learning_rate
 from aetia.version import __version__
 
@@ -71,34 +72,6 @@ class Trained:
     rows: list[dict[str, Any]] = field(default_factory=list)
     n_skipped: int = 0
     findings: list[Finding] = field(default_factory=list)
-
-
-@dataclass
-class Progress:
-    """What a checkpoint holds besides weights and optimisers."""
-
-    step: int = 0
-    best_value: float | None = None
-    best_step: int | None = None
-    best_metrics: dict[str, float] = field(default_factory=dict)
-    n_since_best: int = 0
-    plateau: Plateau = Plateau()
-    n_skipped: int = 0
-    n_skipped_in_a_row: dict[str, int] = field(default_factory=dict)
-    last_finite_step: int = 0
-    rate_factor: float = 1.0
-
-    def plain(self) -> dict[str, Any]:
-        """List the fields as what a checkpoint can hold."""
-        return {**vars(self), "plateau": tuple(self.plateau)}
-
-    @classmethod
-    def of(cls, content: Mapping[str, Any]) -> Progress:
-        """Read the fields of a checkpoint; those that older versions had are passed over."""
-        known = {f.name: content[f.name] for f in fields(cls) if f.name in content}
-        if "plateau" in known:
-            known["plateau"] = Plateau(*known["plateau"])
-        return cls(**known)
 
 
 class Run:
@@ -254,8 +227,8 @@ class Run:
                     f"the last {count} updates{of_phase} had a gradient that is not finite, up to "
                     f"step {progress.step}; the last healthy step was {progress.last_finite_step}"
                     f"{lowered}. The best weights, or the last finite ones, are in the module. "
-                    f"Lower learning_rate={rate:.3g} or clip_norm, standardise the inputs, and look "
-                    "in the loss for logarithms, roots and quotients of zero."
+                    f"Lower learning_rate={rate:.3g} or clip_norm, standardise the inputs, and "
+                    "look in the loss for logarithms, roots and quotients of zero."
                 )
 
     def _attributions(self, phase: Phase, k: int, batch: Any) -> dict[str, float]:

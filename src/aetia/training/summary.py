@@ -14,7 +14,7 @@ from aetia.results import plain_json, write_atomically
 from aetia.training.config import TrainingConfig
 from aetia.training.diagnosis import Finding, series
 from aetia.training.health import Healthy, strict
-from aetia.training.run import Progress
+from aetia.training.progress import Progress
 
 __all__ = ["SUMMARY_FILE", "check_facts", "seed_record", "summarise", "write_summary"]
 
