@@ -205,6 +205,8 @@ def test_a_dominating_term_is_named_unless_it_is_the_objective():
     assert "'sparse' holds 95%" in finding.text
     assert "Lower the weight of 'sparse'" in finding.advice
     assert not found(rows(0.9, objective="recon"), "AH007")
+    cut_off = rows(0.95, objective="recon", **{"objective_gradient/structure": 0.0})
+    assert "Lower" not in only(cut_off, "AH007").advice
     assert not found(rows(0.95, objective="sparse"), "AH007")
     assert not found(rows(0.95), "AH007")
 
@@ -236,6 +238,7 @@ def test_what_outsiders_say_is_reported_as_such_and_only_if_they_spoke():
     ]
     assert only(rows, "AH009").severity == "look"
     assert "threshold" in only(rows, "AH009").advice
+    assert only([r | {"edge_count": 0.0} for r in rows], "AH009").advice == ""
     assert "9 at first, 27 last" in only(rows, "AH010").text
     assert only(rows, "AH010").severity == "look"
 

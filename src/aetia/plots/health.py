@@ -18,7 +18,7 @@ __all__ = ["plot_record", "plot_shares"]
 Curve = tuple[Sequence[float], Sequence[float]]
 
 _COLOURS = (BLUE, ORANGE, "#2d7d46", "#7a4fa3", "#b3261e", "#2a8c99", "#a38a1f", GREY)
-_SIZE = (5.0, 3.0)
+_SIZE = (4.2, 2.8)
 
 
 def plot_record(

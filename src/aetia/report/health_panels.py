@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
@@ -27,6 +28,8 @@ _OF_THE_LOOP = {
     "seconds",
 }
 _MOST_POINTS = 400
+_LABEL = re.compile(r"\b(raw|lambda|objective_gradient|clipped_share)/")
+"""What the title of a panel says already."""
 
 
 def health_panels(
@@ -80,7 +83,9 @@ def health_panels(
         ],
         "Pace": [
             _record(steps, ["learning_rate"], "learning rate"),
-            _record(steps, ["skipped_steps"], "steps skipped so far"),
+            _record(steps, ["skipped_steps"], "steps skipped so far")
+            if any(r.get("skipped_steps") for r in steps)
+            else None,
             _record(steps, ["tasks_per_second"], "rows or tasks a second"),
         ],
         "Signals of the method": [
@@ -232,7 +237,7 @@ def _record(
     for key in keys:
         having = [r for r in rows if _is_number(r.get(key))]
         if having:
-            label = (labels or {}).get(key, key)
+            label = (labels or {}).get(key, _LABEL.sub("", key))
             curves[label] = ([r["step"] for r in having], [_value(r, key) for r in having])
     if not curves:
         return None

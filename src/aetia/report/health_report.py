@@ -97,15 +97,19 @@ def health_in_words(
     if summary.get("aborted"):
         verdict = "Training gave up."
     elif bad:
-        verdict = "Training is not healthy."
+        verdict = f"Training is not healthy: {_count(len(bad), 'finding')} must be dealt with."
     elif look:
-        verdict = f"Training is mostly healthy; {len(look)} finding(s) deserve a look."
+        verdict = f"Training is mostly healthy; {_count(len(look), 'finding')} to look at."
     else:
         verdict = "Training is healthy."
-    words = [verdict, *[f"{f.text} {f.advice}".strip() for f in (bad or look)[:3]]]
+    words = [verdict]
     if not summary:
         words.append(f"The run had not ended at step {last['step']}, or did not say so.")
     return words
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _ranges(stored: Mapping[str, Any]) -> dict[str, Healthy]:

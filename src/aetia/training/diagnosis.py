@@ -70,7 +70,7 @@ def diagnose(rows: Sequence[Row], *, signals: Mapping[str, Healthy] | None = Non
         *_edges(steps, ranges),
         *_domination(steps),
         *_threshold(steps, rows),
-        *_outsiders(rows),
+        *_outsiders(steps, rows),
         *_other_signals(steps[-1], ranges),
     ]
     order = {"bad": 0, "look": 1, "good": 2}
@@ -190,7 +190,7 @@ def _progress(steps: Sequence[Row], rows: Sequence[Row]) -> Iterator[Finding]:
         else:
             rate = float(steps[-1]["learning_rate"])
             overfits = ""
-            if held_out and trained and trained[-1][1] < _at(trained, best_step):
+            if held_out and trained and trained[-1][1] < 0.99 * _at(trained, best_step):
                 overfits = " while the training loss went on falling"
             yield Finding(
                 "AH004",
@@ -293,6 +293,7 @@ def _domination(steps: Sequence[Row]) -> Iterator[Finding]:
     for key, of_phase in _of_phases(last, "objective"):
         objective, prefix = last[key], key.removesuffix("objective")
         start = f"{prefix}gradient_share/"
+        is_cut_off = last.get(f"{prefix}objective_gradient/structure") == 0
         for name in (k.removeprefix(start) for k in last if k.startswith(start)):
             share = last[start + name]
             if name != objective and _is_number(share) and share > _DOMINATING:
@@ -301,7 +302,9 @@ def _domination(steps: Sequence[Row]) -> Iterator[Finding]:
                     "bad",
                     f"{name!r} holds {_percent(share)} of the gradient{of_phase}, which leaves "
                     f"little for the objective {objective!r}.",
-                    f"Lower the weight of {name!r}{_weights_in_force(last)}.",
+                    "Connect the objective to the structure first."
+                    if is_cut_off
+                    else f"Lower the weight of {name!r}{_weights_in_force(last)}.",
                 )
 
 
@@ -325,22 +328,24 @@ def _external(rows: Sequence[Row]) -> list[Row]:
     return [{"step": r["step"], **r["external"]} for r in rows if r.get("external")]
 
 
-def _outsiders(rows: Sequence[Row]) -> Iterator[Finding]:
+def _outsiders(steps: Sequence[Row], rows: Sequence[Row]) -> Iterator[Finding]:
     """Report what an evaluator with the truth said; training did not see it."""
     outside = _external(rows)
+    has_edges = bool(steps[-1].get("edge_count", 1.0))
     for name in ("val_f1", "f1"):
         values = series(outside, name)
         if values:
             last = values[-1][1]
             fine = last > USUAL_RANGES["val_f1"][0]
+            advice = (
+                "With edges present that is a matter of the threshold, or of the method; compare "
+                "with the F1 of a random graph of equal density."
+            )
             yield Finding(
                 "AH009",
                 "good" if fine else "look",
                 f"Against the truth that an outside evaluator holds: F1 {last:.3g}.",
-                ""
-                if fine
-                else "An F1 of 0 with edges present is a matter of the threshold; compare "
-                "with the F1 of a random graph of equal density.",
+                advice if has_edges and not fine else "",
             )
     for name in ("val_shd", "shd"):
         values = series(outside, name)
