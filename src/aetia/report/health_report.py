@@ -71,7 +71,7 @@ def render_health_report(
             clip_norm=clip_norm or None,
             best_step=known.get("best_step"),
         ),
-        last=_last_row(steps[-1], {**COMMON_SIGNALS, **ranges}),
+        last=_last_row(steps[-1], ranges),
         metrics=_metrics(known, rows),
         facts=_facts(known),
         config=as_yaml(config) if config else "(written when the run ends)",
@@ -131,11 +131,7 @@ def _last_row(row: Mapping[str, Any], ranges: Mapping[str, Healthy]) -> list[dic
     for name, value in row.items():
         if name in ("verdicts", "step"):
             continue
-        low, high = USUAL_RANGES.get(name.rsplit("/", 1)[-1], (None, None))
-        if name in ranges and name not in USUAL_RANGES:
-            low, high = ranges[name].low, ranges[name].high
-        elif "objective_gradient/structure" in name:
-            low, high = math.ulp(0.0), math.inf
+        low, high = _range_of(name, ranges)
         is_number = isinstance(value, (int, float))
         fine = is_number and low is not None and high is not None and low <= value <= high
         verdict = "" if low is None else "ok" if fine else "outside"
@@ -150,6 +146,20 @@ def _last_row(row: Mapping[str, Any], ranges: Mapping[str, Healthy]) -> list[dic
             }
         )
     return out
+
+
+def _range_of(name: str, ranges: Mapping[str, Healthy]) -> tuple[float, float] | tuple[None, None]:
+    """Look a range up: the method's own first, then the usual ones, then those of the loop."""
+    last = name.rsplit("/", 1)[-1]
+    if name in ranges:
+        return ranges[name].low, ranges[name].high
+    if name.endswith("objective_gradient/structure"):
+        return math.ulp(0.0), math.inf
+    if last in USUAL_RANGES:
+        return USUAL_RANGES[last]
+    if name in COMMON_SIGNALS:
+        return COMMON_SIGNALS[name].low, COMMON_SIGNALS[name].high
+    return None, None
 
 
 def _range_text(low: float | None, high: float | None) -> str:
