@@ -19,16 +19,17 @@ def test_the_loss_is_the_sum_of_the_weighted_parts_and_raw_terms_are_what_they_w
     w = torch.tensor([1.0, -2.0], requires_grad=True)
     terms = {"recon": w.square().sum(), "sparse": w.abs().sum()}
     loss, parts = weigh(terms, LAMBDAS)
-    assert float(loss) == pytest.approx(10 * 5 + 0.01 * 3)
-    assert float(loss) == pytest.approx(float(parts["recon"] + parts["sparse"]))
+    assert float(loss.detach()) == pytest.approx(10 * 5 + 0.01 * 3)
+    summed = parts["recon"] + parts["sparse"]
+    assert float(loss.detach()) == pytest.approx(float(summed.detach()))
     assert float(parts["raw/recon"]) == 5.0
     assert float(parts["raw/sparse"]) == 3.0
     assert {k: float(parts[f"lambda/{k}"]) for k in LAMBDAS} == LAMBDAS
     live = {k for k, v in parts.items() if v.requires_grad}
     assert live == {"recon", "sparse"}
     (whole,) = torch.autograd.grad(loss, w, retain_graph=True)
-    (summed,) = torch.autograd.grad(parts["recon"] + parts["sparse"], w)
-    torch.testing.assert_close(whole, summed)
+    (of_parts,) = torch.autograd.grad(summed, w)
+    torch.testing.assert_close(whole, of_parts)
     torch.testing.assert_close(whole, 20 * w.detach() + 0.01 * w.detach().sign())
 
 

@@ -125,7 +125,7 @@ def _ranges(stored: Mapping[str, Any]) -> dict[str, Healthy]:
 
 
 def _last_row(row: Mapping[str, Any], ranges: Mapping[str, Healthy]) -> list[dict[str, str]]:
-    """Lay the last row out beside the healthy ranges."""
+    """Lay the last row out beside the healthy ranges, what is outside of them first."""
     said = row.get("verdicts") or {}
     out = []
     for name, value in row.items():
@@ -141,11 +141,11 @@ def _last_row(row: Mapping[str, Any], ranges: Mapping[str, Healthy]) -> list[dic
             {
                 "signal": name,
                 "last value": "not finite" if value is None else show(value),
-                "healthy": _range_text(low, high),
                 "verdict": verdict,
+                "healthy": _range_text(low, high),
             }
         )
-    return out
+    return sorted(out, key=lambda r: ("outside", "ok", "").index(r["verdict"]))
 
 
 def _range_of(name: str, ranges: Mapping[str, Healthy]) -> tuple[float, float] | tuple[None, None]:
