@@ -420,13 +420,18 @@ def corrupt(
 def report(
     run: Annotated[
         Path,
-        typer.Argument(help="Folder written by discover, effect, impute, generate or diffusion."),
+        typer.Argument(
+            help="Folder written by discover, effect, impute, generate, diffusion or experiment, "
+            "or any with a health.jsonl."
+        ),
     ],
 ) -> None:
-    """Make the HTML report of a run again, from what is saved in its folder."""
+    """Make the HTML report of a run again, and the page of its training's health."""
     from aetia.report import rebuild_report
 
-    typer.echo(str(rebuild_report(run)))
+    made = rebuild_report(run)
+    for page in dict.fromkeys([made, *sorted(run.glob("health*.html"))]):
+        typer.echo(str(page))
 
 
 @app.command(
