@@ -29,6 +29,8 @@ __all__ = ["CleanMoments", "FittedStates", "clean_moments", "em_step", "fit_stat
 
 _SMALLEST_VARIANCE = 1e-3
 """Of sensor noise, where readings have variance 1: below it nothing is gained."""
+_ENOUGH = 0.5
+"""Rise of the log-likelihood in a cycle below which there are no further ones."""
 
 
 class CleanMoments(NamedTuple):
@@ -90,26 +92,22 @@ def fit_states(
     x = _centred(readings, level)
     for _ in range(4 if start is None else 0):
         model = em_step(x, observed, readings.live, patterns, model, common=True)[0]
-    total = n_cycles + n_own_cycles
-    for cycle in range(total):
-        if outlier_score is not None and cycle in (2, 5, 8, n_cycles):
-            smoothed = smooth(x, patterns, model)
-            wild = outlying(
-                x, readings.observed, observed, patterns, model, smoothed, outlier_score
-            )
-            observed = readings.observed & ~wild
-            patterns = patterns_of(observed)
-        common = cycle < n_cycles
-        first, smoothed = em_step(x, observed, readings.live, patterns, model, common=common)
-        level = level + _means_by_regime(smoothed.mean[..., : model.d], readings)
-        x = _centred(readings, level)
-        second, at_first = em_step(x, observed, readings.live, patterns, first, common=common)
-        guess = _extrapolated(model, first, second)
-        model = second
-        if guess is not None:
-            third, at_guess = em_step(x, observed, readings.live, patterns, guess, common=common)
-            if at_guess.log_likelihood >= at_first.log_likelihood:
-                model = third
+    for common, cycles, checked in ((True, n_cycles, (2, 5, 8)), (False, n_own_cycles, (0,))):
+        before = -math.inf
+        for cycle in range(cycles):
+            if outlier_score is not None and cycle in checked:
+                seen = smooth(x, patterns, model)
+                wild = outlying(
+                    x, readings.observed, observed, patterns, model, seen, outlier_score
+                )
+                observed = readings.observed & ~wild
+                patterns, before = patterns_of(observed), -math.inf
+            model, smoothed = _cycle(x, observed, readings.live, patterns, model, common=common)
+            level = level + _means_by_regime(smoothed.mean[..., : model.d], readings)
+            x = _centred(readings, level)
+            if cycle > max(checked[0], 1) and smoothed.log_likelihood < before + _ENOUGH:
+                break
+            before = smoothed.log_likelihood
     smoothed = smooth(x, patterns, model)
     return FittedStates(
         model,
@@ -120,6 +118,25 @@ def fit_states(
         clean_moments(smoothed, patterns, readings.live, model),
         int((readings.observed & ~observed).sum()),
     )
+
+
+def _cycle(
+    x: Tensor,
+    observed: Tensor,
+    live: Tensor,
+    patterns: Patterns,
+    model: StateSpace,
+    *,
+    common: bool,
+) -> tuple[StateSpace, Smoothed]:
+    """Make two EM steps and extrapolate them; also return what the given model smoothed."""
+    first, smoothed = em_step(x, observed, live, patterns, model, common=common)
+    second, at_first = em_step(x, observed, live, patterns, first, common=common)
+    guess = _extrapolated(model, first, second)
+    if guess is None:
+        return second, smoothed
+    third, at_guess = em_step(x, observed, live, patterns, guess, common=common)
+    return (third if at_guess.log_likelihood >= at_first.log_likelihood else second), smoothed
 
 
 def em_step(
