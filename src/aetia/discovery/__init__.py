@@ -5,11 +5,13 @@ from aetia.discovery.avici import AVICI, AVICIConfig, AVICIOptions
 from aetia.discovery.bcnp import BCNP, BCNPConfig, BCNPOptions
 from aetia.discovery.dibs import DiBS, DiBSConfig, Schedule
 from aetia.discovery.exact import ExactConfig, ExactPosterior
+from aetia.discovery.rcgnn import RCGNN, RCGNNConfig
 
 __all__ = [
     "AVICI",
     "BCNP",
     "METHODS",
+    "RCGNN",
     "AVICIConfig",
     "AVICIOptions",
     "BCNPConfig",
@@ -19,6 +21,7 @@ __all__ = [
     "ExactConfig",
     "ExactPosterior",
     "Pretrained",
+    "RCGNNConfig",
     "Schedule",
 ]
 
@@ -27,5 +30,6 @@ METHODS: dict[str, tuple[type, type]] = {
     "exact": (ExactPosterior, ExactConfig),
     "avici": (AVICI, AVICIOptions),
     "bcnp": (BCNP, BCNPOptions),
+    "rcgnn": (RCGNN, RCGNNConfig),
 }
 """Name, as in ``--method``, to estimator and its options."""

@@ -17,7 +17,7 @@ from aetia.errors import DataWarning, InputError
 from aetia.graphs import Constraints, Knowledge
 from aetia.likelihoods import Moments
 
-__all__ = ["Accepts", "DiscoveryTable", "read_table"]
+__all__ = ["Accepts", "DiscoveryTable", "read_table", "statements_of"]
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def read_table(
             DataWarning,
             stacklevel=3,
         )
-    statements = _statements(knowledge)
+    statements = statements_of(knowledge)
     constraints = statements.constraints(data.names)
     constraints = constraints._replace(
         forbidden=constraints.forbidden | torch.eye(data.d, dtype=torch.bool)
@@ -160,7 +160,18 @@ def read_table(
     )
 
 
-def _statements(knowledge: Knowledge | Mapping[str, Any] | None) -> Knowledge:
+def statements_of(knowledge: Knowledge | Mapping[str, Any] | None) -> Knowledge:
+    """Read what the user knows.
+
+    Args:
+        knowledge: Statements, a mapping of them, or None.
+
+    Returns:
+        The statements.
+
+    Raises:
+        InputError: If it is neither.
+    """
     if knowledge is None:
         return Knowledge()
     if isinstance(knowledge, Knowledge):

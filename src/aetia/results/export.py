@@ -20,6 +20,7 @@ __all__ = [
     "describe_html",
     "edge_table",
     "greedy_dag",
+    "lagged_edge_table",
     "to_dot",
     "to_gml",
     "to_networkx",
@@ -51,6 +52,37 @@ def edge_table(
             "source": [names[k] for k in i],
             "target": [names[k] for k in j],
             "probability": probabilities[i, j],
+            "path_probability": paths[i, j],
+        }
+    )
+
+
+def lagged_edge_table(
+    by_lag: np.ndarray, paths: np.ndarray, names: Sequence[str], threshold: float
+) -> pd.DataFrame:
+    """List the edges of time series by name, the most probable first.
+
+    Args:
+        by_lag: Edge probabilities within the step, at lag 1, 2, ...
+        paths: Probabilities of directed paths at any lag.
+        names: Column names.
+        threshold: Smallest probability listed.
+
+    Returns:
+        Columns ``source``, ``target``, ``lag``, ``probability``, ``path_probability``; a variable's
+        own past is listed with itself as source.
+    """
+    import pandas as pd
+
+    lag, i, j = np.nonzero((by_lag >= threshold) & (by_lag > 0))
+    order = np.argsort(-by_lag[lag, i, j], kind="stable")
+    lag, i, j = lag[order], i[order], j[order]
+    return pd.DataFrame(
+        {
+            "source": [names[k] for k in i],
+            "target": [names[k] for k in j],
+            "lag": lag,
+            "probability": by_lag[lag, i, j],
             "path_probability": paths[i, j],
         }
     )

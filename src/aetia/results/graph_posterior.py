@@ -109,6 +109,30 @@ class GraphPosterior:
             return self.edge_marginals
         return np.einsum("s,sij->ij", self.weights, self.graphs)
 
+    def lagged_probabilities(self) -> Float[np.ndarray, "l d d"]:
+        """Compute the probability of every lagged edge; diagonals are a variable's own past.
+
+        Returns:
+            ``p[k, i, j]`` for i -> j, k + 1 steps later.
+
+        Raises:
+            InputError: If the posterior is not of time series.
+        """
+        if self.lagged is None:
+            raise InputError("this posterior has no lagged edges: the data were no time series.")
+        return np.einsum("s,slij->lij", self.weights, self.lagged)
+
+    def summary_probabilities(self) -> Float[np.ndarray, "d d"]:
+        """Compute the probability of an edge at any lag, between different variables.
+
+        Returns:
+            ``p[i, j]`` for i -> j; without lags the edge probabilities.
+        """
+        if self.lagged is None:
+            return self.edge_probabilities()
+        either = (self.graphs | self.lagged.any(1)) & ~np.eye(len(self.names), dtype=bool)
+        return np.einsum("s,sij->ij", self.weights, either)
+
     def edge_table(self, threshold: float = 0.0) -> pd.DataFrame:
         """List the edges by name, the most probable first.
 
@@ -116,8 +140,12 @@ class GraphPosterior:
             threshold: Leave out edges of smaller probability (and always those of zero).
 
         Returns:
-            Columns ``source``, ``target``, ``probability``, ``path_probability``.
+            Columns ``source``, ``target``, ``probability``, ``path_probability``; of time series
+            also ``lag``, and the path is one through edges at any lag.
         """
+        if self.lagged is not None:
+            by_lag = np.concatenate([self.edge_probabilities()[None], self.lagged_probabilities()])
+            return export.lagged_edge_table(by_lag, self._path_probabilities, self.names, threshold)
         return export.edge_table(
             self.edge_probabilities(), self._path_probabilities, self.names, threshold
         )
@@ -411,6 +439,9 @@ class GraphPosterior:
 
     @cached_property
     def _path_probabilities(self) -> np.ndarray:
+        if self.lagged is not None:
+            either = torch.from_numpy(self.graphs | self.lagged.any(1))
+            return np.einsum("s,sij->ij", self.weights, transitive_closure(either).numpy())
         graphs, mass = self.distinct()
         closure = transitive_closure(torch.from_numpy(graphs)).numpy()
         return np.einsum("s,sij->ij", mass, closure)

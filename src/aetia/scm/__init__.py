@@ -45,6 +45,12 @@ from aetia.scm.noise import Noise, NoiseMixture
 from aetia.scm.simulate import Simulated, Simulation, simulate, sortability_card
 from aetia.scm.stream import FixedTasks, Split, TaskFamily, TaskStream, overlap
 from aetia.scm.tasks import Tasks
+from aetia.scm.time_series import (
+    Regimes,
+    StructuralVAR,
+    random_structural_var,
+    simulate_lorenz96,
+)
 
 __all__ = [
     "EFFECT_DESIGNS",
@@ -80,11 +86,13 @@ __all__ = [
     "Periodic",
     "PostNonlinear",
     "PreferentialAttachment",
+    "Regimes",
     "Simulated",
     "Simulation",
     "SmallWorld",
     "Split",
     "Square",
+    "StructuralVAR",
     "TaskFamily",
     "TaskSize",
     "TaskStream",
@@ -94,7 +102,9 @@ __all__ = [
     "overlap",
     "random_linear",
     "random_mlp",
+    "random_structural_var",
     "simulate",
+    "simulate_lorenz96",
     "simulate_study",
     "sortability_card",
 ]

@@ -6,7 +6,6 @@ import numpy as np
 
 from aetia.data import Labelled, Truth, Windows
 from aetia.errors import InputError
-from aetia.options import check_positive
 from aetia.randomness import RandomState, seed_sequence
 
 __all__ = ["simulate_lorenz96"]

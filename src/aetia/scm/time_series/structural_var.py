@@ -1,7 +1,8 @@
 r"""Structural vector autoregressions with instantaneous and lagged edges.
 
 .. math::
-    s_t^j = \sum_i w_0^{ij} f_{ij}(s_t^i) + \sum_{\tau \ge 1} \sum_i w_\tau^{ij} f_{ij}(s_{t-\tau}^i)
+    s_t^j = \sum_i w_0^{ij} f_{ij}(s_t^i)
+            + \sum_{\tau \ge 1} \sum_i w_\tau^{ij} f_{ij}(s_{t-\tau}^i)
             + m_e^j + \sigma_e^j u_t^j
 
 (Swanson and Granger, 1997; Pamfil et al., 2020). Regimes e change means, noise and weights inside
@@ -19,7 +20,6 @@ from jaxtyping import Bool, Float, Int
 from aetia.data import Labelled, Truth, Windows
 from aetia.errors import InputError
 from aetia.graphs import topological_order
-from aetia.options import check_positive
 from aetia.randomness import RandomState, seed_sequence
 from aetia.scm.noise import Noise
 from aetia.scm.time_series.edge_functions import EDGE_FUNCTIONS, NONLINEAR

@@ -8,12 +8,12 @@ import torch
 
 from aetia.discovery.rcgnn.linear.expectation_maximisation import (
     FittedStates,
-    Readings,
     clean_moments,
     em_step,
     fit_states,
 )
 from aetia.discovery.rcgnn.linear.state_space import smooth
+from aetia.discovery.rcgnn.readings import Readings
 
 __all__ = ["choose_states"]
 

@@ -1,9 +1,9 @@
 r"""Maximum likelihood of the state space by expectation maximisation, accelerated.
 
-The moments of the clean states come out free of sensor noise (errors in variables), drift and gaps:
-no interpolation, which would look into the future and manufacture edges. A plain EM step for the
-sensor variances is slow where they are weakly identified, so steps are extrapolated (SQUAREM, Varadhan
-and Roland, 2008, scheme S3) and kept when the likelihood rises.
+The moments of the clean states come out free of sensor noise (errors in variables), drift and
+gaps: no interpolation, which would look into the future and manufacture edges. A plain EM step for
+the sensor variances is slow where they are weakly identified, so steps are extrapolated (SQUAREM,
+Varadhan and Roland, 2008, scheme S3) and kept when the likelihood rises.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aetia.discovery.rcgnn.linear.outliers import outlying
@@ -23,21 +23,12 @@ from aetia.discovery.rcgnn.linear.state_space import (
     patterns_of,
     smooth,
 )
+from aetia.discovery.rcgnn.readings import Readings
 
-__all__ = ["CleanMoments", "FittedStates", "Readings", "clean_moments", "em_step", "fit_states"]
+__all__ = ["CleanMoments", "FittedStates", "clean_moments", "em_step", "fit_states"]
 
 _SMALLEST_VARIANCE = 1e-3
 """Of sensor noise, where readings have variance 1: below it nothing is gained."""
-
-
-class Readings(NamedTuple):
-    """Windows of standardised readings, ready for the smoother."""
-
-    values: Float[Tensor, "n time d"]
-    observed: Bool[Tensor, "n time d"]
-    live: Bool[Tensor, "n time"]
-    """False for rows after the end of a short window."""
-    regime: Int[Tensor, " n"]
 
 
 class CleanMoments(NamedTuple):

@@ -12,7 +12,6 @@ from torch import Tensor
 from aetia.discovery.rcgnn.linear.expectation_maximisation import (
     CleanMoments,
     FittedStates,
-    Readings,
     clean_moments,
     em_step,
 )
@@ -22,6 +21,7 @@ from aetia.discovery.rcgnn.linear.structure_search import (
     LaggedConstraints,
     search_structure,
 )
+from aetia.discovery.rcgnn.readings import Readings
 
 __all__ = ["Resampled", "graphs_of", "half_samples", "moment_variants", "resample_graphs"]
 

@@ -1,14 +1,16 @@
 r"""Greedy search for the graph of a linear process, for many moment matrices at once.
 
-The score of a graph is the Gaussian likelihood with a variance of its own for every variable, less a
-penalty for every edge:
+The score of a graph is the Gaussian likelihood with a variance of its own for every variable, less
+a penalty for every edge:
 
-.. math:: \sum_j -\frac{n_j}{2} \log \hat\sigma_j^2(\mathrm{pa}_j) - \frac{\lambda}{2} |\mathrm{pa}_j| \log n_j,
+.. math::
+    \sum_j -\frac{n_j}{2} \log \hat\sigma_j^2(\mathrm{pa}_j)
+    - \frac{\lambda}{2} |\mathrm{pa}_j| \log n_j,
 
-so it does not depend on the units of the variables (least squares over standardised variables does,
-and finds wrong directions). Parents are other variables within the step, without cycles, and all
-variables at the lags before. Moves add, delete or reverse an edge; each batch element makes its best
-one until none helps.
+so it does not depend on the units of the variables (least squares over standardised variables
+does, and finds wrong directions). Parents are other variables within the step, without cycles, and
+all variables at the lags before. Moves add, delete or reverse an edge; each batch element makes its
+best one until none helps.
 """
 
 from __future__ import annotations

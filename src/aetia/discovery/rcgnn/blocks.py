@@ -1,0 +1,114 @@
+"""Recordings cut into blocks of equal length, and what was computed on them put back in place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from aetia.data import Windows, WindowScaling
+from aetia.discovery.rcgnn.readings import Readings
+from aetia.errors import InputError
+
+__all__ = ["Blocks", "cut_blocks"]
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """Blocks of standardised readings, by recording and time; none crosses a change of regime."""
+
+    readings: Readings
+    series: Int[np.ndarray, " n"]
+    start: Int[np.ndarray, " n"]
+    regime_names: tuple[str, ...]
+
+    @property
+    def regime(self) -> Int[np.ndarray, " n"]:
+        """Regime of each block."""
+        return self.readings.regime.numpy()
+
+    def place(
+        self, values: Float[np.ndarray, "n time d"], windows: Windows
+    ) -> Float[np.ndarray, "windows length d"]:
+        """Bring what was computed for the rows of the blocks into the places of the windows.
+
+        Args:
+            values: One number for each cell of the blocks.
+            windows: What the blocks were cut from.
+
+        Returns:
+            The same in the shape of the windows; NaN in padding.
+        """
+        out = np.full(windows.values.shape, np.nan)
+        flat, live = values.reshape(-1, windows.d), self.readings.live.numpy()
+        length = values.shape[1]
+        for series in np.unique(windows.series):
+            of_series = np.flatnonzero(windows.series == series)
+            last = int((windows.start[of_series]).max()) + windows.length
+            row = np.full(last + length, -1)
+            for b in np.flatnonzero(self.series == series):
+                n = int(live[b].sum())
+                row[self.start[b] : self.start[b] + n] = b * length + np.arange(n)
+            at = row[windows.start[of_series][:, None] + np.arange(windows.length)]
+            out[of_series] = np.where((at >= 0)[..., None], flat[at], np.nan)
+        return out
+
+
+def cut_blocks(
+    windows: Windows, scaling: WindowScaling, length: int | Literal["auto"], n_lags: int
+) -> Blocks:
+    """Cut the unbroken stretches of recordings into blocks.
+
+    Args:
+        windows: Recordings.
+        scaling: Brings readings to the scale of the fit.
+        length: Steps of a block; the last of a stretch may be shorter.
+        n_lags: Longest lag; blocks without a row that has its whole past are left out.
+
+    Returns:
+        The blocks.
+
+    Raises:
+        InputError: If fewer than four blocks are left.
+    """
+    stretches = windows.stretches()
+    total = sum(len(s.values) for s in stretches)
+    size = int(np.clip(total // 40, max(20, 4 * n_lags), 100)) if length == "auto" else length
+    values, observed, regime, series, start = [], [], [], [], []
+    for stretch in stretches:
+        for first in range(0, len(stretch.values), size):
+            part = slice(first, first + size)
+            if len(stretch.values[part]) > n_lags + 1:
+                values.append(stretch.values[part])
+                observed.append(stretch.observed[part])
+                regime.append(stretch.regime)
+                series.append(stretch.series)
+                start.append(stretch.start + first)
+    if len(values) < 4:
+        raise InputError(
+            f"{total:,} steps make {len(values)} block(s) of {size}; stability selection needs at "
+            "least 4. Pass longer recordings, or a smaller block_length."
+        )
+    shape = (len(values), size, windows.d)
+    x, seen = np.zeros(shape), np.zeros(shape, dtype=bool)
+    live = np.zeros(shape[:2], dtype=bool)
+    for k, (v, o) in enumerate(zip(values, observed, strict=True)):
+        scaled = (v - scaling.centre) / scaling.scale
+        x[k, : len(v)], seen[k, : len(v)] = np.where(o, scaled, 0.0), o
+        live[k, : len(v)] = True
+    codes, regimes = np.unique(regime, return_inverse=True)
+    names = tuple(windows.regime_names[c] for c in codes) if windows.regime_names else ()
+    return Blocks(
+        Readings(
+            torch.from_numpy(x),
+            torch.from_numpy(seen),
+            torch.from_numpy(live),
+            torch.from_numpy(regimes.astype(np.int64)),
+        ),
+        np.array(series, dtype=np.int64),
+        np.array(start, dtype=np.int64),
+        names,
+    )

@@ -1,0 +1,102 @@
+"""From selection frequencies to one graph: which edges, at which lags, without cycles in a step."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from aetia.graphs import Constraints
+
+__all__ = ["THRESHOLDS", "Deployed", "Frequencies", "deploy", "frequencies"]
+
+THRESHOLDS = tuple(k / 20 for k in range(21))
+"""The 21 thresholds of the prototype."""
+
+
+class Frequencies(NamedTuple):
+    """How often edges were selected, cause in rows."""
+
+    by_lag: Float[np.ndarray, "m d d"]
+    """Within the step, then lag 1, 2, ..."""
+    any_lag: Float[np.ndarray, "d d"]
+    """At one lag at least; zero on the diagonal."""
+
+
+class Deployed(NamedTuple):
+    """One graph."""
+
+    within: Bool[np.ndarray, "d d"]
+    lagged: Bool[np.ndarray, "l d d"]
+
+    @property
+    def summary(self) -> Bool[np.ndarray, "d d"]:
+        """Edges at any lag, between different variables."""
+        return (self.within | self.lagged.any(0)) & ~np.eye(len(self.within), dtype=bool)
+
+
+def frequencies(
+    within: Bool[np.ndarray, "s d d"], lagged: Bool[np.ndarray, "s l d d"]
+) -> Frequencies:
+    """Count selections.
+
+    Args:
+        within: Graphs within the step.
+        lagged: Graphs at each lag.
+
+    Returns:
+        Shares of the graphs.
+    """
+    either = within | lagged.any(1)
+    by_lag = np.concatenate([within[:, None], lagged], 1).mean(0)
+    return Frequencies(by_lag, either.mean(0) * (1 - np.eye(within.shape[-1])))
+
+
+def deploy(
+    found: Frequencies, constraints: Constraints, *, threshold: float, feedback_threshold: float
+) -> Deployed:
+    """Choose the edges of the graph.
+
+    An edge is in if it was selected often enough at any lag; it is drawn at the lags at which it
+    reaches the threshold itself, or at the most frequent one. Of two opposite edges the rarer stays
+    from ``feedback_threshold`` on. Cycles within the step lose their weakest edges.
+
+    Args:
+        found: Selection frequencies.
+        constraints: What is known; required edges are in.
+        threshold: Smallest frequency.
+        feedback_threshold: Smallest frequency of the rarer of two opposite edges.
+
+    Returns:
+        The graph.
+    """
+    p = found.any_lag
+    required, forbidden = constraints.required.numpy(), constraints.forbidden.numpy()
+    chosen = (p >= threshold) & (p > 0)
+    chosen &= (p >= p.T) | (p >= feedback_threshold)
+    # Two equally frequent opposite edges: keep the one that is more often within the step.
+    tied = chosen & chosen.T & (p == p.T) & (p < feedback_threshold)
+    chosen &= ~(tied & (found.by_lag[0] < found.by_lag[0].T))
+    chosen = (chosen | required) & ~(forbidden & ~required)
+    strongest = found.by_lag.max(0)
+    edges = chosen & ((found.by_lag >= threshold) | (found.by_lag == strongest))
+    own = np.eye(len(p), dtype=bool)
+    edges &= (found.by_lag > 0) | (required & (strongest == 0))
+    edges[1:] |= own & (found.by_lag[1:] >= threshold) & (found.by_lag[1:] > 0)
+    edges[0] &= ~own
+    within = _acyclic(edges[0], found.by_lag[0], required)
+    return Deployed(within, edges[1:])
+
+
+def _acyclic(edges: np.ndarray, weight: np.ndarray, required: np.ndarray) -> np.ndarray:
+    """Add edges from the strongest down, leaving out any that would close a cycle."""
+    d = len(edges)
+    order = np.argsort(-(np.where(required, 2.0, weight)), axis=None, kind="stable")
+    reach, out = np.eye(d, dtype=bool), np.zeros((d, d), dtype=bool)
+    for flat in order:
+        i, j = divmod(int(flat), d)
+        if edges[i, j] and not reach[j, i]:
+            out[i, j] = True
+            reach |= np.outer(reach[:, i], reach[j])
+    return out

@@ -1,0 +1,293 @@
+"""RC-GNN: causal graphs of sensors that are noisy, drift, fall silent and change regime."""
+
+from __future__ import annotations
+
+import time as clock
+import warnings
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from sklearn.base import BaseEstimator
+
+from aetia.data import Windows, WindowScaling, as_windows
+from aetia.discovery.rcgnn.blocks import Blocks, cut_blocks
+from aetia.discovery.rcgnn.config import RCGNNConfig
+from aetia.discovery.rcgnn.linear import LinearFit, fit_linear
+from aetia.discovery.table import Accepts, statements_of
+from aetia.errors import DataWarning, InputError
+from aetia.graphs import Constraints, Knowledge
+from aetia.options import options_dict
+from aetia.randomness import RandomState, seed_sequence
+from aetia.results import GraphPosterior
+from aetia.version import __version__
+
+__all__ = ["RCGNN"]
+
+
+class RCGNN(BaseEstimator):
+    """Find the causal graph behind corrupted, multi-regime sensor recordings.
+
+    The model is a structural autoregression of *clean* states, with edges within a step (acyclic)
+    and at earlier steps, that sensors read with noise, drift, outliers and gaps. Gaps are never
+    filled by interpolation, which looks into the future and manufactures edges. Edges are stable
+    selections over half-samples; their frequencies are no posterior (``posterior_.kind`` is
+    ``"resampling"``).
+
+    Args:
+        backend: ``"linear"`` (seconds), ``"neural"`` (nonlinear mechanisms), or
+            ``"as-published"`` (the prototype, whose graph sees no data; for comparison only).
+        n_lags: Longest lag of an edge, in steps.
+        n_resamples: Half-samples of the linear back end.
+        n_refits: Half-samples of the neural back end.
+        resample_share: Share of the blocks of each regime in a resample.
+        block_length: Steps of a block, or ``"auto"``.
+        penalty: Price of an edge, in halves of log(steps).
+        threshold: Smallest selection frequency of an edge of the graph, or ``"auto"``: chosen by
+            held-out likelihood.
+        feedback_threshold: Smallest frequency of the rarer of two opposite edges.
+        drift: Whether sensors drift, or ``"auto"``.
+        outlier_score: Standard deviations from which a reading is set aside; None keeps all.
+        n_imputations: Fits with other sensor noise, over which edges must be stable.
+        imputation_spread: Standard deviation of the logarithm of that noise's variance.
+        season: Steps of a period, or several, whose profile is subtracted first.
+        neural: Options of the neural back end.
+        random_state: None, an integer or a generator.
+        device: Of the neural back end.
+        progress: Whether to show a progress bar; None shows it in terminals.
+
+    Attributes:
+        posterior_: Graphs of the half-samples: ``graphs`` within the step, ``lagged`` before it.
+        adjacency_: ``[d, d]``, the graph within the step; always acyclic.
+        lagged_adjacency_: ``[lags, d, d]``; diagonals are a sensor's own past.
+        summary_graph_: ``[d, d]``, edges at any lag.
+        edge_probability_: ``[d, d]``, selection frequency of edges within the step.
+        lagged_probability_: ``[lags, d, d]``, of lagged edges.
+        summary_probability_: ``[d, d]``, of an edge at any lag.
+        weights_: ``[1 + lags, d, d]``, direct effects in units of the effect per unit of the cause;
+            None for the neural back end.
+        regime_deltas_: ``[regimes, 1 + lags, d, d]``, what each regime adds to the weights (of the
+            neural back end: in standardised units).
+        imputed_: In the shape of ``windows_.values``, in the user's units: readings, and where
+            there is none its mean given all others.
+        clean_: States behind all readings, in the user's units.
+        threshold_: The threshold in force.
+        windows_: The recordings as they were read.
+        health_: Rows of the record of training (empty for the linear back end).
+        n_features_in_: Number of sensors.
+        feature_names_in_: Their names.
+
+    Example:
+        >>> from aetia.scm import random_structural_var
+        >>> truth = random_structural_var(4, 3, random_state=0)
+        >>> recordings, graph = truth.sample(20, 50, random_state=1)
+        >>> fitted = RCGNN(n_resamples=20, random_state=0).fit(recordings)
+        >>> bool((fitted.summary_graph_ == graph.summary_graph).mean() > 0.8)
+        True
+    """
+
+    accepts = Accepts(
+        kinds=("continuous", "binary", "count"), missing=True, interventions=False, regimes=True
+    )
+
+    def __init__(
+        self,
+        backend: Literal["linear", "neural", "as-published"] = "linear",
+        n_lags: int = 1,
+        n_resamples: int = 50,
+        n_refits: int = 5,
+        resample_share: float = 0.5,
+        block_length: int | Literal["auto"] = "auto",
+        penalty: float = 2.0,
+        threshold: float | Literal["auto"] = 0.7,
+        feedback_threshold: float = 0.97,
+        drift: bool | Literal["auto"] = "auto",
+        outlier_score: float | None = 4.0,
+        n_imputations: int = 5,
+        imputation_spread: float = 0.4,
+        season: Any = None,
+        neural: Any = None,
+        random_state: RandomState = None,
+        device: str = "auto",
+        progress: bool | None = None,
+    ) -> None:
+        self.backend = backend
+        self.n_lags = n_lags
+        self.n_resamples = n_resamples
+        self.n_refits = n_refits
+        self.resample_share = resample_share
+        self.block_length = block_length
+        self.penalty = penalty
+        self.threshold = threshold
+        self.feedback_threshold = feedback_threshold
+        self.drift = drift
+        self.outlier_score = outlier_score
+        self.n_imputations = n_imputations
+        self.imputation_spread = imputation_spread
+        self.season = season
+        self.neural = neural
+        self.random_state = random_state
+        self.device = device
+        self.progress = progress
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        observed: Any = None,
+        intervened: Any = None,
+        regime: Any = None,
+        time: str | None = None,
+        series: str | None = None,
+        knowledge: Knowledge | Mapping[str, Any] | None = None,
+    ) -> RCGNN:
+        """Fit to recordings.
+
+        Args:
+            X: ``[n, d]``, one recording; ``[windows, time, d]``, one recording each; a list of
+                arrays; a table or its path, with the columns named below; or ``Windows``.
+            y: Ignored; scikit-learn passes it.
+            observed: True where a value was seen, in the shape of X; NaN says the same.
+            intervened: Not accepted; a change of conditions is a regime.
+            regime: Regime of each row (of a table: the name of a column) or of each window.
+            time: Name of the column with times.
+            series: Name of the column that tells recordings apart.
+            knowledge: What is known about the graph; it holds at every lag, and a required edge is
+                in at one lag at least. A variable's own past is always free.
+
+        Returns:
+            The fitted estimator.
+
+        Raises:
+            InputError: If recordings, options or knowledge cannot be used.
+        """
+        started = clock.perf_counter()
+        config = RCGNNConfig(**{f.name: getattr(self, f.name) for f in fields(RCGNNConfig)})
+        if intervened is not None:
+            raise InputError(
+                "RCGNN does not accept intervened=. Mark the rows in which something was set as a "
+                "regime of their own: regime=."
+            )
+        windows = as_windows(
+            X,
+            observed=observed,
+            time=time,
+            series=series,
+            regime=regime,
+            season=config.season if not isinstance(X, Windows) else None,
+        )
+        statements = statements_of(knowledge)
+        constraints = statements.constraints(windows.names)
+        constraints = constraints._replace(
+            forbidden=constraints.forbidden | torch.eye(windows.d, dtype=torch.bool)
+        )
+        scaling = WindowScaling.fit(windows)
+        blocks = cut_blocks(windows, scaling, config.block_length, config.n_lags)
+        _check_amount(blocks, windows)
+        seeds = seed_sequence(self.random_state)
+        vars(self).pop("posterior_", None)  # a failed fit must not leave the answer of another
+        self.n_features_in_ = windows.d
+        self.feature_names_in_ = np.array(windows.names, dtype=object)
+        self.windows_, self._blocks = windows, blocks
+        self.health_: list[dict[str, Any]] = []
+        fitted = self._fit_backend(config, blocks, constraints, seeds)
+        self._keep(fitted, windows, scaling)
+        self.posterior_ = GraphPosterior(
+            graphs=fitted.within,
+            lagged=fitted.lagged,
+            log_weights=np.full(len(fitted.within), -np.log(len(fitted.within))),
+            names=windows.names,
+            kind="resampling",
+            knowledge=statements,
+            diagnostics={
+                "method": "RCGNN",
+                "backend": config.backend,
+                "n_rows": int(blocks.readings.live.sum()),
+                "n_regimes": len(np.unique(blocks.regime)),
+                "observed_share": float(windows.observed.mean()),
+                **self._facts(fitted),
+                "threshold": self.threshold_,
+                "n_edges": int(self.summary_graph_.sum()),
+                "share_cyclic": 0.0,
+                "seed": seeds.entropy,
+                "version": __version__,
+                "config": options_dict(config),
+                "wall_time_s": clock.perf_counter() - started,
+            },
+        )
+        return self
+
+    def _fit_backend(
+        self,
+        config: RCGNNConfig,
+        blocks: Blocks,
+        constraints: Constraints,
+        seeds: np.random.SeedSequence,
+    ) -> LinearFit:
+        if config.backend != "linear":
+            raise InputError(f"backend={config.backend!r} is not built yet.")
+        return fit_linear(blocks, config, constraints, seeds)
+
+    def _keep(self, fitted: LinearFit, windows: Windows, scaling: WindowScaling) -> None:
+        """Translate a fit into the user's units."""
+        self.threshold_ = fitted.threshold
+        self.adjacency_ = fitted.deployed.within
+        self.lagged_adjacency_ = fitted.deployed.lagged
+        self.summary_graph_ = fitted.deployed.summary
+        self.edge_probability_ = fitted.found.by_lag[0]
+        self.lagged_probability_ = fitted.found.by_lag[1:]
+        self.summary_probability_ = fitted.found.any_lag
+        self.edge_support_ = 1 - (1 - fitted.support).prod(0)
+        np.fill_diagonal(self.edge_support_, 0.0)
+        to_user = scaling.scale / scaling.scale[:, None]
+        self.weights_ = fitted.weights.by_lag * to_user
+        self.regime_deltas_ = fitted.shifts.deltas * to_user
+        self.changed_mechanisms_ = fitted.shifts.changed
+        self.noise_variance_ = fitted.shifts.noise_variance * scaling.scale**2
+        self.residual_invariance_ = fitted.invariance
+        states, d = fitted.states, windows.d
+        level = states.level[self._blocks.readings.regime].unsqueeze(1)
+        clean = (states.smoothed.mean[..., :d] + level).numpy()
+        readout = states.smoothed.mean @ states.model.readout().mT + level
+        self.clean_ = self._in_place(clean, scaling, windows)
+        read = self._in_place(readout.numpy(), scaling, windows)
+        season = self._season(windows)
+        self.imputed_ = np.where(windows.observed, windows.values + season, read)
+        self.sensor_noise_ = states.model.sensor_variance.sqrt().numpy() * scaling.scale
+
+    def _in_place(
+        self, values: Float[np.ndarray, "n time d"], scaling: WindowScaling, windows: Windows
+    ) -> np.ndarray:
+        return self._blocks.place(scaling.undo(values), windows) + self._season(windows)
+
+    def _season(self, windows: Windows) -> np.ndarray:
+        if windows.season is None:
+            return np.zeros(windows.values.shape)
+        steps = windows.start[:, None] + np.arange(windows.length)
+        return windows.season.at(np.broadcast_to(windows.series[:, None], steps.shape), steps)
+
+    def _facts(self, fitted: LinearFit) -> dict[str, Any]:
+        states = fitted.states
+        return {
+            "sensor_noise_share": float(states.model.sensor_variance.mean()),
+            "has_drift": states.model.drift_variance is not None,
+            "n_outliers": states.n_outliers,
+            "information": float(states.moments.information.mean()),
+            "n_changed_mechanisms": int(fitted.shifts.changed.sum()),
+        }
+
+
+def _check_amount(blocks: Blocks, windows: Windows) -> None:
+    n_steps, n_seen = int(blocks.readings.live.sum()), blocks.readings.observed.sum((0, 1)).numpy()
+    few = int(n_seen.argmin())
+    if n_seen[few] < 5 * windows.d:
+        warnings.warn(
+            f"sensor {windows.names[few]!r} has {n_seen[few]:,} readings in {n_steps:,} steps for "
+            f"{windows.d} sensors; its edges will hardly be found. Leave it out, or record longer.",
+            DataWarning,
+            stacklevel=3,
+        )
