@@ -1,4 +1,4 @@
-"""No cycles within a step: an augmented Lagrangian while gates learn, and a guarantee at the end."""
+"""No cycles within a step: a penalty while gates learn, and a guarantee at the end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ __all__ = ["CyclePenalty", "without_cycles"]
 
 
 class CyclePenalty(nn.Module):
-    r"""Augmented Lagrangian :math:`\alpha h + \tfrac{\mu}{2} h^2` of :math:`h = \mathrm{tr}\, e^{P \circ P} - d`.
+    r"""Augmented Lagrangian :math:`\alpha h + \tfrac{\mu}{2} h^2`.
+
+    With :math:`h = \mathrm{tr}\, e^{Z \circ Z} - d`. Z are the gates without noise, exactly 0
+    where an edge is improbable: such edges do not drive the multipliers up if they close a cycle.
 
     Args:
         first: Initial mu.
@@ -23,7 +26,7 @@ class CyclePenalty(nn.Module):
     weight: Float[Tensor, ""]
     last: Float[Tensor, ""]
 
-    def __init__(self, first: float, largest: float = 1e4) -> None:
+    def __init__(self, first: float, largest: float = 10.0) -> None:
         super().__init__()
         self.largest = largest
         self.register_buffer("multiplier", torch.tensor(0.0))
@@ -31,7 +34,7 @@ class CyclePenalty(nn.Module):
         self.register_buffer("last", torch.tensor(torch.inf))
 
     def forward(self, within: Float[Tensor, "d d"]) -> Float[Tensor, ""]:
-        """Penalise the edge probabilities within a step."""
+        """Penalise cycles among the gates within a step."""
         h = exponential_trace(within.square())
         return self.multiplier * h + 0.5 * self.weight * h.square()
 
@@ -40,7 +43,7 @@ class CyclePenalty(nn.Module):
         """Raise the multiplier, and the weight where cycles did not shrink to a quarter.
 
         Args:
-            within: Edge probabilities within a step.
+            within: Gates within a step.
         """
         h = exponential_trace(within.square())
         if h <= 1e-8:

@@ -2,12 +2,13 @@ r"""Greedy search for the graph of an additive process: where the gates start.
 
 Each candidate i enters target j by a curve, a straight line plus Gaussian bumps at quantiles,
 
-.. math:: s_t^j = \sum_{(i, \tau) \in \mathrm{pa}_j} g_{ij\tau}(s_{t-\tau}^i) + m_e^j + \sigma^j u_t^j,
+.. math::
+    s_t^j = \sum_{(i, \tau) \in \mathrm{pa}_j} g_{ij\tau}(s_{t-\tau}^i) + m_e^j + \sigma^j u_t^j,
 
 and a graph scores :math:`-\tfrac{n_j}{2} \log \hat\sigma_j^2(\mathrm{pa}_j)` less
-:math:`\tfrac{1}{2} \lambda B \log n_j` for each parent, which has B coefficients (CAM, Bühlmann, Peters and
-Ernest, 2014, by moves that may also delete and reverse). Regressions on every variable at once, which
-is what gradients see, are nearly symmetric within a step; scores of whole graphs are not.
+:math:`\tfrac{1}{2} \lambda B \log n_j` for each parent, which has B coefficients (CAM, Bühlmann,
+Peters and Ernest, 2014, by moves that may also delete and reverse). Regressions on every variable
+at once, which is what gradients see, are nearly symmetric within a step; scores of graphs are not.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _RIDGE = 1e-3
 
 
 class AdditiveGraphs(NamedTuple):
-    """Graphs, one for each draw of the states; first within the step, then lag 1, ...; cause in rows."""
+    """Graphs, one for each draw of the states: within the step, lag 1, ...; cause in rows."""
 
     edges: Bool[Tensor, "s m d d"]
     evidence: Float[Tensor, "s m d d"]
@@ -110,7 +111,9 @@ def search_additive(
         grams.append(columns.mT @ columns / len(columns))
     n = (len(window) * information.double()).clamp_min(20.0)
     gram = torch.stack(grams)
-    climb = _Climb(gram, n, constraints, penalty, (gram.shape[-1] - d) // len(constraints.forbidden[0]))
+    climb = _Climb(
+        gram, n, constraints, penalty, (gram.shape[-1] - d) // len(constraints.forbidden[0])
+    )
     for _ in range(20 * d):
         if not climb.move():
             break
@@ -216,7 +219,9 @@ class _Climb:
         residual = (self.total[b, j] - (own * weights).sum(-1)).clamp_min(1e-9)
         # What a candidate adds: the part of it that its parents do not explain.
         left = cross - (rows * weights.unsqueeze(-1)).sum(1)
-        by_block = self.gram[b][:, : p * size, : p * size].unflatten(1, (p, size)).unflatten(3, (p, size))
+        by_block = (
+            self.gram[b][:, : p * size, : p * size].unflatten(1, (p, size)).unflatten(3, (p, size))
+        )
         spread = by_block.diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2)
         both = torch.einsum(
             "kmpi,kmpj->kpij", rows.unflatten(-1, (p, size)), slopes.unflatten(-1, (p, size))

@@ -54,6 +54,6 @@ def check_connected(module: CorruptedSCM, batch: Inputs) -> None:
     if not closed > open_:
         raise NumericalError(
             f"the graph is disconnected from the data: closing all gates changes the data term "
-            f"from {open_:.6g} to {closed:.6g} nats per cell, and should raise it. Predictions must "
-            "pass through the gates, and depend on them; check the mechanisms."
+            f"from {open_:.6g} to {closed:.6g} nats per cell, and should raise it. Predictions "
+            "must pass through the gates, and depend on them; check the mechanisms."
         )

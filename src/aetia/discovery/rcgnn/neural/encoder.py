@@ -2,8 +2,8 @@ r"""What lies behind the readings of a window: clean states, and slow errors of 
 
 The encoder sees readings, their mask and the regime, in both directions of time, and three latents
 have meanings of their own: states :math:`z_s` with a mean and a spread in each cell; errors
-:math:`z_b`, a constant of the window plus a path that is slow by construction; and noise :math:`z_n`,
-which is only a scale (:class:`~aetia.discovery.rcgnn.neural.sensors.Sensors`).
+:math:`z_b`, a constant of the window plus a path that is slow by construction; and noise
+:math:`z_n`, which is only a scale (:class:`~aetia.discovery.rcgnn.neural.sensors.Sensors`).
 """
 
 from __future__ import annotations

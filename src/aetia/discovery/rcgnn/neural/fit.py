@@ -113,7 +113,7 @@ def fit_neural(
         NumericalError: If the data do not reach the graph.
     """
     held_seed, net_seed, step_seed, search_seed, draw_seed = seeds.spawn(5)
-    n, time, d = readings.values.shape
+    n = len(readings.values)
     _check_size(readings, n_lags, validation)
     device = torch.device("cpu") if device is None else device
     inputs = prepare(
@@ -153,9 +153,7 @@ def fit_neural(
     return _read_off(module, inputs, options, trained.rows, trained.step, trained.n_skipped)
 
 
-def _check_size(
-    readings: Readings, n_lags: int, validation: Bool[Tensor, " n"] | None
-) -> None:
+def _check_size(readings: Readings, n_lags: int, validation: Bool[Tensor, " n"] | None) -> None:
     n, time, _ = readings.values.shape
     if time <= n_lags:
         raise InputError(
@@ -192,9 +190,7 @@ def _build(
     module = module.to(batch.values.device)
     side = beside_past(batch.whole.mean, n_lags)
     counted = batch.live[:, n_lags:]
-    module.mechanisms.start_linear(
-        side[counted], module.gates.allowed.flatten(0, 1), scale=True
-    )
+    module.mechanisms.start_linear(side[counted], module.gates.allowed.flatten(0, 1), scale=True)
     return module
 
 

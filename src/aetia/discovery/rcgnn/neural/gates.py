@@ -113,3 +113,7 @@ class Gates(nn.Module):
     def probability(self) -> Float[Tensor, "m d d"]:
         """Probability of each edge: one half where the gate without noise is half open."""
         return self.obeying(torch.sigmoid(self.logits))
+
+    def without_noise(self) -> Float[Tensor, "m d d"]:
+        """Gates where the noise is at its median."""
+        return self.obeying(stretched(torch.sigmoid(self.logits)))

@@ -130,7 +130,7 @@ class GraphStage:
         if done in self.search_steps:
             self.search(self.search_steps.index(done))
         if module.stage(step) == "graph" and done % _EVERY == 0:
-            module.cycles.update(module.gates.probability()[0].detach())
+            module.cycles.update(module.gates.without_noise()[0].detach())
         if done == module.refit_from():
             module.gates.support.copy_(chosen_graph(module, module.options.threshold))
         options = module.options
@@ -168,9 +168,7 @@ class GraphStage:
         if number == 0:
             support = module.gates.probability() > 0.5
             side, _ = candidate_steps(draws[0].float(), batch.live, module.sizes.n_lags)
-            module.mechanisms.start_linear(
-                side.to(device), support.flatten(0, 1), scale=False
-            )
+            module.mechanisms.start_linear(side.to(device), support.flatten(0, 1), scale=False)
 
     @torch.no_grad()
     def signals(self, step: int) -> dict[str, float]:
@@ -201,7 +199,7 @@ class GraphStage:
             "edge_count_tenth": float(((probability > 0.1) & off).any(0).sum()),
             "gate_entropy": float(entropy.mean()),
             "graph_jaccard": int(((graph & last) & off).sum()) / union if union else 1.0,
-            "cycles": float(exponential_trace(probability[0].square())),
+            "cycles": float(exponential_trace(module.gates.without_noise()[0].square())),
             "cycle_multiplier": float(module.cycles.multiplier),
             "cycle_weight": float(module.cycles.weight),
             "temperature": module.temperature(step),

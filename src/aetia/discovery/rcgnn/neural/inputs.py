@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -47,9 +48,7 @@ class Inputs(NamedTuple):
         Returns:
             A batch.
         """
-        parts = [part[at] for part in self[:5]]
-        guesses = [Guess(*(part[at] for part in guess)) for guess in self[5:]]
-        return Inputs(*parts, *guesses)
+        return self._map(lambda x: x[at])
 
     def to(self, device: torch.device) -> Inputs:
         """Move to a device, in single precision.
@@ -60,12 +59,20 @@ class Inputs(NamedTuple):
         Returns:
             The same there.
         """
+        return self._map(
+            lambda x: x.to(device, torch.float32 if x.is_floating_point() else x.dtype)
+        )
 
-        def moved(x: Tensor) -> Tensor:
-            return x.to(device, torch.float32 if x.is_floating_point() else x.dtype)
-
-        guesses = [Guess(*map(moved, guess)) for guess in self[5:]]
-        return Inputs(*map(moved, self[:5]), *guesses)
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Inputs:
+        return Inputs(
+            change(self.values),
+            change(self.observed),
+            change(self.live),
+            change(self.regime),
+            change(self.held),
+            Guess(*map(change, self.whole)),
+            Guess(*map(change, self.without_held)),
+        )
 
 
 def prepare(

@@ -3,8 +3,8 @@ r"""One gated network for each sensor.
 .. math:: \hat s_t^j = \sum_c z_{cj} (w_{cj} + \delta_{e,cj})\, v_t^c
     + \sum_h a_{hj} \tanh\Big(\sum_c z_{cj} u_{chj} v_t^c + b_{hj}\Big) + m_{e,j}
 
-over candidates :math:`v_t = (s_t, s_{t-1}, \ldots, s_{t-L})`. Gates z multiply every input before the first
-layer, those of a sensor's own present value are 0: it reaches its prediction by no route.
+over candidates :math:`v_t = (s_t, s_{t-1}, \ldots, s_{t-L})`. Gates z multiply every input before
+the first layer, those of a sensor's own present value are 0: it reaches its prediction by no route.
 """
 
 from __future__ import annotations

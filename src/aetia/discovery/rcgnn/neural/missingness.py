@@ -1,4 +1,4 @@
-r"""Why cells are missing: :math:`P(M_t^j = 1) = \sigma(a_{e,j} + w_j s_t^j + \sum_i v_{ij} s_t^i)`."""
+r"""Why cells are missing: :math:`P(M_t^j = 1) = \sigma(a_{e,j} + \sum_i w_{ij} s_t^i)`."""
 
 from __future__ import annotations
 

@@ -72,6 +72,7 @@ class CorruptedSCM(nn.Module):
     """
 
     drift_sd: Float[Tensor, " d"]
+    log_odds: Float[Tensor, "d d"]
 
     def __init__(
         self,
@@ -97,7 +98,14 @@ class CorruptedSCM(nn.Module):
     # -- stages ---------------------------------------------------------------------------
 
     def stage(self, step: int) -> str:
-        """Name the stage of a step: warm-up, graph or refit."""
+        """Name the stage of a step.
+
+        Args:
+            step: From 0.
+
+        Returns:
+            ``"warm-up"``, ``"graph"`` or ``"refit"``.
+        """
         options = self.options
         if step < round(options.warmup_share * options.n_steps):
             return "warm-up"
@@ -108,16 +116,30 @@ class CorruptedSCM(nn.Module):
         return self.options.n_steps - round(self.options.refit_share * self.options.n_steps)
 
     def temperature(self, step: int) -> float:
-        """Temperature of the gates, falling through the graph stage."""
+        """Compute the temperature of the gates, which falls through the graph stage.
+
+        Args:
+            step: From 0.
+
+        Returns:
+            A value between the two of the options.
+        """
         first = round(self.options.warmup_share * self.options.n_steps)
         done = min(max((step - first) / max(self.refit_from() - first, 1), 0.0), 1.0)
         high, low = self.options.temperature
         return high * (low / high) ** done
 
-    def gates_at(
-        self, step: int, n: int, generator: torch.Generator
-    ) -> Float[Tensor, "g m d d"]:
-        """Gates of a step: all open, drawn for each window, or fixed to the graph."""
+    def gates_at(self, step: int, n: int, generator: torch.Generator) -> Float[Tensor, "g m d d"]:
+        """Make the gates of a step: all open, drawn for each window, or fixed to the graph.
+
+        Args:
+            step: Decides the stage.
+            n: Windows.
+            generator: Source of randomness.
+
+        Returns:
+            Gates, for each window or one for all.
+        """
         gates, stage = self.gates, self.stage(step)
         if stage == "warm-up":
             return gates.allowed.float().unsqueeze(0)
@@ -158,7 +180,16 @@ class CorruptedSCM(nn.Module):
     def reconstruction(
         self, batch: Inputs, states: States, weight: Float[Tensor, "n time d"]
     ) -> Float[Tensor, ""]:
-        """Score observed readings: mean over them."""
+        """Score observed readings.
+
+        Args:
+            batch: Windows.
+            states: Their states and errors.
+            weight: Of each cell.
+
+        Returns:
+            Negative log density, mean over observed cells.
+        """
         nll = self.sensors.nll(batch.values - states.draw - states.errors) * weight
         return torch.where(batch.observed, nll, 0.0).sum() / batch.observed.sum().clamp_min(1)
 
@@ -166,6 +197,11 @@ class CorruptedSCM(nn.Module):
         self, batch: Inputs, states: States, gates: Float[Tensor, "g m d d"]
     ) -> tuple[Float[Tensor, "n steps d"], Float[Tensor, "n steps d"], Float[Tensor, "n steps 1"]]:
         """Compare states with their predictions through the graph.
+
+        Args:
+            batch: Windows.
+            states: Their states.
+            gates: For each window, or one for all.
 
         Returns:
             Residuals, predictions (both without the level of the regime), and 1 for steps that
@@ -185,7 +221,17 @@ class CorruptedSCM(nn.Module):
         residual: Float[Tensor, "n steps d"],
         weight: Float[Tensor, "n time d"],
     ) -> Float[Tensor, ""]:
-        """Score the states under the mechanisms: mean over live cells."""
+        """Score the states under the mechanisms.
+
+        Args:
+            batch: Windows.
+            states: Their states.
+            residual: Of the steps that have their past.
+            weight: Of each cell.
+
+        Returns:
+            Negative log density, mean over live cells.
+        """
         n_lags, nets = self.sizes.n_lags, self.mechanisms
         log_scale = nets.log_scale[batch.regime].unsqueeze(1)
         later = _normal_nll(residual, log_scale)
@@ -194,9 +240,7 @@ class CorruptedSCM(nn.Module):
         live = batch.live.to(later).unsqueeze(-1)
         return (torch.cat([first, later], 1) * live * weight).sum() / self._cells(batch)
 
-    def data_term(
-        self, batch: Inputs, gates: Float[Tensor, "g m d d"]
-    ) -> Float[Tensor, ""]:
+    def data_term(self, batch: Inputs, gates: Float[Tensor, "g m d d"]) -> Float[Tensor, ""]:
         """Score readings and the means of their states for given gates.
 
         Args:
@@ -234,9 +278,7 @@ class CorruptedSCM(nn.Module):
         live = batch.live.to(log_odds).unsqueeze(-1)
         weight = torch.ones_like(log_odds)
         if options.mnar:
-            weight = inverse_probability(
-                log_odds.detach(), batch.observed, options.weight_quantile
-            )
+            weight = inverse_probability(log_odds.detach(), batch.observed, options.weight_quantile)
         residual, prediction, counted = self.deviations(batch, states, gates)
         cells, latent = self._cells(batch), states.latent
         parts = {
@@ -267,7 +309,7 @@ class CorruptedSCM(nn.Module):
             believed = (self.log_odds * probability.amax(0)).sum() / self.sizes.n_cells
             price = options.lambda_sparse * _N_COEFFICIENTS * self._nat_price()
             parts["sparse"] = price * opening.sum() - believed
-            parts["acyclic"] = self.cycles(probability[0])
+            parts["acyclic"] = self.cycles(gates_of.without_noise()[0])
         return torch.stack(list(parts.values())).sum(), parts
 
     def _invariance(

@@ -1,4 +1,4 @@
-r"""How sensors read states: :math:`x_t^j = s_t^j + b_t^j + r_j \epsilon_t^j`, :math:`\epsilon \sim t_{\nu_j}`.
+r"""How sensors read states: :math:`x_t^j = s_t^j + b_t^j + r_j \epsilon_t^j` with Student noise.
 
 Gains are 1 and errors have mean 0 in each regime, or states would be determined only up to a scale
 and an offset. Noise is a scale and never a value: nothing is reconstructed through it.
@@ -32,9 +32,7 @@ def student_nll(
         One value for each cell.
     """
     half = 0.5 * (freedom + 1)
-    constant = (
-        torch.lgamma(0.5 * freedom) - torch.lgamma(half) + 0.5 * (freedom * math.pi).log()
-    )
+    constant = torch.lgamma(0.5 * freedom) - torch.lgamma(half) + 0.5 * (freedom * math.pi).log()
     return constant + scale.log() + half * torch.log1p((residual / scale).square() / freedom)
 
 
