@@ -57,6 +57,14 @@ def test_a_csv_file_with_dates_equals_the_frame(tmp_path):
     np.testing.assert_allclose(windows.values[0], frame[["a", "b", "c"]].to_numpy())
 
 
+def test_numbers_written_as_text_are_times():
+    frame = table().sample(frac=1, random_state=0)
+    as_text = frame.assign(hour=frame["hour"].astype(str))
+    assert np.array_equal(
+        as_windows(as_text, time="hour").values, as_windows(frame, time="hour").values
+    )
+
+
 def test_steps_left_out_are_missing_rows_and_places_find_every_row():
     frame = table().drop(index=[7, 8, 20]).sample(frac=1, random_state=1)
     windows, window, step = place_rows(frame, time="hour")
@@ -269,6 +277,7 @@ REFUSED = {
         r"'a' occur\(s\) more than once",
     ),
     "too long": (lambda: as_windows(readings(30), length=31), r"the longest of 1 .* has 30 steps"),
+    "no length": (lambda: quiet(readings(30), length=0), "length must be a whole number .* got 0"),
     "stride alone": (lambda: as_windows(readings(30), stride=2), r"stride=2 needs length="),
     "other sensors": (
         lambda: as_windows([readings(30), readings(30, 2)]),

@@ -140,7 +140,7 @@ def full_run(folder, *, before_loss=lambda step: None, **arguments):
         n_steps=N_STEPS,
         accumulate=2,
         schedule="plateau",
-        plateau_patience=2,
+        plateau_patience=1,
         warmup=0.1,
         clip_norm=0.5,
         ema_decay=0.9,
@@ -342,7 +342,7 @@ def plain_distributed(fabric, folder=None, tracker=None):
         patience=2,
         learning_rate=0.03,
         schedule="plateau",
-        plateau_patience=1,
+        plateau_patience=0,
     )
     return train(
         regression(0.0, torch.float64),

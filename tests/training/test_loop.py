@@ -18,7 +18,7 @@ from aetia.training import Phase, TrainingConfig, load_checkpoint, make_fabric, 
 from training import runs
 from training.runs import everything, options, phase, regression, table, tables
 
-TIMINGS = {"tasks_per_second", "data_wait_share", "verdicts"}
+TIMINGS = {"tasks_per_second", "data_wait_share", "seconds", "verdicts"}
 
 
 def weights(module):
@@ -102,7 +102,7 @@ def test_the_uninterrupted_run_does_all_that_its_name_says(uninterrupted):
     trained, folder = uninterrupted
     assert (trained.step, trained.best_step) == (runs.LAST_STEP, runs.BEST_STEP)
     progress = last_checkpoint(folder)["progress"]
-    assert progress["n_reductions"] == 2
+    assert progress["plateau"][-1] == 2
     assert progress["step"] == runs.LAST_STEP
     rates = [r["learning_rate"] for r in trained.rows if "learning_rate" in r]
     assert rates[4] == 1e-2

@@ -356,16 +356,82 @@ def simulate(
 
 
 @app.command()
+def corrupt(
+    table: Annotated[
+        str | None, typer.Argument(help="CSV or Parquet file of true values, one row per time.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="Named condition; --list shows all of them.")
+    ] = None,
+    show_list: Annotated[
+        bool, typer.Option("--list", help="List the presets, a line each, and stop.")
+    ] = False,
+    time: Annotated[
+        str | None, typer.Option("--time", help="Column of times; default: rows are in order.")
+    ] = None,
+    series: Annotated[
+        str | None, typer.Option("--series", help="Column that tells recordings apart.")
+    ] = None,
+    regime: Annotated[str | None, typer.Option("--regime", help="Column of regimes.")] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", help="Columns to copy as they are: a,b. Repeat as needed."),
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--truth", help="CSV of edges (source,target); losses by causes follow them."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="YAML file of options, over those of --preset.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Set one option: noise=0.2, missing.rate=0.3. Repeat."),
+    ] = None,
+    seed: Seed = None,
+    out: Out = Path("corrupted"),
+    as_json: Json = False,
+) -> None:
+    """Corrupt the readings of sensors, with everything known: noise, bias, drift, losses."""
+    from aetia.cli.corrupting import CorruptRequest, run_corrupt, run_list
+
+    if show_list:
+        run_list(as_json=as_json)
+        return
+    run_corrupt(
+        CorruptRequest(
+            table=table,
+            preset=preset,
+            time=time,
+            series=series,
+            regime=regime,
+            exclude=tuple(exclude or ()),
+            truth=truth,
+            config=config,
+            settings=tuple(settings or ()),
+            seed=seed,
+            out=out,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
 def report(
     run: Annotated[
         Path,
-        typer.Argument(help="Folder written by discover, effect, impute, generate or diffusion."),
+        typer.Argument(
+            help="Folder written by discover, effect, impute, generate, diffusion or experiment, "
+            "or any with a health.jsonl."
+        ),
     ],
 ) -> None:
-    """Make the HTML report of a run again, from what is saved in its folder."""
+    """Make the HTML report of a run again, and the page of its training's health."""
     from aetia.report import rebuild_report
 
-    typer.echo(str(rebuild_report(run)))
+    made = rebuild_report(run)
+    for page in dict.fromkeys([made, *sorted(run.glob("health*.html"))]):
+        typer.echo(str(page))
 
 
 @app.command(

@@ -42,6 +42,8 @@ def time_numbers(name: str, column: np.ndarray) -> Float[np.ndarray, " n"]:
         _refuse_missing(name, ~np.isnat(column), column)
         return (column - column.min()) / np.timedelta64(1, "s")
     dates = column if column.dtype.kind == "M" else _parsed(name, column)
+    if dates.dtype.kind == "f":
+        return dates
     _refuse_missing(name, ~np.isnat(dates), column)
     return (dates - dates.min()) / np.timedelta64(1, "s")
 
@@ -57,7 +59,7 @@ def _refuse_missing(name: str, is_time: np.ndarray, column: np.ndarray) -> None:
 
 
 def _parsed(name: str, column: np.ndarray) -> np.ndarray:
-    """Read dates by the format of the first; day and month must not be a guess."""
+    """Read numbers, or dates by the format of the first; day or month first is no guess."""
     import pandas as pd
 
     texts = pd.Series(column, dtype=object)
@@ -66,6 +68,8 @@ def _parsed(name: str, column: np.ndarray) -> np.ndarray:
     is_text = bool(texts.map(lambda v: isinstance(v, str)).all())
     if is_text:
         as_numbers = pd.Series(pd.to_numeric(texts, errors="coerce"))
+        if bool(as_numbers.notna().all()):
+            return as_numbers.to_numpy(dtype=np.float64)
         if bool(as_numbers.notna().mean() > 0.5):
             row = int(as_numbers.isna().to_numpy().argmax())
             raise InputError(

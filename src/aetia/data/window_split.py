@@ -58,7 +58,8 @@ def split_windows(
         Numbers of the windows of each part, ascending.
 
     Raises:
-        InputError: If a regime has no three windows that can be kept apart.
+        InputError: If a regime has no three windows that can be kept apart, or none that are also
+            apart from the parts of other regimes.
     """
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
         raise InputError(f"fractions are three shares above 0 with sum 1, got {fractions}.")
@@ -239,6 +240,13 @@ def _too_few(windows: Windows, places: _Places, gap: int | None) -> InputError:
         counts[k] = (count, len(mine))
     worst = min(counts, key=lambda k: (counts[k][0], spans[k]))
     label = f"regime {windows.regime_names[worst]!r}" if windows.regime_names else "the recording"
+    if counts[worst][0] >= 3:
+        return InputError(
+            f"each regime has 3 windows that are {apart} steps apart, but regimes follow each "
+            "other so closely that no split keeps the parts of all of them apart (tightest: "
+            f"{label}, stretches of up to {spans[worst]} steps). Pass a smaller gap, or a shorter "
+            "length."
+        )
     fits = _length_that_fits(spans[worst], windows.length, gap)
     advice = (
         f"Its longest stretch has {spans[worst]} steps: length={fits} would do"

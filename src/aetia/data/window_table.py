@@ -90,7 +90,7 @@ def as_windows(
         InputError: If they cannot be used; the message names the column and the remedy.
 
     Example:
-        >>> readings = np.random.default_rng(0).normal(size=(100, 3))
+        >>> readings = np.random.default_rng(0).normal(size=(96, 3))
         >>> as_windows(readings, length=24).values.shape
         (4, 24, 3)
     """

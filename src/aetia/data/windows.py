@@ -202,8 +202,9 @@ def windows_of_stretches(
             raise InputError(f"stride={stride} needs length=, the steps of a window.")
         return _replaced(like, pad_stretches(stretches))
     stride = length if stride is None else stride
-    if length < 1 or stride < 1:
-        raise InputError(f"length and stride must be at least 1, got {length} and {stride}.")
+    for name, steps in (("length", length), ("stride", stride)):
+        if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
+            raise InputError(f"{name} must be a whole number of steps from 1, got {steps!r}.")
     pieces = cut_stretches(stretches, length, stride)
     if not pieces:
         longest = max((len(s.values) for s in stretches), default=0)

@@ -25,6 +25,7 @@ from aetia.graphs.equivalence import cpdag, markov_equivalent, skeleton, v_struc
 from aetia.graphs.knowledge import Constraints, Knowledge
 from aetia.graphs.laws import GRAPH_LAWS, ErdosRenyi, GraphLaw, ScaleFree, UniformDAGs
 from aetia.graphs.orders import is_acyclic, on_cycle, topological_order, transitive_closure
+from aetia.graphs.retrieval import oracle_f1, retrieval_scores
 from aetia.graphs.separation import d_separated
 from aetia.graphs.sortability import r2_sortability, varsortability
 
@@ -54,9 +55,11 @@ __all__ = [
     "markov_equivalent",
     "n_dags",
     "on_cycle",
+    "oracle_f1",
     "perron_radius",
     "power_trace",
     "r2_sortability",
+    "retrieval_scores",
     "shd",
     "sid",
     "skeleton",

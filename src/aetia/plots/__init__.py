@@ -7,6 +7,7 @@ from aetia.plots.diffusion import plot_dynamics, plot_points
 from aetia.plots.dose_response import plot_dose_response, plot_overlap, plot_unit_effects
 from aetia.plots.effect import plot_effect
 from aetia.plots.graph import plot_graph
+from aetia.plots.health import plot_record, plot_shares
 from aetia.plots.imputation import plot_imputed_cells, plot_missingness, plot_pictures
 from aetia.plots.learning_curve import plot_learning_curve
 from aetia.plots.marginals import plot_correlations, plot_marginals
@@ -31,7 +32,9 @@ __all__ = [
     "plot_pictures",
     "plot_points",
     "plot_prediction_ranks",
+    "plot_record",
     "plot_reliability",
+    "plot_shares",
     "plot_shift",
     "plot_trace",
     "plot_unit_effects",

@@ -11,6 +11,8 @@ from aetia.report.experiment_report import render_experiment_report
 from aetia.report.generation_report import generation_in_words, render_generation_report
 from aetia.report.graph_folder import write_run
 from aetia.report.graph_report import render_graph_report
+from aetia.report.health_folder import health_records, write_health_pages
+from aetia.report.health_report import health_in_words, render_health_report
 from aetia.report.imputation_report import imputation_in_words, render_imputation_report
 from aetia.report.rebuilding import rebuild_report
 from aetia.report.run_folder import check_writable
@@ -40,6 +42,8 @@ __all__ = [
     "complete_cells",
     "effect_in_words",
     "generation_in_words",
+    "health_in_words",
+    "health_records",
     "imputation_in_words",
     "model_facts",
     "read_cells",
@@ -48,10 +52,12 @@ __all__ = [
     "render_experiment_report",
     "render_generation_report",
     "render_graph_report",
+    "render_health_report",
     "render_imputation_report",
     "write_diffusion_run",
     "write_effect_run",
     "write_generation_run",
+    "write_health_pages",
     "write_imputation_run",
     "write_run",
 ]

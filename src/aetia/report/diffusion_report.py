@@ -10,6 +10,7 @@ from typing import Any
 
 from aetia.errors import ResultFileError
 from aetia.report.checks import Check
+from aetia.report.health_folder import write_health_pages
 from aetia.report.page import as_yaml, render_page, show
 from aetia.results import plain_json, write_atomically
 
@@ -61,6 +62,7 @@ def write_diffusion_run(
     write_atomically(folder / "summary.json", json.dumps(summary, indent=1))
     report = folder / "report.html"
     write_atomically(report, diffusion_report_of(folder, summary))
+    write_health_pages(folder)
     return report
 
 

@@ -9,6 +9,7 @@ from aetia.errors import InputError, ResultFileError
 from aetia.report.diffusion_report import diffusion_report_of
 from aetia.report.effect_folder import effect_report_of
 from aetia.report.graph_folder import graph_report_of
+from aetia.report.health_folder import health_records, write_health_pages
 from aetia.report.table_folder import generation_report_of, imputation_report_of
 from aetia.results import write_atomically
 
@@ -24,14 +25,16 @@ _KINDS = {
 
 
 def rebuild_report(run: str | Path) -> Path:
-    """Make the report of a run folder again, from what is saved there.
+    """Make the reports of a run folder again, from what is saved there.
 
     Args:
         run: A folder written by ``discover``, ``effect``, ``impute``, ``generate`` or
-            ``diffusion``.
+            ``diffusion``, or any folder with the health record of a training, in it or one level
+            below.
 
     Returns:
-        The report.
+        The report; for a folder that holds a training alone, or whose report cannot be made again,
+        its health page. Health pages are written besides, and linked.
 
     Raises:
         InputError: If there is no such folder.
@@ -40,6 +43,14 @@ def rebuild_report(run: str | Path) -> Path:
     folder = Path(run)
     if not folder.is_dir():
         raise InputError(f"no such run folder: {str(folder)!r}.")
+    if not (folder / "summary.json").is_file() and health_records(folder):
+        pages = write_health_pages(folder)
+        if not pages:
+            raise ResultFileError(
+                f"the health record in {str(folder)!r} has no row of training yet. Wait for the "
+                "first log_every steps."
+            )
+        return pages[0]
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
         kind = summary.get("kind", "graph")
@@ -50,4 +61,5 @@ def rebuild_report(run: str | Path) -> Path:
         ) from error
     report = folder / "report.html"
     write_atomically(report, make(folder, summary))
+    write_health_pages(folder)
     return report

@@ -2,31 +2,43 @@
 
 from aetia.training.checkpoints import load_checkpoint, save_checkpoint
 from aetia.training.config import TrainingConfig
+from aetia.training.diagnosis import USUAL_RANGES, Finding, diagnose
 from aetia.training.gather import average_rows, gather_rows
-from aetia.training.health import Healthy, read_record, verdicts
+from aetia.training.health import COMMON_SIGNALS, Healthy, read_record, verdicts
 from aetia.training.loop import train
 from aetia.training.minibatches import minibatches
+from aetia.training.parameter_groups import ParameterGroup
 from aetia.training.phase import Phase
 from aetia.training.processes import make_fabric
 from aetia.training.rowwise_adam import RowwiseAdam
 from aetia.training.run import Trained
+from aetia.training.summary import SUMMARY_FILE, seed_record
+from aetia.training.terms import weigh
 from aetia.training.trackers import TRACKERS, Tracker
 
 __all__ = [
+    "COMMON_SIGNALS",
+    "SUMMARY_FILE",
     "TRACKERS",
+    "USUAL_RANGES",
+    "Finding",
     "Healthy",
+    "ParameterGroup",
     "Phase",
     "RowwiseAdam",
     "Tracker",
     "Trained",
     "TrainingConfig",
     "average_rows",
+    "diagnose",
     "gather_rows",
     "load_checkpoint",
     "make_fabric",
     "minibatches",
     "read_record",
     "save_checkpoint",
+    "seed_record",
     "train",
     "verdicts",
+    "weigh",
 ]

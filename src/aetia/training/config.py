@@ -18,8 +18,20 @@ _NO_EFFECT_ON_WEIGHTS = {
     "checkpoint_every",
     "keep_last",
     "gradient_shares",
+    "max_nonfinite",
     "progress",
 }
+
+_WHOLE_NUMBERS = (
+    "n_steps",
+    "accumulate",
+    "log_every",
+    "checkpoint_every",
+    "keep_last",
+    "plateau_patience",
+    "plateau_cooldown",
+    "max_nonfinite",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +64,21 @@ class TrainingConfig:
     """multistep: shares of the steps at which the rate is multiplied by `decay`."""
     decay: float = 0.1
     """multistep and plateau: factor."""
-    plateau_patience: int = 5
-    """plateau: validations without improvement before the rate falls."""
+    plateau_patience: int = 4
+    """plateau: validations without improvement that are forgiven; the next one lowers the rate."""
+    plateau_cooldown: int = 0
+    """plateau: validations after a fall of the rate during which none counts as bad."""
+    plateau_threshold: float = 1e-4
+    """plateau: smallest improvement, as a share of the best value."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
     """Arithmetic; mixed precision needs a GPU to be worth while."""
     clip_norm: float | None = 1.0
     """Largest gradient norm; null or 0 switches clipping off."""
+    clip: Literal["global", "per-group"] = "global"
+    """One norm over all parameters of a phase, or each of its named groups by its own norm."""
+    max_nonfinite: int = 10
+    """Updates in a row whose gradient is not finite, after which training gives up; each one is
+    skipped and halves the learning rate for good."""
     ema_decay: float | None = None
     """Memory of the average of the weights that is validated and kept; null for none."""
     log_every: int = 100
@@ -93,7 +114,7 @@ class TrainingConfig:
             "eps",
             "cosine_steps",
             "decay",
-            "plateau_patience",
+            "max_nonfinite",
             "log_every",
             "checkpoint_every",
             "keep_last",
@@ -108,9 +129,12 @@ class TrainingConfig:
             "validate_every",
             "n_workers",
             "ema_decay",
+            "plateau_patience",
+            "plateau_cooldown",
+            "plateau_threshold",
             zero=True,
         )
-        for name in ("n_steps", "accumulate", "log_every", "checkpoint_every", "keep_last"):
+        for name in _WHOLE_NUMBERS:
             if getattr(self, name) != int(getattr(self, name)):
                 raise InputError(
                     f"TrainingConfig: {name} must be an integer, got {getattr(self, name)!r}."

@@ -10,7 +10,15 @@ from typing import Any, NamedTuple
 
 from aetia.errors import InputError
 
-__all__ = ["COMMON_SIGNALS", "HealthRecord", "Healthy", "read_record", "verdicts"]
+__all__ = [
+    "COMMON_SIGNALS",
+    "HealthRecord",
+    "Healthy",
+    "phase_signals",
+    "read_record",
+    "strict",
+    "verdicts",
+]
 
 
 class Healthy(NamedTuple):
@@ -42,6 +50,41 @@ COMMON_SIGNALS: dict[str, Healthy] = {
 """Signals that every run has."""
 
 
+def phase_signals(
+    row: Mapping[str, Any], objectives: Mapping[str, str | None]
+) -> dict[str, Healthy]:
+    """Give the healthy ranges of gradient shares and of the data's gradient on the structure.
+
+    Args:
+        row: Signals by name.
+        objectives: Name of the data's part of the loss, by what stands in front of the signals of
+            its phase.
+
+    Returns:
+        Ranges, for phases that name their objective.
+    """
+    ranges = {}
+    for prefix, objective in objectives.items():
+        if objective is None:
+            continue
+        start = f"{prefix}gradient_share/"
+        for key in row:
+            name = key.removeprefix(start)
+            if key.startswith(start) and name != objective:
+                ranges[key] = Healthy(
+                    0.0,
+                    0.9,
+                    f"{name!r} leaves little of the gradient to {objective!r}: lower its lambda",
+                )
+        key = f"{prefix}objective_gradient/structure"
+        ranges[key] = Healthy(
+            math.ulp(0.0),
+            math.inf,
+            "the graph receives no gradient from the data: make the objective depend on it",
+        )
+    return ranges
+
+
 def verdicts(row: Mapping[str, Any], signals: Mapping[str, Healthy]) -> dict[str, str]:
     """Judge the signals of one row.
 
@@ -55,7 +98,7 @@ def verdicts(row: Mapping[str, Any], signals: Mapping[str, Healthy]) -> dict[str
     out = {}
     for name, healthy in signals.items():
         if name in row:
-            value = float(row[name])
+            value = math.nan if row[name] is None else float(row[name])  # null in a file
             fine = math.isfinite(value) and healthy.low <= value <= healthy.high
             out[name] = "ok" if fine else f"{healthy.advice} (found {value:.3g})"
     return out
@@ -131,11 +174,20 @@ def worst(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    return json.dumps(_strict(row), allow_nan=False) + "\n"
+    return json.dumps(strict(row), allow_nan=False) + "\n"
 
 
-def _strict(value: Any) -> Any:
-    """Write what is not a number as null, which every JSON reader takes."""
+def strict(value: Any) -> Any:
+    """Replace numbers that are not finite by None, which every JSON reader takes.
+
+    Args:
+        value: Nested plain values.
+
+    Returns:
+        The same without them.
+    """
     if isinstance(value, Mapping):
-        return {k: _strict(v) for k, v in value.items()}
+        return {k: strict(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

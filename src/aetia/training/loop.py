@@ -19,15 +19,24 @@ from lightning_fabric import Fabric
 from torch import nn
 from tqdm import tqdm
 
-from aetia.errors import InputError
+from aetia.errors import ConvergenceError, InputError
 from aetia.training.checkpoints import (
     thin_checkpoints,
 )
 from aetia.training.config import TrainingConfig
-from aetia.training.health import COMMON_SIGNALS, HealthRecord, Healthy, verdicts
+from aetia.training.diagnosis import Finding, diagnose
+from aetia.training.health import (
+    COMMON_SIGNALS,
+    HealthRecord,
+    Healthy,
+    phase_signals,
+    verdicts,
+)
 from aetia.training.phase import Phase
 from aetia.training.processes import fabric_on
+from aetia.training.progress_line import progress_line
 from aetia.training.run import Run, Trained
+from aetia.training.summary import check_facts, summarise, write_summary
 from aetia.training.trackers import Tracker
 from aetia.training.window import Window
 
@@ -46,6 +55,9 @@ def train(
     validate: Callable[[nn.Module, int], Sequence[Mapping[str, Any]]] | None = None,
     on_step_end: Callable[[int, Mapping[str, float]], Mapping[str, float]] | None = None,
     signals: Mapping[str, Healthy] | None = None,
+    signals_of: Callable[[nn.Module], Mapping[str, float]] | None = None,
+    evaluate: Callable[[nn.Module, int], Mapping[str, float]] | None = None,
+    facts: Mapping[str, Any] | None = None,
     trackers: Sequence[Tracker] = (),
     identity: Mapping[str, Any] | None = None,
     resume: bool = True,
@@ -60,12 +72,18 @@ def train(
         config: Options.
         seed: Root of dropout and whatever losses draw.
         fabric: Processes; None for this one, on the device of the module.
-        folder: For ``checkpoints/`` and ``health.jsonl``; None keeps nothing.
+        folder: For ``checkpoints/``, ``health.jsonl`` and, at the end, ``training_summary.json``;
+            None keeps nothing.
         validate: ``validate(module, step)`` gives one row of metrics for each task of this
             process's share, with the entry ``"task"``; rows are gathered over processes.
         on_step_end: Called after each step with its signals; may change buffers, returns more
-            signals.
+            signals, of which the record has means. At a skipped step they may be NaN.
         signals: Healthy ranges of the method's signals.
+        signals_of: ``signals_of(module)`` gives more signals of the weights as they are at a row of
+            the record: edge counts, entropies, multipliers.
+        evaluate: ``evaluate(module, step)`` gives numbers of an outsider, who may know the truth,
+            at validations. They are recorded as ``external``; nothing in training looks at them.
+        facts: Plain values for the summary, such as ``data_stats``.
         trackers: Follow the record; they are closed at the end.
         identity: Plain values that must not change between a checkpoint and its resumption.
         resume: Whether to go on from the newest checkpoint in the folder.
@@ -78,7 +96,10 @@ def train(
         InputError: If batches run out, the metric is unknown, or a checkpoint belongs to a run
             with other options.
         CheckpointError: If every checkpoint in the folder is damaged.
+        ConvergenceError: If ``max_nonfinite`` updates in a row had no finite gradient; the module
+            then holds the best weights, or the last finite ones.
     """
+    check_facts(facts or {})
     if fabric is None:
         first = next(module.parameters(), None)
         fabric = fabric_on(torch.device("cpu") if first is None else first.device, config.precision)
@@ -93,12 +114,34 @@ def train(
         run.progress.step,
     )
     followers = trackers if is_first else ()
+    ranges = dict(signals or {})
+
+    def conclude(aborted: str | None = None) -> list[Finding]:
+        findings = diagnose(record.rows, signals=ranges)
+        if folder is not None and is_first:
+            summary = summarise(
+                record.rows,
+                config=config,
+                seed=seed,
+                progress=run.progress,
+                findings=findings,
+                signals=ranges,
+                facts=facts or {},
+                aborted=aborted,
+            )
+            write_summary(folder, summary)
+        return findings
+
     try:
-        _steps(run, batches, record, followers, validate, on_step_end, signals or {})
+        _steps(run, batches, record, followers, validate, evaluate, on_step_end, ranges, signals_of)
+    except ConvergenceError as error:
+        run.put_back()
+        conclude(aborted=str(error))
+        raise
     finally:
         for tracker in trackers:
             tracker.close()
-    return run.finish(record.rows)
+    return run.finish(record.rows, conclude())
 
 
 def _steps(
@@ -107,18 +150,20 @@ def _steps(
     record: HealthRecord,
     trackers: Sequence[Tracker],
     validate: Callable[[nn.Module, int], Sequence[Mapping[str, Any]]] | None,
+    evaluate: Callable[[nn.Module, int], Mapping[str, float]] | None,
     on_step_end: Callable[[int, Mapping[str, float]], Mapping[str, float]] | None,
     signals: Mapping[str, Healthy],
+    signals_of: Callable[[nn.Module], Mapping[str, float]] | None,
 ) -> None:
     """Make the steps that are left, with everything that is due between them."""
     config, progress = run.config, run.progress
     window = Window()
-    ranges = {**COMMON_SIGNALS, **signals}
+    is_shown = run.fabric.is_global_zero and _shows_progress(config)
     stream = batches(progress.step * config.accumulate)
     with tqdm(
         total=config.n_steps,
         initial=progress.step,
-        disable=not run.fabric.is_global_zero or not _shows_progress(config),
+        disable=not is_shown,
         desc="training",
         file=sys.stderr,
     ) as bar:
@@ -137,23 +182,72 @@ def _steps(
             progress.step = step = step + 1
             window.add(info, sum(_size(b) for b in micros) * run.fabric.world_size)
             bar.update()
+            is_logged = is_logged or run.is_stuck()
+            is_last = step == config.n_steps
+            every = config.validate_every
+            is_validated = bool(every) and (step % every == 0 or is_last)
+            is_validated = is_validated and not (validate is None and evaluate is None)
+            row = {}
+            if is_logged or (is_validated and is_shown):
+                row = _row(run, window, signals, signals_of if is_logged or is_shown else None)
             if is_logged:
-                row = window.row(step, progress.n_skipped)
-                row["verdicts"] = verdicts(row, ranges)
                 record.add(row)
                 bar.set_postfix(loss=f"{row['loss']:.4g}")
                 _track(trackers, row, step, "train/")
                 window = Window()
-            is_last = step == config.n_steps
-            every = config.validate_every
-            if validate is not None and every and (step % every == 0 or is_last):
+            run.check_finite()
+            if is_validated:
                 started = time.perf_counter()
-                metrics = run.validate(validate)
-                record.add({"step": step, "validation": metrics})
-                _track(trackers, metrics, step, "val/")
-                window.started += time.perf_counter() - started
+                outcome = _validation(run, validate, evaluate)
+                seconds = time.perf_counter() - started
+                record.add({"step": step, **outcome, "seconds": seconds})
+                for name, prefix in (("validation", "val/"), ("external", "external/")):
+                    _track(trackers, outcome.get(name, {}), step, prefix)
+                window.started += seconds
+                if is_shown:
+                    line = progress_line(
+                        row,
+                        n_steps=config.n_steps,
+                        held_out=outcome.get("validation", {}).get(config.metric),
+                        external=outcome.get("external"),
+                        is_best=progress.best_step == step,
+                    )
+                    tqdm.write(line, file=sys.stderr)
             if run.folder is not None and (step % config.checkpoint_every == 0 or is_last):
                 run.save()
+
+
+def _row(
+    run: Run,
+    window: Window,
+    signals: Mapping[str, Healthy],
+    signals_of: Callable[[nn.Module], Mapping[str, float]] | None,
+) -> dict[str, Any]:
+    """Make the row of the record that ends here."""
+    progress = run.progress
+    row = window.row(progress.step, progress.n_skipped, progress.rate_factor)
+    if signals_of is not None:
+        with torch.no_grad():
+            row |= {name: float(value) for name, value in signals_of(run.plain).items()}
+    objectives = run.objectives()
+    row |= {f"{prefix}objective": name for prefix, name in objectives.items() if name is not None}
+    ranges = {**COMMON_SIGNALS, **phase_signals(row, objectives), **signals}
+    row["verdicts"] = verdicts(row, ranges)
+    return row
+
+
+def _validation(
+    run: Run,
+    validate: Callable[[nn.Module, int], Sequence[Mapping[str, Any]]] | None,
+    evaluate: Callable[[nn.Module, int], Mapping[str, float]] | None,
+) -> dict[str, dict[str, float]]:
+    """Score the weights on held-out data, and let the outsider look at them."""
+    outcome = {}
+    if validate is not None:
+        outcome["validation"] = run.validate(validate)
+    if evaluate is not None and run.fabric.is_global_zero:
+        outcome["external"] = run.evaluate(evaluate)
+    return outcome
 
 
 def _size(batch: Any) -> int:

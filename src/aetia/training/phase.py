@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from aetia.training.parameter_groups import ParameterGroup
+
 __all__ = ["Phase"]
 
 Parts = Mapping[str, Tensor]
@@ -30,6 +32,11 @@ class Phase:
             state.
         clip: Clips gradients in place of the norm over all parameters, and returns that norm: for
             ensembles, whose members must not feel each other.
+        groups: Names some of the parameters, whose gradient norms are recorded, who may have a
+            weight decay and a rate of their own, and who may be clipped on their own; the others
+            are the group ``rest``. Logits of edges are the group ``structure``.
+        objective: Name of the part of the loss that the data speak through. It is recorded how
+            large its gradient is on each group, and any other part that drowns it is called out.
     """
 
     parameters: Callable[[nn.Module], Sequence[nn.Parameter]]
@@ -38,3 +45,5 @@ class Phase:
     name: str = "main"
     optimiser: Callable[[Sequence[nn.Parameter]], torch.optim.Optimizer] | None = None
     clip: Callable[[Sequence[nn.Parameter], float], float] | None = None
+    groups: Callable[[nn.Module], Mapping[str, ParameterGroup]] | None = None
+    objective: str | None = None

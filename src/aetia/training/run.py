@@ -16,20 +16,35 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from aetia.errors import CheckpointError, ConvergenceWarning, DataWarning, InputError
+from aetia.errors import (
+    CheckpointError,
+    ConvergenceError,
+    ConvergenceWarning,
+    DataWarning,
+    InputError,
+)
 from aetia.nets import seeded
 from aetia.randomness import generator_on, torch_generator
+from aetia.training.attribution import gradient_shares, objective_gradients
 from aetia.training.checkpoints import (
     list_checkpoints,
     load_checkpoint,
     save_checkpoint,
     thin_checkpoints,
 )
+from aetia.training.clipping import clip_values, gradient_norms, gradient_values
 from aetia.training.config import TrainingConfig
+from aetia.training.diagnosis import Finding
 from aetia.training.gather import average_rows, gather_rows
 from aetia.training.lamb import LAMB
-from aetia.training.parameter_groups import parameter_groups
+from aetia.training.parameter_groups import (
+    ParameterGroup,
+    complete_groups,
+    parameter_groups,
+)
 from aetia.training.phase import Phase
+from aetia.training.plateau import follow
+from aetia.training.progress import Progress
 from aetia.training.schedule import learning_rate
 from aetia.version import __version__
 
@@ -47,6 +62,7 @@ class Trained:
         best_metrics: Validation metrics of these weights.
         rows: The health record.
         n_skipped: Steps that were skipped because a gradient was not finite.
+        findings: What the record says, in words.
     """
 
     module: nn.Module
@@ -55,20 +71,7 @@ class Trained:
     best_metrics: dict[str, float] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     n_skipped: int = 0
-
-
-@dataclass
-class Progress:
-    """What a checkpoint holds besides weights and optimisers."""
-
-    step: int = 0
-    best_value: float | None = None
-    best_step: int | None = None
-    best_metrics: dict[str, float] = field(default_factory=dict)
-    n_since_best: int = 0
-    n_reductions: int = 0
-    n_since_reduction: int = 0
-    n_skipped: int = 0
+    findings: list[Finding] = field(default_factory=list)
 
 
 class Run:
@@ -92,7 +95,11 @@ class Run:
         self.best: dict[str, Tensor] | None = None
         # Looked up once: walking over a module's parameters costs as much as a small network.
         self.updated = [list(phase.parameters(module)) for phase in phases]
-        made = [self._optimiser(*pair) for pair in zip(phases, self.updated, strict=True)]
+        self.groups = [
+            complete_groups(phase.groups(module), updated) if phase.groups is not None else {}
+            for phase, updated in zip(phases, self.updated, strict=True)
+        ]
+        made = [self._optimiser(phase, k) for k, phase in enumerate(phases)]
         wrapped = fabric.setup(module, *made)
         self.module, *self.optimisers = wrapped if made else (wrapped,)
         # Fabric's layers do nothing then, and cost as much as a small network's arithmetic.
@@ -104,11 +111,19 @@ class Run:
             average = get_ema_multi_avg_fn(config.ema_decay)
             self.ema = AveragedModel(self.plain, multi_avg_fn=average, use_buffers=True)
 
-    def _optimiser(self, phase: Phase, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+    def _optimiser(self, phase: Phase, k: int) -> torch.optim.Optimizer:
+        named = self.groups[k]
         if phase.optimiser is not None:
-            return phase.optimiser(parameters)
+            own = [name for name, group in named.items() if group.has_options()]
+            if own:
+                raise InputError(
+                    f"phase {phase.name!r} makes its own optimiser, so the weight_decay and "
+                    f"learning_rate of the groups {own} would be ignored. Set them there."
+                )
+            return phase.optimiser(self.updated[k])
         config = self.config
-        groups = parameter_groups(parameters, config.weight_decay)
+        ungrouped = [ParameterGroup(self.updated[k])]
+        groups = parameter_groups(list(named.values()) or ungrouped, config.weight_decay)
         options = {"lr": config.learning_rate, "betas": config.betas, "eps": config.eps}
         if config.optimiser == "lamb":
             return LAMB(groups, **options)
@@ -121,7 +136,8 @@ class Run:
         config, step = self.config, self.progress.step
         info: dict[str, float] = {}
         was_skipped = False
-        rate = learning_rate(config, step, self.progress.n_reductions)
+        progress = self.progress
+        rate = learning_rate(config, step, progress.plateau.n_reductions) * progress.rate_factor
         if not self.module.training:
             self.module.train()
         for k, (phase, optimiser) in enumerate(zip(self.phases, self.optimisers, strict=True)):
@@ -130,9 +146,10 @@ class Run:
             prefix = f"{phase.name}/" if len(self.phases) > 1 else ""
             if phase.optimiser is None:
                 for group in optimiser.param_groups:
-                    group["lr"] = rate
+                    group["lr"] = rate * group.get("rate", 1.0)
             if shares:
-                info |= self._gradient_shares(phase, k, micros[0], prefix)
+                found = self._attributions(phase, k, micros[0])
+                info |= {prefix + name: value for name, value in found.items()}
             optimiser.zero_grad()
             for m, batch in enumerate(micros):
                 generator = self.generator(step, k, m)
@@ -151,43 +168,83 @@ class Run:
                 ):
                     old = info.get(prefix + name, 0.0)
                     info[prefix + name] = old + value / len(micros)
-            norm = self._clip(k, optimiser)
-            info[f"{prefix}gradient_norm"] = norm
-            info[f"{prefix}clipped_share"] = float(
-                bool(config.clip_norm) and norm > config.clip_norm
-            )  # pyright: ignore[reportOptionalOperand]
+            norms = self._clip(k, optimiser)
+            norm = norms["gradient_norm"]
+            info |= {prefix + name: value for name, value in norms.items()}
             finite = math.isfinite(norm)
             if finite or config.precision == "16-mixed":  # there the scaler skips, and adapts
                 optimiser.step()
+            in_a_row = progress.n_skipped_in_a_row
+            in_a_row[phase.name] = 0 if finite else in_a_row.get(phase.name, 0) + 1
             if not finite:
                 was_skipped = True
                 optimiser.zero_grad()
-        self.progress.n_skipped += was_skipped
+        if was_skipped:
+            self._count_skipped()
+        else:
+            progress.last_finite_step = step + 1
         if self.ema is not None and not was_skipped:
             self.ema.update_parameters(self.plain)
         info["loss"] = info.get("loss", sum(v for k, v in info.items() if k.endswith("/loss")))
         info["learning_rate"] = rate
         return info
 
-    def _gradient_shares(self, phase: Phase, k: int, batch: Any, prefix: str) -> dict[str, float]:
-        """Compare the gradient norms of the parts of a loss, in an evaluation of its own."""
+    def _count_skipped(self) -> None:
+        """Halve the rate of what follows: the weights are where the last step was too long."""
+        self.progress.n_skipped += 1
+        if self.config.precision == "16-mixed":
+            return  # its scale was too large, not the step, and it adapts on its own
+        self.progress.rate_factor *= 0.5
+        for phase, optimiser in zip(self.phases, self.optimisers, strict=True):
+            if phase.optimiser is not None:
+                for group in optimiser.param_groups:
+                    group["lr"] *= 0.5
+
+    def objectives(self) -> dict[str, str | None]:
+        """List what stands in front of each phase's signals, and the name of its objective."""
+        if len(self.phases) == 1:
+            return {"": self.phases[0].objective}
+        return {f"{phase.name}/": phase.objective for phase in self.phases}
+
+    def is_stuck(self) -> bool:
+        """Tell whether too many updates in a row had no finite gradient."""
+        counts = self.progress.n_skipped_in_a_row.values()
+        return any(count >= self.config.max_nonfinite for count in counts)
+
+    def check_finite(self) -> None:
+        """Give up after too many updates in a row without a finite gradient."""
+        progress, limit = self.progress, self.config.max_nonfinite
+        for name, count in progress.n_skipped_in_a_row.items():
+            if count >= limit:
+                of_phase = f" of the phase {name!r}" if len(self.phases) > 1 else ""
+                rate = self.config.learning_rate
+                lowered = ""
+                if progress.rate_factor < 1:
+                    lowered = (
+                        f", and the rate had come down to {progress.rate_factor:.2g} of its own"
+                    )
+                raise ConvergenceError(
+                    f"the last {count} updates{of_phase} had a gradient that is not finite, up to "
+                    f"step {progress.step}; the last healthy step was {progress.last_finite_step}"
+                    f"{lowered}. The best weights, or the last finite ones, are in the module. "
+                    f"Lower learning_rate={rate:.3g} or clip_norm, standardise the inputs, and "
+                    "look in the loss for logarithms, roots and quotients of zero."
+                )
+
+    def _attributions(self, phase: Phase, k: int, batch: Any) -> dict[str, float]:
+        """Tell where the gradient comes from and goes to, in an evaluation of its own."""
         step, parameters = self.progress.step, self.updated[k]
         generator = self.generator(step, k, 0)
         with self.fabric.autocast(), seeded(generator):
             noise = generator_on(generator, self.fabric.device)
             _, parts = phase.loss(self.plain, batch, step, noise)
-        live = {name: v for name, v in parts.items() if v.requires_grad}
-        if len(live) < 2:
-            return {}
-        norms = {}
-        for name, value in live.items():
-            grads = torch.autograd.grad(value, parameters, retain_graph=True, allow_unused=True)
-            dense = (g.detach().to_dense().double() for g in grads if g is not None)
-            norms[name] = math.sqrt(sum(float(g.square().sum()) for g in dense))
-        total = sum(norms.values())
-        return {
-            f"{prefix}gradient_share/{n}": v / total if total else 0.0 for n, v in norms.items()
-        }
+        shares = gradient_shares(parts, parameters)
+        found = {f"gradient_share/{name}": share for name, share in shares.items()}
+        if phase.objective is not None:
+            groups = {name: group.parameters for name, group in self.groups[k].items()}
+            norms = objective_gradients(parts, phase.objective, groups or {"all": parameters})
+            found |= {f"objective_gradient/{name}": norm for name, norm in norms.items()}
+        return found
 
     def _between_processes(self, last: bool) -> AbstractContextManager[Any]:
         """Gradients of other processes are waited for at the last batch of a step alone."""
@@ -195,19 +252,43 @@ class Run:
             return nullcontext()
         return self.fabric.no_backward_sync(self.module, enabled=not last)
 
-    def _clip(self, k: int, optimiser: Any) -> float:
-        limit, phase = self.config.clip_norm or math.inf, self.phases[k]
+    def _clip(self, k: int, optimiser: Any) -> dict[str, float]:
+        """Clip the gradients of a phase; return norms before, and what was clipped."""
+        limit, phase, named = self.config.clip_norm or math.inf, self.phases[k], self.groups[k]
         parameters = [p for p in self.updated[k] if p.grad is not None]
-        if not parameters:
-            return 0.0
+        is_sparse = any(p.grad.is_sparse for p in parameters)  # pyright: ignore
+        if not (named or is_sparse or phase.clip is not None):
+            norm = 0.0
+            if parameters:
+                norm = self.fabric.clip_gradients(
+                    self.module, optimiser, max_norm=limit, error_if_nonfinite=False
+                )
+            norm = float(norm) if norm is not None else 0.0
+            return {"gradient_norm": norm, "clipped_share": float(norm > limit)}
+        self.fabric.strategy.precision.unscale_gradients(getattr(optimiser, "optimizer", optimiser))
+        values = {name: gradient_values(group.parameters) for name, group in named.items()}
+        norms = gradient_norms(values)
+        every = [v for of_group in values.values() for v in of_group]
+        if not named:
+            every = gradient_values(parameters)
+        total = math.hypot(*norms.values()) if named else gradient_norms({"": every})[""]
+        is_by_group = self.config.clip == "per-group" and bool(named) and phase.clip is None
         if phase.clip is not None:
-            return phase.clip(parameters, limit)
-        if any(p.grad.is_sparse for p in parameters):  # pyright: ignore[reportOptionalMemberAccess]
-            return _clip_sparse(parameters, limit)
-        norm = self.fabric.clip_gradients(
-            self.module, optimiser, max_norm=limit, error_if_nonfinite=False
-        )
-        return float(norm) if norm is not None else 0.0
+            total = phase.clip(parameters, limit) if parameters else 0.0
+        elif is_by_group:
+            for name, of_group in values.items():
+                clip_values(of_group, norms[name], limit)
+        else:
+            clip_values(every, total, limit)
+        clipped = {name: float(norm > limit) for name, norm in norms.items()}
+        out = {
+            "gradient_norm": total,
+            "clipped_share": max(clipped.values()) if is_by_group else float(total > limit),
+        }
+        out |= {f"gradient_norm/{name}": norm for name, norm in norms.items()}
+        if is_by_group:
+            out |= {f"clipped_share/{name}": share for name, share in clipped.items()}
+        return out
 
     def generator(self, step: int, phase: int, micro: int) -> torch.Generator:
         """Make the generator of one loss evaluation."""
@@ -247,20 +328,34 @@ class Run:
         if math.isfinite(value) and (best is None or sign * value < sign * best):
             progress.best_value, progress.best_step = value, progress.step
             progress.best_metrics = metrics
-            progress.n_since_best = progress.n_since_reduction = 0
+            progress.n_since_best = 0
             self.best = {k: v.detach().cpu().clone() for k, v in scored.state_dict().items()}
             if self.folder is not None and self.fabric.is_global_zero:
                 content = {"weights": self.best, "step": progress.step, "metrics": metrics}
                 save_checkpoint(self.folder / "best.ckpt", {**content, "version": __version__})
         else:
             progress.n_since_best += 1
-            progress.n_since_reduction += 1
-            if config.schedule == "plateau" and (
-                progress.n_since_reduction >= config.plateau_patience
-            ):
-                progress.n_reductions += 1
-                progress.n_since_reduction = 0
+        if config.schedule == "plateau":
+            progress.plateau = follow(
+                progress.plateau,
+                value,
+                patience=config.plateau_patience,
+                cooldown=config.plateau_cooldown,
+                threshold=config.plateau_threshold,
+                mode=config.mode,
+            )
         return metrics
+
+    def evaluate(
+        self, evaluate: Callable[[nn.Module, int], Mapping[str, float]]
+    ) -> dict[str, float]:
+        """Let an outsider look at the weights that are validated."""
+        scored = self.plain if self.ema is None else self.ema.module
+        scored.eval()
+        with torch.no_grad():
+            found = {k: float(v) for k, v in evaluate(scored, self.progress.step).items()}
+        scored.train()
+        return found
 
     def is_over(self) -> bool:
         """Tell whether early stopping says stop; all processes saw the same metrics."""
@@ -281,7 +376,7 @@ class Run:
         return {
             "version": __version__,
             "identity": self.identity,
-            "progress": vars(self.progress),
+            "progress": self.progress.plain(),
             "module": self.plain.state_dict(),
             "optimisers": [o.state_dict() for o in self.optimisers],
             "ema": None if self.ema is None else self.ema.state_dict(),
@@ -327,10 +422,18 @@ class Run:
         if scaler is not None and content["scaler"] is not None:
             scaler.load_state_dict(content["scaler"])
         self.best = content["best"]
-        self.progress = Progress(**content["progress"])
+        self.progress = Progress.of(content["progress"])
 
-    def finish(self, rows: list[dict[str, Any]]) -> Trained:
-        """Put the best weights back."""
+    def put_back(self) -> None:
+        """Load the best weights, or their average, or leave the last."""
+        if self.best is not None:
+            self.plain.load_state_dict(self.best)
+        elif self.ema is not None:
+            self.plain.load_state_dict(self.ema.module.state_dict())
+        self.plain.eval()
+
+    def finish(self, rows: list[dict[str, Any]], findings: list[Finding]) -> Trained:
+        """Put the best weights back, and say how it went."""
         progress = self.progress
         if progress.n_skipped:
             warnings.warn(
@@ -339,11 +442,7 @@ class Run:
                 ConvergenceWarning,
                 stacklevel=3,
             )
-        if self.best is not None:
-            self.plain.load_state_dict(self.best)
-        elif self.ema is not None:
-            self.plain.load_state_dict(self.ema.module.state_dict())
-        self.plain.eval()
+        self.put_back()
         return Trained(
             module=self.plain,
             step=progress.step,
@@ -351,6 +450,7 @@ class Run:
             best_metrics=progress.best_metrics,
             rows=rows,
             n_skipped=progress.n_skipped,
+            findings=findings,
         )
 
 
@@ -361,17 +461,3 @@ _STEP_STREAM = 11
 def _numbers(*scalars: Tensor) -> list[float]:
     """Read scalars off the device, all at once."""
     return torch.stack([s.detach().flatten()[0] for s in scalars]).tolist()
-
-
-def _clip_sparse(parameters: Sequence[nn.Parameter], limit: float) -> float:
-    """Clip when some gradients are sparse, by the values that they hold."""
-    values = []
-    for p in parameters:
-        if p.grad is not None and p.grad.is_sparse:
-            p.grad = p.grad.coalesce()
-        if p.grad is not None:
-            values.append(p.grad.values() if p.grad.is_sparse else p.grad)
-    norm = torch.nn.utils.get_total_norm(values)
-    for v in values:
-        v.mul_((limit / (norm + 1e-6)).clamp(max=1.0))
-    return float(norm)

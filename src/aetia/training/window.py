@@ -17,6 +17,7 @@ class Window:
         self.sums: dict[str, float] = {}
         self.counts: dict[str, int] = {}
         self.last: dict[str, float] = {}
+        self.largest: dict[str, float] = {}
         self.n_items = 0
         self.waited = 0.0
         self.started = time.perf_counter()
@@ -27,11 +28,14 @@ class Window:
             if math.isfinite(value):
                 self.sums[name] = self.sums.get(name, 0.0) + value
                 self.counts[name] = self.counts.get(name, 0) + 1
+                if "gradient_norm" in name.split("/"):
+                    peak = name.replace("gradient_norm", "gradient_norm_max")
+                    self.largest[peak] = max(value, self.largest.get(peak, value))
             self.last[name] = value
         self.n_items += n_items
 
-    def row(self, step: int, n_skipped: int) -> dict[str, Any]:
-        """Average them."""
+    def row(self, step: int, n_skipped: int, rate_factor: float) -> dict[str, Any]:
+        """Average them; the gradient norms also with their maximum."""
         seconds = max(time.perf_counter() - self.started, 1e-9)
         means = {
             k: self.sums[k] / self.counts[k] if k in self.counts else v
@@ -40,7 +44,10 @@ class Window:
         return {
             "step": step,
             **means,
+            **self.largest,
             "learning_rate": self.last["learning_rate"],
+            "rate_factor": rate_factor,
+            "seconds": seconds,
             "tasks_per_second": self.n_items / seconds,
             "data_wait_share": self.waited / seconds,
             "skipped_steps": n_skipped,

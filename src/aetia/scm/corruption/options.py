@@ -122,11 +122,9 @@ class Corruption:
 
     def __post_init__(self) -> None:
         check_positive(self, "offset", "noise", "drift", zero=True)
-        if self.gain is not None and (
-            len(self.gain) != 2 or not 0 < self.gain[0] <= self.gain[1] < float("inf")
-        ):
+        if self.gain is not None and not _is_range(self.gain):
             raise InputError(
-                f"Corruption: gain takes a lowest and a highest factor above 0, got {self.gain}."
+                f"Corruption: gain takes a lowest and a highest factor above 0, got {self.gain!r}."
             )
         if self.heteroscedastic and self.noise == 0:
             raise InputError("Corruption: heteroscedastic says how noise grows, but noise is 0.")
@@ -166,6 +164,11 @@ def build_corruption(values: Mapping[str, Any]) -> Corruption:
     if isinstance(fields.get("gain"), list):
         fields["gain"] = tuple(fields["gain"])
     return build(Corruption, fields)
+
+
+def _is_range(gain: Any) -> bool:
+    is_pair = isinstance(gain, tuple) and len(gain) == 2
+    return is_pair and all(isinstance(v, (int, float)) for v in gain) and 0 < gain[0] <= gain[1]
 
 
 def _check_share(options: Any, name: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.signal import lfilter
 
 from aetia.scm.corruption.options import Nonlinear, Outliers
 
@@ -101,5 +100,7 @@ def drift_path(
     Returns:
         The path, in standard deviations.
     """
+    from scipy.signal import lfilter  # takes a second to import
+
     innovations = size * generator.normal(size=n_steps)
     return np.asarray(lfilter([1.0], [1.0, -DRIFT_MEMORY], innovations))

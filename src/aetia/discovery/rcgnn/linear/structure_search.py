@@ -10,7 +10,8 @@ a penalty for every edge:
 so it does not depend on the units of the variables (least squares over standardised variables
 does, and finds wrong directions). Parents are other variables within the step, without cycles, and
 all variables at the lags before. Moves add, delete or reverse an edge; each batch element makes its
-best one until none helps.
+best one until none helps. From there, every edge within the step is turned or removed, held so
+while the rest adapts, and let go; the best of these graphs is the next start, until none is better.
 """
 
 from __future__ import annotations
@@ -21,15 +22,21 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from aetia.graphs import Constraints, transitive_closure
+from aetia.graphs import Constraints, is_acyclic, transitive_closure
 
-__all__ = ["Found", "LaggedConstraints", "lagged_constraints", "search_structure"]
+__all__ = [
+    "Found",
+    "LaggedConstraints",
+    "escape_structure",
+    "lagged_constraints",
+    "search_structure",
+]
 
 
 class LaggedConstraints(NamedTuple):
     """Knowledge over the candidate parents of each variable, at all lags."""
 
-    forbidden: Bool[Tensor, "d p"]
+    forbidden: Bool[Tensor, "*#b d p"]
     """Target, candidate."""
     required: Bool[Tensor, "d d"]
     """Target, cause: at one lag at least."""
@@ -43,7 +50,7 @@ class Found(NamedTuple):
     parents: Bool[Tensor, "b d p"]
     evidence: Float[Tensor, "b d p"]
     """Score with the edge less score without it, the rest of the graph as it is."""
-    n_moves: int
+    score: Float[Tensor, " b"]
 
 
 def lagged_constraints(constraints: Constraints, n_lags: int) -> LaggedConstraints:
@@ -73,6 +80,7 @@ def search_structure(
     constraints: LaggedConstraints,
     *,
     penalty: float,
+    start: Bool[Tensor, "b d p"] | None = None,
     max_moves: int | None = None,
 ) -> Found:
     """Climb to a graph that no single move improves.
@@ -82,24 +90,93 @@ def search_structure(
         n: Effective number of steps, for each variable.
         constraints: What is known.
         penalty: Lambda; 1 is the Bayesian information criterion.
+        start: Parents to start from; None starts without edges.
         max_moves: Of one search; None is 20 for each variable.
 
     Returns:
         Graphs, acyclic within the step, and the evidence for each edge.
     """
-    climb = _Climb(moments, n, constraints, penalty)
-    limit = 20 * climb.d if max_moves is None else max_moves
-    n_moves = 0
-    while n_moves < limit and climb.move():
-        n_moves += 1
-    return Found(climb.parents, climb.evidence(), n_moves)
+    climb = _Climb(moments, n, constraints, penalty, start)
+    for _ in range(20 * climb.d if max_moves is None else max_moves):
+        if not climb.move():
+            break
+    return Found(climb.parents, climb.evidence(), climb.score())
+
+
+def escape_structure(
+    moments: Float[Tensor, "p p"],
+    n: Float[Tensor, " d"],
+    constraints: LaggedConstraints,
+    *,
+    penalty: float,
+    max_rounds: int = 10,
+) -> Found:
+    """Climb, and climb on from where single moves end, by turning or removing edges for a while.
+
+    Args:
+        moments: One matrix of second moments.
+        n: Effective number of steps, for each variable.
+        constraints: What is known.
+        penalty: As for :func:`search_structure`.
+        max_rounds: Times that all edges within the step are tried.
+
+    Returns:
+        One graph, in a batch of one.
+    """
+    best = search_structure(moments[None], n[None], constraints, penalty=penalty)
+    for _ in range(max_rounds):
+        held = _changed_edges(best.parents[0], constraints)
+        if held is None:
+            break
+        many = len(held.starts)
+        every = moments.expand(many, -1, -1), n.expand(many, -1)
+        locked = constraints._replace(forbidden=constraints.forbidden | held.forbidden)
+        adapted = search_structure(*every, locked, penalty=penalty, start=held.starts)
+        freed = search_structure(*every, constraints, penalty=penalty, start=adapted.parents)
+        at = int(freed.score.argmax())
+        if float(freed.score[at]) <= float(best.score[0]) + 1e-6:
+            break
+        best = Found(*(value[at : at + 1] for value in freed))
+    return best
+
+
+class _Held(NamedTuple):
+    starts: Bool[Tensor, "m d p"]
+    forbidden: Bool[Tensor, "m d p"]
+
+
+def _changed_edges(parents: Bool[Tensor, "d p"], constraints: LaggedConstraints) -> _Held | None:
+    """Take every edge within the step out, and also turn it where that is allowed."""
+    d, p = parents.shape
+    target, cause = parents[:, :d].nonzero(as_tuple=True)
+    if not len(target):
+        return None
+    m = torch.arange(len(target))
+    removed = parents.expand(len(m), -1, -1).clone()
+    removed[m, target, cause] = False
+    forbidden = torch.zeros(len(m), d, p, dtype=torch.bool)
+    forbidden[m, target, cause] = True
+    turned = removed.clone()
+    turned[m, cause, target] = True
+    known = constraints.forbidden.expand(len(m), -1, -1)[m, cause, target]
+    allowed = is_acyclic(turned[:, :, :d].mT) & ~known
+    starts = torch.cat([removed, turned[allowed]])
+    locked = torch.cat([forbidden, forbidden[allowed]])
+    lags = starts.unflatten(-1, (-1, d)).any(-2)
+    keeps = (lags | ~constraints.required).flatten(1).all(-1)
+    return _Held(starts[keeps], locked[keeps]) if bool(keeps.any()) else None
 
 
 class _Climb:
     """State of the search: parents, and the gain of every possible change."""
 
     def __init__(
-        self, moments: Tensor, n: Tensor, constraints: LaggedConstraints, penalty: float
+        self,
+        moments: Tensor,
+        n: Tensor,
+        constraints: LaggedConstraints,
+        penalty: float,
+        start: Tensor | None,
     ) -> None:
         b, p, _ = moments.shape
         self.b, self.p, self.d = b, p, n.shape[-1]
@@ -107,8 +184,11 @@ class _Climb:
         # The last candidate is a dummy that pads lists of parents.
         self.moments = torch.nn.functional.pad(moments, (0, 1, 0, 1))
         self.price = 0.5 * penalty * n.log()
-        self.parents = torch.zeros(b, self.d, p, dtype=torch.bool)
-        self.parents[:, :, : self.d] |= constraints.required
+        if start is None:
+            self.parents = torch.zeros(b, self.d, p, dtype=torch.bool)
+            self.parents[:, :, : self.d] |= constraints.required
+        else:
+            self.parents = start.clone()
         self.reach = transitive_closure(self.within())
         self.covariance = moments.new_zeros(b, self.d, p)  # with the target, given its parents
         self.variance = moments.new_ones(b, self.d, p)  # of the candidate, given them
@@ -140,6 +220,12 @@ class _Climb:
         if len(changed):
             self.reach[changed] = transitive_closure(self.within()[changed])
         return True
+
+    def score(self) -> Float[Tensor, " b"]:
+        """Score of the graphs."""
+        fit = -0.5 * self.n * self.residual.log() - self.price * self.parents.sum(-1)
+        caused = self.parents.unflatten(-1, (-1, self.d)).any(-2)
+        return fit.sum(-1) + torch.where(caused, self.known.log_odds, 0.0).sum((-2, -1))
 
     def evidence(self) -> Float[Tensor, "b d p"]:
         """Score with each edge less score without it."""
