@@ -151,7 +151,7 @@ def test_the_data_term_has_a_gradient_on_every_free_gate_and_closing_all_raises_
 def test_a_decoder_that_ignores_the_gates_is_refused(monkeypatch: pytest.MonkeyPatch):
     through = Mechanisms.forward
 
-    def ignoring(self: Mechanisms, states, gates, regime):  # noqa: ANN001, ANN202
+    def ignoring(self: Mechanisms, states, gates, regime):
         return through(self, states, torch.ones_like(gates), regime)
 
     monkeypatch.setattr(Mechanisms, "forward", ignoring)

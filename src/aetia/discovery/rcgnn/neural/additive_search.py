@@ -22,9 +22,11 @@ from torch import Tensor
 from aetia.discovery.rcgnn.linear.structure_search import LaggedConstraints
 from aetia.graphs import transitive_closure
 
-__all__ = ["AdditiveGraphs", "candidate_steps", "curve_features", "search_additive"]
+__all__ = ["N_FEATURES", "AdditiveGraphs", "candidate_steps", "curve_features", "search_additive"]
 
 _QUANTILES = (0.1, 0.35, 0.65, 0.9)
+N_FEATURES = 1 + len(_QUANTILES)
+"""Coefficients of a curve: what an edge is charged for."""
 _RIDGE = 1e-3
 
 
@@ -110,10 +112,7 @@ def search_additive(
         columns = columns - _means_by_regime(columns, of_regime)
         grams.append(columns.mT @ columns / len(columns))
     n = (len(window) * information.double()).clamp_min(20.0)
-    gram = torch.stack(grams)
-    climb = _Climb(
-        gram, n, constraints, penalty, (gram.shape[-1] - d) // len(constraints.forbidden[0])
-    )
+    climb = _Climb(torch.stack(grams), n, constraints, penalty)
     for _ in range(20 * d):
         if not climb.move():
             break
@@ -140,21 +139,20 @@ class _Climb:
         n: Tensor,
         constraints: LaggedConstraints,
         penalty: float,
-        n_features: int,
     ) -> None:
-        self.known, self.n, self.size = constraints, n, n_features
+        self.known, self.n, self.size = constraints, n, N_FEATURES
         self.d = len(n)
         self.p = constraints.forbidden.shape[-1]
         self.b = len(gram)
-        k = self.p * n_features
+        k = self.p * N_FEATURES
         ridge = torch.cat([torch.full((k,), _RIDGE), torch.zeros(self.d)]).to(gram)
         # The last block is a dummy that pads lists of parents.
         self.gram = torch.nn.functional.pad(
-            gram[:, :k, :k] + torch.diag(ridge[:k]), (0, n_features, 0, n_features)
+            gram[:, :k, :k] + torch.diag(ridge[:k]), (0, N_FEATURES, 0, N_FEATURES)
         )
-        self.cross = torch.nn.functional.pad(gram[:, :k, k:], (0, 0, 0, n_features))
+        self.cross = torch.nn.functional.pad(gram[:, :k, k:], (0, 0, 0, N_FEATURES))
         self.total = gram[:, k:, k:].diagonal(dim1=-2, dim2=-1)
-        self.price = 0.5 * penalty * n_features * n.log()
+        self.price = 0.5 * penalty * N_FEATURES * n.log()
         self.parents = torch.zeros(self.b, self.d, self.p, dtype=torch.bool, device=n.device)
         self.parents[:, :, : self.d] |= constraints.required
         self.reach = transitive_closure(self.within())

@@ -28,7 +28,7 @@ from aetia.discovery.rcgnn.neural.fit import NeuralFit
 from aetia.nets import seeded
 from aetia.options import check_positive
 from aetia.randomness import torch_generator
-from aetia.training import Phase, TrainingConfig, minibatches, train
+from aetia.training import ParameterGroup, Phase, Trained, TrainingConfig, minibatches, train, weigh
 
 __all__ = [
     "PublishedOptions",
@@ -165,15 +165,19 @@ class PublishedRCGNN(nn.Module):
         options, adjacency = self.options, self.adjacency()
         decoded, latents = self.reconstruct(values)
         rows = [z.flatten(0, 1) for z in latents]
-        parts = {
-            "reconstruction": options.lambda_recon
-            * (observed * (decoded - values)).square().mean(),
-            "sparse": options.lambda_sparse * adjacency.abs().mean(),
-            "acyclic": options.lambda_acyclic
-            * torch.stack([published_acyclicity(a) for a in adjacency]).mean(),
-            "disentangle": options.lambda_disentangle * published_disentanglement(*rows),
+        terms = {
+            "reconstruction": (observed * (decoded - values)).square().mean(),
+            "sparse": adjacency.abs().mean(),
+            "acyclic": torch.stack([published_acyclicity(a) for a in adjacency]).mean(),
+            "disentangle": published_disentanglement(*rows),
         }
-        return torch.stack(list(parts.values())).sum(), parts
+        lambdas = {
+            "reconstruction": options.lambda_recon,
+            "sparse": options.lambda_sparse,
+            "acyclic": options.lambda_acyclic,
+            "disentangle": options.lambda_disentangle,
+        }
+        return weigh(terms, lambdas)
 
 
 def fit_as_published(
@@ -218,7 +222,14 @@ def fit_as_published(
     deal = minibatches(len(rows), options.n_batch, seed)
     trained = train(
         module,
-        [Phase(parameters=lambda m: list(m.parameters()), loss=_loss)],
+        [
+            Phase(
+                parameters=lambda m: list(m.parameters()),
+                loss=_loss,
+                groups=_groups,
+                objective="reconstruction",
+            )
+        ],
         lambda first: ((values[rows[at]], observed[rows[at]]) for at in deal(first)),
         config=TrainingConfig(
             n_steps=options.n_steps,
@@ -243,6 +254,11 @@ def fit_as_published(
     )
 
 
+def _groups(module: nn.Module) -> Mapping[str, ParameterGroup]:
+    logits = [module.get_parameter(name) for name in ("logits", "deltas")]
+    return {"structure": ParameterGroup(logits)}
+
+
 def _loss(module: nn.Module, batch: Any, step: int, generator: torch.Generator) -> Any:
     return module(*batch)
 
@@ -255,7 +271,7 @@ def _read_off(
     observed: Tensor,
     n_lags: int,
     constraints: LaggedConstraints,
-    trained: Any,
+    trained: Trained,
 ) -> NeuralFit:
     d = values.shape[-1]
     probability = module.adjacency().mean(0)
@@ -285,6 +301,7 @@ def _read_off(
         missingness=torch.zeros(d, d),
         inverse_probability=torch.ones_like(values),
         health=trained.rows,
+        findings=trained.findings,
         module=module,
         n_steps=trained.step,
         n_skipped=trained.n_skipped,

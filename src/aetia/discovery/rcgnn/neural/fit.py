@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,17 +25,24 @@ from aetia.discovery.rcgnn.neural.options import NeuralOptions
 from aetia.discovery.rcgnn.neural.state_draws import draw_states
 from aetia.errors import InputError
 from aetia.nets import seeded
+from aetia.options import options_dict
 from aetia.randomness import torch_generator
-from aetia.training import Healthy, Phase, TrainingConfig, minibatches, train
+from aetia.training import (
+    Finding,
+    Healthy,
+    ParameterGroup,
+    Phase,
+    Trained,
+    TrainingConfig,
+    minibatches,
+    train,
+)
 
 __all__ = ["NEURAL_SIGNALS", "NeuralFit", "fit_neural"]
 
 _UNKNOWN_NOISE = 0.3
 
 NEURAL_SIGNALS: dict[str, Healthy] = {
-    "structure_gradient": Healthy(
-        1e-12, np.inf, "no data reach the graph: predictions must pass through the gates"
-    ),
     "edge_count": Healthy(1, np.inf, "no edge is left: lower lambda_sparse, or record longer"),
 }
 """Healthy ranges of what this back end adds to the record."""
@@ -56,6 +65,7 @@ class NeuralFit:
         missingness: Log odds of the reading of j per unit of the state of i, at ``[i, j]``.
         inverse_probability: Weight of each observed cell under that model.
         health: Rows of the record of training.
+        findings: What they say, in words.
         module: The trained network.
         n_steps: Steps that were made.
         n_skipped: Steps that were skipped.
@@ -73,6 +83,7 @@ class NeuralFit:
     missingness: Float[Tensor, "d d"]
     inverse_probability: Float[Tensor, "n time d"]
     health: list[dict[str, Any]]
+    findings: list[Finding]
     module: nn.Module
     n_steps: int
     n_skipped: int
@@ -141,16 +152,29 @@ def fit_neural(
     deal = minibatches(len(train_rows), options.n_batch, seed)
     trained = train(
         module,
-        [Phase(parameters=lambda m: list(m.parameters()), loss=_loss)],
+        [
+            Phase(
+                parameters=lambda m: list(m.parameters()),
+                loss=_loss,
+                groups=_groups,
+                objective="structural",
+            )
+        ],
         lambda first: (inputs.rows(train_rows[rows.to(device)]) for rows in deal(first)),
         config=_training(options, progress),
         seed=seed,
         folder=folder,
         on_step_end=stage,
+        signals_of=stage.signals,
         signals=NEURAL_SIGNALS,
-        identity={"method": "RCGNN", "backend": "neural"},
+        identity={
+            "method": "RCGNN",
+            "backend": "neural",
+            "model": json.dumps(options_dict(options), sort_keys=True),
+            "data": float(batch.values.double().sum()),
+        },
     )
-    return _read_off(module, inputs, options, trained.rows, trained.step, trained.n_skipped)
+    return _read_off(module, inputs, options, trained)
 
 
 def _check_size(readings: Readings, n_lags: int, validation: Bool[Tensor, " n"] | None) -> None:
@@ -198,6 +222,11 @@ def _loss(module: nn.Module, batch: Inputs, step: int, generator: torch.Generato
     return module(batch, step, generator)
 
 
+def _groups(module: nn.Module) -> Mapping[str, ParameterGroup]:
+    gates = module.get_parameter("gates.flat")
+    return {"structure": ParameterGroup([gates], weight_decay=0.0)}
+
+
 def _training(options: NeuralOptions, progress: bool | None) -> TrainingConfig:
     return TrainingConfig(
         n_steps=options.n_steps,
@@ -218,9 +247,7 @@ def _read_off(
     module: CorruptedSCM,
     inputs: Inputs,
     options: NeuralOptions,
-    rows: list[dict[str, Any]],
-    n_steps: int,
-    n_skipped: int,
+    trained: Trained,
 ) -> NeuralFit:
     """Collect what was learned, on the CPU."""
     states = module.infer(inputs, None, hide=False)
@@ -242,8 +269,9 @@ def _read_off(
         freedom=module.sensors.freedom().cpu(),
         missingness=module.missingness.weights.cpu().clone(),
         inverse_probability=weights.cpu(),
-        health=rows,
+        health=trained.rows,
+        findings=trained.findings,
         module=module.cpu(),
-        n_steps=n_steps,
-        n_skipped=n_skipped,
+        n_steps=trained.step,
+        n_skipped=trained.n_skipped,
     )

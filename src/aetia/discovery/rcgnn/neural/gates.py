@@ -82,7 +82,6 @@ class Gates(nn.Module):
         d = len(constraints.required)
         forbidden = constraints.forbidden.unflatten(-1, (n_lags + 1, d)).permute(1, 2, 0)
         self.shape = (n_lags + 1, d, d)
-        # Vectors do not decay, and logits must not: decay pulls probabilities towards one half.
         self.flat = nn.Parameter(torch.zeros(self.shape).flatten())
         self.register_buffer("allowed", ~forbidden)
         self.register_buffer("required", constraints.required.mT.clone())

@@ -16,7 +16,6 @@ from aetia.discovery.rcgnn.neural.additive_search import (
     candidate_steps,
     search_additive,
 )
-from aetia.discovery.rcgnn.neural.connected import structure_gradient
 from aetia.discovery.rcgnn.neural.inputs import Inputs
 from aetia.discovery.rcgnn.neural.model import CorruptedSCM
 from aetia.graphs import exponential_trace
@@ -114,6 +113,7 @@ class GraphStage:
         self.validation_rows = validation_rows
         self.information, self.first_draws, self.seeds = information, first_draws, seeds
         self.last_graph: Tensor | None = None
+        self.step = 0
         self.search_steps = _search_steps(module)
 
     def __call__(self, step: int, info: Mapping[str, float]) -> Mapping[str, float]:
@@ -124,18 +124,16 @@ class GraphStage:
             info: Its signals.
 
         Returns:
-            More signals, in steps that are logged.
+            Nothing more.
         """
         module, done = self.module, step + 1
+        self.step = step
         if done in self.search_steps:
             self.search(self.search_steps.index(done))
         if module.stage(step) == "graph" and done % _EVERY == 0:
             module.cycles.update(module.gates.without_noise()[0].detach())
         if done == module.refit_from():
             module.gates.support.copy_(chosen_graph(module, module.options.threshold))
-        options = module.options
-        if done % options.log_every == 0 or done == options.n_steps:
-            return self.signals(step)
         return {}
 
     @torch.no_grad()
@@ -171,16 +169,16 @@ class GraphStage:
             module.mechanisms.start_linear(side.to(device), support.flatten(0, 1), scale=False)
 
     @torch.no_grad()
-    def signals(self, step: int) -> dict[str, float]:
+    def signals(self, module: CorruptedSCM) -> dict[str, float]:
         """Measure the state of the graph.
 
         Args:
-            step: The step that was made.
+            module: The model.
 
         Returns:
             Numbers by name.
         """
-        module, batch = self.module, self.batch
+        batch, step = self.batch, self.step
         probability = module.gates.probability()
         graph = chosen_graph(module, module.options.threshold)
         if module.stage(step + 1) == "refit":
@@ -203,7 +201,6 @@ class GraphStage:
             "cycle_multiplier": float(module.cycles.multiplier),
             "cycle_weight": float(module.cycles.weight),
             "temperature": module.temperature(step),
-            "structure_gradient": structure_gradient(module, batch),
             "imputation_rmse": float(gap.square().mean().sqrt()) if len(gap) else 0.0,
             "observed_share": module.sizes.observed_share,
             "stage": float(("warm-up", "graph", "refit").index(module.stage(step))),

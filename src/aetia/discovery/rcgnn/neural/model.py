@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from aetia.discovery.rcgnn.linear.structure_search import LaggedConstraints
 from aetia.discovery.rcgnn.neural.acyclicity import CyclePenalty
+from aetia.discovery.rcgnn.neural.additive_search import N_FEATURES
 from aetia.discovery.rcgnn.neural.encoder import Latent, TemporalEncoder, slow_filter
 from aetia.discovery.rcgnn.neural.gates import Gates, open_probability, sample_gates
 from aetia.discovery.rcgnn.neural.inputs import Inputs
@@ -32,12 +33,12 @@ from aetia.discovery.rcgnn.neural.mechanisms import Mechanisms
 from aetia.discovery.rcgnn.neural.missingness import Missingness, inverse_probability
 from aetia.discovery.rcgnn.neural.options import NeuralOptions
 from aetia.discovery.rcgnn.neural.sensors import Sensors, centred_by_regime
+from aetia.training import weigh
 
 __all__ = ["CorruptedSCM", "Sizes", "States"]
 
 _NORMAL_ENTROPY = 0.5 * math.log(2 * math.pi * math.e)
-_N_COEFFICIENTS = 5
-"""Of a curve, for the price of an edge; as in the search."""
+"""Of a normal variable with standard deviation 1."""
 
 
 class Sizes(NamedTuple):
@@ -92,8 +93,15 @@ class CorruptedSCM(nn.Module):
         self.missingness = Missingness(observed_share, k)
         self.gates = Gates(constraints, n_lags)
         self.cycles = CyclePenalty(options.lambda_acyclic)
+        self.learns_graph = False
+        self.gates.flat.register_post_accumulate_grad_hook(self._spare_gates)
         self.register_buffer("drift_sd", drift_sd)
         self.register_buffer("log_odds", constraints.log_odds.mT.clone().float())
+
+    def _spare_gates(self, logits: Tensor) -> None:
+        """Drop what the warm-up and the refit would do to the gates: optimisers skip None."""
+        if not self.learns_graph:
+            logits.grad = None
 
     # -- stages ---------------------------------------------------------------------------
 
@@ -141,10 +149,11 @@ class CorruptedSCM(nn.Module):
             Gates, for each window or one for all.
         """
         gates, stage = self.gates, self.stage(step)
-        if stage == "warm-up":
-            return gates.allowed.float().unsqueeze(0)
-        if stage == "refit":
-            return gates.support.float().unsqueeze(0)
+        if stage != "graph":
+            fixed = gates.allowed if stage == "warm-up" else gates.support
+            # Adds nothing but a gradient: the record shows in every stage what data tell the graph.
+            soft = gates.obeying(torch.sigmoid(gates.logits))
+            return (fixed.float() + soft - soft.detach()).unsqueeze(0)
         shape = (n, *gates.shape)
         uniform = torch.rand(shape, generator=generator, device=self.drift_sd.device)
         uniform = uniform.clamp(1e-6, 1 - 1e-6)
@@ -270,6 +279,7 @@ class CorruptedSCM(nn.Module):
             The loss, and its parts as they enter it.
         """
         options, gates_of = self.options, self.gates
+        self.learns_graph = self.stage(step) == "graph"
         states = self.infer(batch, generator, hide=step % 2 == 1)
         gates = self.gates_at(step, len(batch.values), generator)
         log_odds = self.missingness(
@@ -281,36 +291,36 @@ class CorruptedSCM(nn.Module):
             weight = inverse_probability(log_odds.detach(), batch.observed, options.weight_quantile)
         residual, prediction, counted = self.deviations(batch, states, gates)
         cells, latent = self._cells(batch), states.latent
-        parts = {
-            "reconstruction": self._recon_weight() * self.reconstruction(batch, states, weight),
+        losses = nn.functional.binary_cross_entropy_with_logits(
+            log_odds, batch.observed.to(log_odds), reduction="none"
+        )
+        terms = {
+            "reconstruction": self.reconstruction(batch, states, weight),
             "structural": self.structural(batch, states, residual, weight),
             "entropy": -((latent.sd.log() + _NORMAL_ENTROPY) * live).sum() / cells,
-            "errors": 0.5
-            * ((latent.steps.square() * live).sum() + latent.constant.square().sum())
-            / cells,
-            "missingness": (
-                nn.functional.binary_cross_entropy_with_logits(
-                    log_odds, batch.observed.to(log_odds), reduction="none"
-                )
-                * live
-            ).sum()
-            / cells,
-            "disentangle": options.lambda_disentangle
-            * disentanglement(states.draw, states.errors, live),
-            "delta": options.lambda_delta * self._nat_price() * self.mechanisms.change().sum(),
+            "errors": ((latent.steps.square() * live).sum() + latent.constant.square().sum())
+            / (2 * cells),
+            "missingness": (losses * live).sum() / cells,
+            "disentangle": disentanglement(states.draw, states.errors, live),
+            "delta": self._nat_price() * self.mechanisms.change().sum(),
+        }
+        lambdas = {
+            **dict.fromkeys(terms, 1.0),
+            "reconstruction": self._recon_weight(),
+            "disentangle": options.lambda_disentangle,
+            "delta": options.lambda_delta,
         }
         if options.lambda_invariance and self.sizes.n_regimes > 1:
-            parts["invariance"] = options.lambda_invariance * self._invariance(
-                residual, prediction, counted, batch
-            )
-        if self.stage(step) == "graph":
+            terms["invariance"] = self._invariance(residual, prediction, counted, batch)
+            lambdas["invariance"] = options.lambda_invariance
+        if self.learns_graph:
             opening = gates_of.obeying(open_probability(gates_of.logits, self.temperature(step)))
-            probability = gates_of.probability()
-            believed = (self.log_odds * probability.amax(0)).sum() / self.sizes.n_cells
-            price = options.lambda_sparse * _N_COEFFICIENTS * self._nat_price()
-            parts["sparse"] = price * opening.sum() - believed
-            parts["acyclic"] = self.cycles(gates_of.without_noise()[0])
-        return torch.stack(list(parts.values())).sum(), parts
+            believed = self.log_odds * gates_of.probability().amax(0)
+            terms["sparse"] = N_FEATURES * self._nat_price() * opening.sum()
+            terms["beliefs"] = -believed.sum() / self.sizes.n_cells
+            terms["acyclic"] = self.cycles(gates_of.without_noise()[0])
+            lambdas |= {"sparse": options.lambda_sparse, "beliefs": 1.0, "acyclic": 1.0}
+        return weigh(terms, lambdas)
 
     def _invariance(
         self, residual: Tensor, prediction: Tensor, counted: Tensor, batch: Inputs
