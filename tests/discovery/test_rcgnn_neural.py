@@ -41,34 +41,43 @@ from aetia.discovery.rcgnn.neural.model import CorruptedSCM, Sizes
 from aetia.discovery.rcgnn.neural.sensors import student_nll
 from aetia.errors import InputError, NumericalError
 from aetia.graphs import Knowledge, exponential_trace, is_acyclic
-from aetia.scm.time_series import Regimes, random_structural_var
 
 D = 5
 
 
-def readings_of(values: np.ndarray, observed: np.ndarray, regime: np.ndarray | None) -> Readings:
+def readings_of(values: np.ndarray, observed: np.ndarray, regime: np.ndarray) -> Readings:
     seen = np.where(observed, values, np.nan)
     scaled = (seen - np.nanmean(seen, (0, 1))) / np.nanstd(seen, (0, 1))
-    codes = np.zeros(len(values), dtype=np.int64) if regime is None else regime
     return Readings(
         torch.from_numpy(np.nan_to_num(scaled)),
         torch.from_numpy(observed),
         torch.ones(values.shape[:2], dtype=torch.bool),
-        torch.from_numpy(codes),
+        torch.from_numpy(regime),
     )
 
 
 @cache
-def nonlinear_case(n_regimes: int = 1, missing: float = 0.1) -> tuple[Readings, np.ndarray]:
-    """Readings of a nonlinear process and its summary graph."""
-    process = random_structural_var(
-        D, 5, nonlinear=True, regimes=Regimes(n=n_regimes), random_state=3
-    )
-    sample = process.sample(24, 30, random_state=4)
+def nonlinear_case(n_regimes: int = 1) -> tuple[Readings, np.ndarray]:
+    """Readings of a nonlinear process, a tenth of them lost, and its summary graph."""
     rng = np.random.default_rng(5)
-    observed = rng.random(sample.data.values.shape) >= missing
-    readings = readings_of(sample.data.values, observed, sample.data.regime)
-    return readings, np.asarray(sample.truth.summary_graph)
+    n, time = 24, 30
+    regime = np.arange(n) % n_regimes
+    values, s = np.zeros((n, time, D)), np.zeros((n, D))
+    for t in range(-30, time):
+        past, u = s, rng.standard_normal((n, D))
+        s = 0.5 * past + u
+        s[:, 0] += 1.5 * (regime == 1)
+        s[:, 1] += 1.2 * np.abs(s[:, 0])
+        s[:, 2] += 1.3 * np.tanh(past[:, 1])
+        s[:, 3] += 1.3 * np.sin(s[:, 2])
+        s[:, 4] += 1.2 * np.abs(past[:, 3]) - 0.9 * s[:, 0]
+        if t >= 0:
+            values[:, t] = s
+    graph = np.zeros((D, D), dtype=bool)
+    for i, j in ((0, 1), (1, 2), (2, 3), (3, 4), (0, 4)):
+        graph[i, j] = True
+    observed = rng.random(values.shape) >= 0.1
+    return readings_of(values, observed, regime), graph
 
 
 @cache
@@ -173,7 +182,7 @@ def test_the_published_graph_gets_no_gradient_from_the_reconstruction():
     values, observed = torch.randn(4, 6, D, generator=torch.Generator().manual_seed(0)), None
     observed = torch.ones(4, 6, D, dtype=torch.bool)
     loss = module.reconstruction_loss(values, observed)
-    wanted = (module.logits, module.deltas, module.decoder[0].weight)
+    wanted = (module.logits, module.deltas, module.get_parameter("decoder.0.weight"))
     on_graph, on_deltas, on_decoder = torch.autograd.grad(loss, wanted, allow_unused=True)
     assert on_graph is None
     assert on_deltas is None
@@ -227,8 +236,9 @@ def test_the_graph_is_acyclic_within_the_step_and_the_record_counts_its_edges():
     summary = result.graph.any(0) & ~torch.eye(D, dtype=torch.bool)
     rows = [row for row in result.health if "edge_count" in row]
     assert rows[-1]["edge_count"] == int(summary.sum())
-    assert rows[-1]["structure_gradient"] > 0
-    assert all("verdicts" in row for row in rows)
+    assert rows[-1]["objective_gradient/structure"] > 0
+    assert {row["stage"] for row in rows} == {0.0, 1.0, 2.0}
+    assert all(row["objective_gradient/structure"] > 0 for row in rows)
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not():
@@ -416,14 +426,11 @@ def test_the_weight_of_cycles_grows_until_there_is_none():
 
 
 def test_slow_errors_are_stationary_with_memory_95():
-    path = slow_filter(200).double()
-    covariance = path @ path.mT
-    torch.testing.assert_close(
-        covariance.diagonal(), torch.full((200,), 1 / (1 - 0.95**2)).double()
-    )
-    torch.testing.assert_close(
-        covariance[150, 140] / covariance[150, 150], torch.tensor(0.95**10).double()
-    )
+    covariance = (path := slow_filter(200).double()) @ path.mT
+    stationary = torch.full((200,), 1 / (1 - 0.95**2), dtype=torch.float64)
+    torch.testing.assert_close(covariance.diagonal(), stationary, rtol=1e-5, atol=0.0)
+    correlation = float(covariance[150, 140] / covariance[150, 150])
+    assert correlation == pytest.approx(0.95**10, rel=1e-5)
 
 
 def test_student_noise_is_that_of_torch():
@@ -474,8 +481,12 @@ def test_weights_of_losses_are_stabilised_and_clipped():
     mean = torch.where(observed, weight, 0.0).sum((0, 1)) / observed.sum((0, 1))
     torch.testing.assert_close(mean, torch.ones(2))
     assert bool((weight[~observed] == 1).all())
-    rare = observed & (log_odds < -3)
-    assert float(weight[rare].max()) <= 1.01 * float(torch.quantile(weight[observed], 0.95))
+    for j in range(2):
+        of_sensor = weight[..., j][observed[..., j]]
+        is_clipped = of_sensor > 0.9999 * of_sensor.max()
+        assert 0.02 < float(is_clipped.float().mean()) < 0.08
+        likely = observed[..., j] & (log_odds[..., j] > 2)
+        assert float(weight[..., j][likely].max()) < 1.0
 
 
 def test_the_published_penalties_are_as_bad_as_described():

@@ -165,7 +165,7 @@ def fit_neural(
         seed=seed,
         folder=folder,
         on_step_end=stage,
-        signals_of=stage.signals,
+        signals_of=lambda _: stage.signals(),
         signals=NEURAL_SIGNALS,
         identity={
             "method": "RCGNN",

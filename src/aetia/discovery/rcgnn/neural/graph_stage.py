@@ -169,16 +169,13 @@ class GraphStage:
             module.mechanisms.start_linear(side.to(device), support.flatten(0, 1), scale=False)
 
     @torch.no_grad()
-    def signals(self, module: CorruptedSCM) -> dict[str, float]:
+    def signals(self) -> dict[str, float]:
         """Measure the state of the graph.
-
-        Args:
-            module: The model.
 
         Returns:
             Numbers by name.
         """
-        batch, step = self.batch, self.step
+        module, batch, step = self.module, self.batch, self.step
         probability = module.gates.probability()
         graph = chosen_graph(module, module.options.threshold)
         if module.stage(step + 1) == "refit":
