@@ -125,20 +125,23 @@ def model_and_batch(
     batch = prepare(
         readings,
         warm_start(n_regimes),
-        held_out=0.1,
+        scored=0.02,
+        hidden=0.1,
+        n_sets=2,
         generator=torch.Generator().manual_seed(0),
     ).to(torch.device("cpu"))
     with torch.random.fork_rng():
         torch.default_generator.manual_seed(0)
         module = CorruptedSCM(
-            Sizes(D, 1, n_regimes, batch.values.numel(), 0.9),
+            Sizes((24, 30, D), 1, n_regimes, batch.values.numel(), 0.9),
             quick(**options),
             free() if constraints is None else constraints,
             torch.full((D,), 0.1),
             torch.full((D,), 0.02),
             torch.full((D,), 0.9),
+            knows_noise=True,
         )
-    side = torch.cat([batch.whole.mean[:, 1:], batch.whole.mean[:, :-1]], -1).flatten(0, 1)
+    side = torch.cat([batch.guess.mean[:, 1:], batch.guess.mean[:, :-1]], -1).flatten(0, 1)
     module.mechanisms.start_linear(side, module.gates.allowed.flatten(0, 1), scale=True)
     return module, batch
 
@@ -194,7 +197,7 @@ def test_a_sensor_reaches_its_own_prediction_by_no_route():
     module, batch = model_and_batch()
     torch.nn.init.normal_(module.mechanisms.outer, generator=torch.Generator().manual_seed(1))
     gates = module.gates.allowed.float().unsqueeze(0)
-    states = batch.whole.mean[:2, :4].requires_grad_()
+    states = batch.guess.mean[:2, :4].requires_grad_()
     prediction = module.mechanisms(states, gates, batch.regime[:2])
     for j in range(D):
         (slope,) = torch.autograd.grad(prediction[0, 1, j], states, retain_graph=True)

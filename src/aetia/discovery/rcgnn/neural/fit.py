@@ -41,6 +41,10 @@ from aetia.training import (
 __all__ = ["NEURAL_SIGNALS", "NeuralFit", "fit_neural"]
 
 _UNKNOWN_NOISE = 0.3
+_STATES_RATE = 4.0
+"""Factor on the learning rate of corrections of single states, which the data determine less."""
+_N_SETS = 4
+"""Sets of readings that are hidden in turns."""
 
 NEURAL_SIGNALS: dict[str, Healthy] = {
     "edge_count": Healthy(1, np.inf, "no edge is left: lower lambda_sparse, or record longer"),
@@ -128,7 +132,12 @@ def fit_neural(
     _check_size(readings, n_lags, validation)
     device = torch.device("cpu") if device is None else device
     inputs = prepare(
-        readings, warm, held_out=options.held_out, generator=torch_generator(held_seed)
+        readings,
+        warm,
+        scored=options.scored,
+        hidden=options.hidden,
+        n_sets=_N_SETS,
+        generator=torch_generator(held_seed),
     ).to(device)
     every = torch.arange(n, device=device)
     is_held = torch.zeros(n, dtype=torch.bool) if validation is None else validation.cpu()
@@ -207,12 +216,26 @@ def _build(
         if warm.model.drift_variance is not None:
             drift = warm.model.drift_variance.sqrt().float()
     n_cells = int(batch.live.sum()) * d
-    sizes = Sizes(d, n_lags, n_regimes, n_cells, int(batch.observed.sum()) / n_cells)
+    sizes = Sizes(
+        (inputs.values.shape[0], inputs.values.shape[1], d),
+        n_lags,
+        n_regimes,
+        n_cells,
+        int(batch.observed.sum()) / n_cells,
+    )
     seen = batch.observed.sum((0, 1)) / batch.live.sum().clamp_min(1)
     with seeded(torch_generator(seed)):
-        module = CorruptedSCM(sizes, options, constraints, noise, drift, seen.float().cpu())
+        module = CorruptedSCM(
+            sizes,
+            options,
+            constraints,
+            noise,
+            drift,
+            seen.float().cpu(),
+            knows_noise=warm is not None,
+        )
     module = module.to(batch.values.device)
-    side = beside_past(batch.whole.mean, n_lags)
+    side = beside_past(batch.guess.mean, n_lags)
     counted = batch.live[:, n_lags:]
     module.mechanisms.start_linear(side[counted], module.gates.allowed.flatten(0, 1), scale=True)
     return module
@@ -224,7 +247,11 @@ def _loss(module: nn.Module, batch: Inputs, step: int, generator: torch.Generato
 
 def _groups(module: nn.Module) -> Mapping[str, ParameterGroup]:
     gates = module.get_parameter("gates.flat")
-    return {"structure": ParameterGroup([gates], weight_decay=0.0)}
+    own = module.get_parameter("corrections")
+    return {
+        "structure": ParameterGroup([gates], weight_decay=0.0),
+        "states": ParameterGroup([own], weight_decay=0.0, learning_rate=_STATES_RATE),
+    }
 
 
 def _training(options: NeuralOptions, progress: bool | None) -> TrainingConfig:
@@ -250,7 +277,8 @@ def _read_off(
     trained: Trained,
 ) -> NeuralFit:
     """Collect what was learned, on the CPU."""
-    states = module.infer(inputs, None, hide=False)
+    inputs = inputs.complete()
+    states = module.infer(inputs, None)
     probability = module.gates.probability().cpu()
     graph = module.gates.support.cpu()
     d, m = probability.shape[-1], probability.shape[0]

@@ -151,9 +151,7 @@ class GraphStage:
         if draws is None:
             generator = torch_generator(child, device)
             n_draws = module.options.n_draws
-            draws = torch.stack(
-                [module.infer(batch, generator, hide=False).draw for _ in range(n_draws)]
-            )
+            draws = torch.stack([module.infer(batch, generator).draw for _ in range(n_draws)])
         found = search_additive(
             draws.cpu(),
             batch.live.cpu(),
@@ -186,8 +184,8 @@ class GraphStage:
         self.last_graph = graph.clone()
         inside = probability[module.gates.allowed].clamp(1e-6, 1 - 1e-6)
         entropy = -(inside * inside.log() + (1 - inside) * (1 - inside).log())
-        hidden = module.infer(batch, None, hide=True)
-        gap = (hidden.latent.mean + hidden.errors - batch.values)[batch.held]
+        states = module.infer(batch, None)
+        gap = (states.latent.mean + states.errors - batch.values)[batch.scored]
         return {
             "edge_count": float((graph & off).any(0).sum()),
             "edge_count_half": float(((probability > 0.5) & off).any(0).sum()),

@@ -21,23 +21,59 @@ _SEEN_SD, _UNSEEN_SD = 0.3, 1.0
 class Guess(NamedTuple):
     """First guess of the states of each window."""
 
-    mean: Float[Tensor, "n time d"]
-    sd: Float[Tensor, "n time d"]
-    drift: Float[Tensor, "n time d"]
+    mean: Float[Tensor, "n *k time d"]
+    sd: Float[Tensor, "n *k time d"]
+    drift: Float[Tensor, "n *k time d"]
 
 
 class Inputs(NamedTuple):
     """Windows, or a batch of them."""
 
+    number: Int[Tensor, " n"]
+    """Of each window."""
     values: Float[Tensor, "n time d"]
     """0 where not observed."""
     observed: Bool[Tensor, "n time d"]
+    """What is trained on."""
+    scored: Bool[Tensor, "n time d"]
+    """Readings that were set aside to score imputations."""
     live: Bool[Tensor, "n time"]
     regime: Int[Tensor, " n"]
-    held: Bool[Tensor, "n time d"]
-    """Readings that are hidden in every other step, and scored."""
-    whole: Guess
-    without_held: Guess
+    hidden: Bool[Tensor, "n k time d"]
+    """Sets of readings that are hidden in turns, so that the encoder learns to impute."""
+    guess: Guess
+    """From what is trained on."""
+    guess_hidden: Guess
+    """From what is left of it when a set is hidden."""
+    guess_all: Guess
+    """From all readings."""
+
+    @property
+    def n_sets(self) -> int:
+        """Number of sets that are hidden in turns."""
+        return self.hidden.shape[1]
+
+    def seen(self, hidden: int | None) -> tuple[Bool[Tensor, "n time d"], Guess]:
+        """Choose what the encoder sees.
+
+        Args:
+            hidden: Which set is hidden; None for none.
+
+        Returns:
+            Which cells, and the guess from these.
+        """
+        if hidden is None:
+            return self.observed, self.guess
+        guess = Guess(*(part[:, hidden] for part in self.guess_hidden))
+        return self.observed & ~self.hidden[:, hidden], guess
+
+    def complete(self) -> Inputs:
+        """Put back what was set aside for scores.
+
+        Returns:
+            Inputs in which all readings are seen.
+        """
+        return self._replace(observed=self.observed | self.scored, guess=self.guess_all)
 
     def rows(self, at: Int[Tensor, " k"]) -> Inputs:
         """Choose windows.
@@ -65,13 +101,16 @@ class Inputs(NamedTuple):
 
     def _map(self, change: Callable[[Tensor], Tensor]) -> Inputs:
         return Inputs(
+            change(self.number),
             change(self.values),
             change(self.observed),
+            change(self.scored),
             change(self.live),
             change(self.regime),
-            change(self.held),
-            Guess(*map(change, self.whole)),
-            Guess(*map(change, self.without_held)),
+            change(self.hidden),
+            Guess(*map(change, self.guess)),
+            Guess(*map(change, self.guess_hidden)),
+            Guess(*map(change, self.guess_all)),
         )
 
 
@@ -79,35 +118,50 @@ def prepare(
     readings: Readings,
     warm: FittedStates | None,
     *,
-    held_out: float,
+    scored: float,
+    hidden: float,
+    n_sets: int,
     generator: torch.Generator,
 ) -> Inputs:
-    """Mask the readings, hide some, and guess the states with and without these.
+    """Set some readings aside, hide others in turns, and guess the states from the rest.
 
     Args:
         readings: Standardised readings.
         warm: Linear state space; outliers it set aside stay aside.
-        held_out: Share of the readings to hide.
+        scored: Share of the readings to score imputations with.
+        hidden: Share of the rest in each set that is hidden.
+        n_sets: How many sets.
         generator: Source of randomness.
 
     Returns:
         Inputs that hold nothing of what is not observed.
     """
-    observed = readings.observed if warm is None else warm.observed
-    observed = observed & readings.live.unsqueeze(-1)
-    values = torch.where(observed, readings.values, 0.0)
-    draws = torch.rand(observed.shape, generator=generator)
-    held = observed & (draws < held_out)
-    clean = readings._replace(values=values, observed=observed)
+    every = readings.observed if warm is None else warm.observed
+    every = every & readings.live.unsqueeze(-1)
+    values = torch.where(every, readings.values, 0.0)
+    clean = readings._replace(values=values, observed=every)
+    n, time, d = every.shape
+    draws = torch.rand((n_sets + 1, n, time, d), generator=generator)
+    aside = every & (draws[0] < scored)
+    sets = every & ~aside & (draws[1:] < hidden)
 
-    def guess(hidden: Tensor) -> Guess:
+    def guess(unseen: Tensor) -> Guess:
         if warm is None:
-            seen = observed & ~hidden
+            seen = every & ~unseen
             sd = torch.where(seen, _SEEN_SD, _UNSEEN_SD).to(values)
             return Guess(torch.where(seen, values, 0.0), sd, torch.zeros_like(values))
-        return Guess(*guess_without(clean, warm, hidden))
+        return Guess(*guess_without(clean, warm, unseen))
 
-    nothing = torch.zeros_like(held)
+    by_set = [guess(aside | one) for one in sets]
     return Inputs(
-        values, observed, readings.live, readings.regime, held, guess(nothing), guess(held)
+        torch.arange(n),
+        values,
+        every & ~aside,
+        aside,
+        readings.live,
+        readings.regime,
+        sets.transpose(0, 1),
+        guess(aside),
+        Guess(*(torch.stack(part, 1) for part in zip(*by_set, strict=True))),
+        guess(torch.zeros_like(aside)),
     )

@@ -44,12 +44,18 @@ _NORMAL_ENTROPY = 0.5 * math.log(2 * math.pi * math.e)
 class Sizes(NamedTuple):
     """Of the whole recording."""
 
-    d: int
+    shape: tuple[int, int, int]
+    """Windows, steps, sensors."""
     n_lags: int
     n_regimes: int
     n_cells: int
     """Live cells, observed or not."""
     observed_share: float
+
+    @property
+    def d(self) -> int:
+        """Number of sensors."""
+        return self.shape[2]
 
 
 class States(NamedTuple):
@@ -70,6 +76,7 @@ class CorruptedSCM(nn.Module):
         noise_sd: Where the noise of the sensors starts.
         drift_sd: Spread of the innovations of their drifts.
         observed_share: Of each sensor.
+        knows_noise: Whether the noise should stay near where it starts.
     """
 
     drift_sd: Float[Tensor, " d"]
@@ -83,6 +90,8 @@ class CorruptedSCM(nn.Module):
         noise_sd: Float[Tensor, " d"],
         drift_sd: Float[Tensor, " d"],
         observed_share: Float[Tensor, " d"],
+        *,
+        knows_noise: bool,
     ) -> None:
         super().__init__()
         self.sizes, self.options = sizes, options
@@ -91,9 +100,10 @@ class CorruptedSCM(nn.Module):
         self.mechanisms = Mechanisms(d, n_lags, k, options.n_hidden)
         self.sensors = Sensors(noise_sd)
         self.missingness = Missingness(observed_share, k)
+        self.corrections = nn.Parameter(torch.zeros(2, *sizes.shape))
         self.gates = Gates(constraints, n_lags)
         self.cycles = CyclePenalty(options.lambda_acyclic)
-        self.learns_graph = False
+        self.learns_graph, self.knows_noise = False, knows_noise
         self.gates.flat.register_post_accumulate_grad_hook(self._spare_gates)
         self.register_buffer("drift_sd", drift_sd)
         self.register_buffer("log_odds", constraints.log_odds.mT.clone().float())
@@ -161,21 +171,27 @@ class CorruptedSCM(nn.Module):
 
     # -- terms ----------------------------------------------------------------------------
 
-    def infer(self, batch: Inputs, generator: torch.Generator | None, *, hide: bool) -> States:
+    def infer(
+        self, batch: Inputs, generator: torch.Generator | None, *, hidden: int | None = None
+    ) -> States:
         """Infer states and sensor errors.
 
         Args:
             batch: Windows.
             generator: Draws states; None takes their means.
-            hide: Whether held readings are hidden.
+            hidden: Which set of readings is hidden; None for none.
 
         Returns:
             Latents and states.
         """
-        seen = batch.observed & ~batch.held if hide else batch.observed
-        guess = batch.without_held if hide else batch.whole
+        seen, guess = batch.seen(hidden)
         values = torch.where(seen, batch.values, 0.0)
         latent = self.encoder(values, seen.to(values), guess.mean, guess.sd, batch.regime)
+        if hidden is None:
+            own = self.corrections[:, batch.number]
+            latent = latent._replace(
+                mean=latent.mean + guess.sd * own[0], sd=latent.sd * own[1].clamp(-3.0, 3.0).exp()
+            )
         draw = latent.mean
         if generator is not None:
             noise = torch.randn(draw.shape, generator=generator, device=draw.device)
@@ -259,7 +275,7 @@ class CorruptedSCM(nn.Module):
         Returns:
             Reconstruction and structural term, per cell.
         """
-        states = self.infer(batch, None, hide=False)
+        states = self.infer(batch, None)
         ones = torch.ones_like(batch.values)
         residual, _, _ = self.deviations(batch, states, gates)
         structural = self.structural(batch, states, residual, ones)
@@ -272,7 +288,7 @@ class CorruptedSCM(nn.Module):
 
         Args:
             batch: Windows.
-            step: Decides the stage; readings are hidden in odd steps.
+            step: Decides the stage; in odd steps a set of readings is hidden.
             generator: Draws states and gates.
 
         Returns:
@@ -280,7 +296,8 @@ class CorruptedSCM(nn.Module):
         """
         options, gates_of = self.options, self.gates
         self.learns_graph = self.stage(step) == "graph"
-        states = self.infer(batch, generator, hide=step % 2 == 1)
+        turn = (step // 2) % batch.n_sets if step % 2 else None
+        states = self.infer(batch, generator, hidden=turn)
         gates = self.gates_at(step, len(batch.values), generator)
         log_odds = self.missingness(
             states.draw if options.mnar else states.draw.detach(), batch.regime
@@ -310,6 +327,9 @@ class CorruptedSCM(nn.Module):
             "disentangle": options.lambda_disentangle,
             "delta": options.lambda_delta,
         }
+        if self.knows_noise:
+            terms["noise"] = self.sensors.departure()
+            lambdas["noise"] = options.lambda_noise
         if options.lambda_invariance and self.sizes.n_regimes > 1:
             terms["invariance"] = self._invariance(residual, prediction, counted, batch)
             lambdas["invariance"] = options.lambda_invariance

@@ -15,7 +15,7 @@ __all__ = ["NeuralOptions"]
 class NeuralOptions:
     """Options of the neural back end; a step is one optimiser update."""
 
-    n_steps: int = 600
+    n_steps: int = 300
     """Steps of all three stages: warm-up, graph, refit."""
     warmup_share: float = 0.2
     """Share of the steps in which all gates are open and the encoder learns."""
@@ -47,6 +47,9 @@ class NeuralOptions:
     lambda_delta: float = 4.0
     """Price of what a regime changes, in halves of log(steps) per unit of the norm of the change of
     one mechanism."""
+    lambda_noise: float = 1.0
+    """Weight of the squared logarithm of what the noise of sensors departs from the warm start:
+    bounds of independent cells inflate it, likelihoods of the smoother do not."""
     invariance: Literal["none", "irm", "variance", "residual"] = "none"
     """What should not differ between regimes: the gradient of a factor of each prediction (IRMv1),
     the risk, or mean and variance of the standardised residuals."""
@@ -57,12 +60,14 @@ class NeuralOptions:
     and cells are weighted by the inverse of their probability."""
     weight_quantile: float = 0.95
     """mnar: quantile at which these weights are clipped."""
-    held_out: float = 0.05
-    """Share of the readings that are hidden from the encoder in every other step, and scored."""
+    hidden: float = 0.1
+    """Share of the readings that is hidden from the encoder in every other step, in turns."""
+    scored: float = 0.02
+    """Share of the readings that is set aside to score imputations; put back for the result."""
     start: Literal["search", "open"] = "search"
     """Where the gates start: at graphs found by greedy search over additive curves in draws of the
     states, or all open."""
-    n_searches: int = 3
+    n_searches: int = 2
     """search: how often, the last in the middle of the graph stage."""
     n_draws: int = 5
     """search: draws of the states, over which edges must be stable."""
@@ -74,7 +79,7 @@ class NeuralOptions:
     """Spread of the constant error of a sensor in a window, in standard deviations."""
     drift_scale: float = 0.02
     """Innovations of its slow error, where the warm start knows of none."""
-    log_every: int = 50
+    log_every: int = 25
     """Steps between rows of the health record."""
 
     def __post_init__(self) -> None:
@@ -101,11 +106,19 @@ class NeuralOptions:
             "lambda_acyclic",
             "lambda_disentangle",
             "lambda_delta",
+            "lambda_noise",
             "lambda_invariance",
             "n_searches",
             zero=True,
         )
-        for name in ("warmup_share", "refit_share", "held_out", "threshold", "weight_quantile"):
+        for name in (
+            "warmup_share",
+            "refit_share",
+            "hidden",
+            "scored",
+            "threshold",
+            "weight_quantile",
+        ):
             value = getattr(self, name)
             if not 0 < value < 1:
                 raise InputError(f"NeuralOptions: {name} must lie in (0, 1), got {value!r}.")

@@ -66,10 +66,13 @@ class Sensors(nn.Module):
         noise_sd: Where the standard deviations start.
     """
 
+    start: Float[Tensor, " d"]
+
     def __init__(self, noise_sd: Float[Tensor, " d"]) -> None:
         super().__init__()
         above = (noise_sd - _SMALLEST_NOISE).clamp_min(0.02)
         self.raw_scale = nn.Parameter(above.log())
+        self.register_buffer("start", above + _SMALLEST_NOISE)
         self.raw_freedom = nn.Parameter(torch.full_like(noise_sd, 10.0))
 
     def scale(self) -> Float[Tensor, " d"]:
@@ -83,3 +86,7 @@ class Sensors(nn.Module):
     def nll(self, residual: Float[Tensor, "n time d"]) -> Float[Tensor, "n time d"]:
         """Negative log density of what the reading is off by."""
         return student_nll(residual, self.scale(), self.freedom())
+
+    def departure(self) -> Float[Tensor, ""]:
+        """Mean squared logarithm of how far the scales are from where they started."""
+        return (self.scale() / self.start).log().square().mean()
