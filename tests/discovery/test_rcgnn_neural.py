@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,6 +42,7 @@ from aetia.discovery.rcgnn.neural.model import CorruptedSCM, Sizes
 from aetia.discovery.rcgnn.neural.sensors import student_nll
 from aetia.errors import InputError, NumericalError
 from aetia.graphs import Knowledge, exponential_trace, is_acyclic
+from aetia.training import read_record
 
 D = 5
 
@@ -273,6 +275,27 @@ def test_knowledge_is_obeyed_by_gates_and_graph():
     assert float(probability[:, 1, 3].max()) == 0.0
     assert float(probability[:, 0, 1].max()) == 1.0
     assert bool((graph[0].diagonal() == 0).all())
+
+
+def test_a_folder_keeps_the_record_and_a_finished_fit_is_taken_from_it(tmp_path: Path):
+    def run(**options: object) -> NeuralFit:
+        return fit_neural(
+            nonlinear_case()[0],
+            n_lags=1,
+            options=quick(n_steps=10, log_every=5, **options),
+            constraints=free(),
+            seeds=np.random.SeedSequence(0),
+            progress=False,
+            folder=tmp_path,
+        )
+
+    first = run()
+    assert [row["step"] for row in read_record(tmp_path / "health.jsonl")] == [5, 10]
+    again = run()
+    assert torch.equal(first.graph, again.graph)
+    assert torch.equal(first.state, again.state)
+    with pytest.raises(InputError, match="model"):
+        run(lambda_sparse=2.0)
 
 
 @pytest.mark.parametrize(("n_regimes", "n_lags"), [(1, 2), (3, 1)])

@@ -150,6 +150,9 @@ class _Climb:
         self.gram = torch.nn.functional.pad(
             gram[:, :k, :k] + torch.diag(ridge[:k]), (0, N_FEATURES, 0, N_FEATURES)
         )
+        by_block = self.gram[:, :k, :k].unflatten(1, (self.p, self.size))
+        by_block = by_block.unflatten(3, (self.p, self.size))
+        self.spread = by_block.diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2).contiguous()
         self.cross = torch.nn.functional.pad(gram[:, :k, k:], (0, 0, 0, N_FEATURES))
         self.total = gram[:, k:, k:].diagonal(dim1=-2, dim2=-1)
         self.price = 0.5 * penalty * N_FEATURES * n.log()
@@ -171,12 +174,14 @@ class _Climb:
 
     def move(self) -> bool:
         """Make the best move of every draw that has one."""
-        d = self.d
-        gain = self.evidence() + self.known.log_odds.repeat(1, self.p // d)
-        add = gain.masked_fill(self.parents, -torch.inf)
+        d, known = self.d, self.known
         lags = self.parents.unflatten(-1, (-1, d)).sum(-2)
-        needed = ((lags == 1) & self.known.required).repeat(1, 1, self.p // d)
-        delete = (-gain).masked_fill(~self.parents | needed, -torch.inf)
+        # Beliefs are about causes: they count for the first lag that a cause gets.
+        first = torch.where(lags == 0, known.log_odds, 0.0).repeat(1, 1, self.p // d)
+        last = torch.where(lags == 1, known.log_odds, 0.0).repeat(1, 1, self.p // d)
+        add = (self.evidence() + first).masked_fill(self.parents, -torch.inf)
+        needed = ((lags == 1) & known.required).repeat(1, 1, self.p // d)
+        delete = -(self.evidence() + last).masked_fill(~self.parents | needed, torch.inf)
         detour = (self.within().double() @ self.reach.double()) > 0
         turned = (delete[:, :, :d] + add[:, :, :d].mT).masked_fill(detour.mT, -torch.inf)
         reverse = torch.full_like(add, -torch.inf)
@@ -205,7 +210,7 @@ class _Climb:
         index = torch.where(mask, numbers, p).sort(-1).values[:, :most]
         inside = torch.arange(size, device=mask.device)
         columns = (index.unsqueeze(-1) * size + inside).flatten(1)
-        rows = self.gram[b].gather(1, columns.unsqueeze(-1).expand(-1, -1, (p + 1) * size))
+        rows = self.gram[b.unsqueeze(-1), columns]
         block = rows.gather(2, columns.unsqueeze(1).expand(-1, most * size, -1))
         is_dummy = (index == p).repeat_interleave(size, -1).to(block)
         inverse = torch.linalg.inv(block + torch.diag_embed(is_dummy))
@@ -217,14 +222,10 @@ class _Climb:
         residual = (self.total[b, j] - (own * weights).sum(-1)).clamp_min(1e-9)
         # What a candidate adds: the part of it that its parents do not explain.
         left = cross - (rows * weights.unsqueeze(-1)).sum(1)
-        by_block = (
-            self.gram[b][:, : p * size, : p * size].unflatten(1, (p, size)).unflatten(3, (p, size))
-        )
-        spread = by_block.diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2)
         both = torch.einsum(
             "kmpi,kmpj->kpij", rows.unflatten(-1, (p, size)), slopes.unflatten(-1, (p, size))
         )
-        free = spread - both + 1e-6 * torch.eye(size).to(spread)
+        free = self.spread[b] - both + 1e-6 * torch.eye(size).to(both)
         left = left.unflatten(-1, (p, size)).unsqueeze(-1)
         safe = torch.where(mask[..., None, None], torch.eye(size).to(free), free)
         explained = (left * torch.linalg.solve(safe, left)).sum((-2, -1))

@@ -163,8 +163,9 @@ class GraphStage:
         module.gates.flat.copy_(gate_logits(found).flatten())
         if number == 0:
             support = module.gates.probability() > 0.5
-            side, _ = candidate_steps(draws[0].float(), batch.live, module.sizes.n_lags)
-            module.mechanisms.start_linear(side.to(device), support.flatten(0, 1), scale=False)
+            first = draws[0].to(device, torch.float32)
+            side, _ = candidate_steps(first, batch.live, module.sizes.n_lags)
+            module.mechanisms.start_linear(side, support.flatten(0, 1), scale=False)
 
     @torch.no_grad()
     def signals(self) -> dict[str, float]:
