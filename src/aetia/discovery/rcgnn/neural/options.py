@@ -23,7 +23,7 @@ class NeuralOptions:
     """Share of the steps after the graph was fixed, without price of edges."""
     n_batch: int = 64
     """Windows of a step."""
-    learning_rate: float = 5e-3
+    learning_rate: float = 1e-2
     """Largest learning rate; a cosine follows the warm-up."""
     weight_decay: float = 1e-4
     """Decay of weight matrices; gates never decay."""
