@@ -35,6 +35,7 @@ from aetia.scm import Regimes, random_structural_var
 from aetia.scm.corruption import PRESETS, Corrupted, corrupt
 
 CORE = ("clean", "mcar_40", "noise_0.5", "mnar_self_40", "regimes_5", "compound_full")
+RIVALS = ("pcmci+", "pcmci+ native", "j-pcmci+", "dagma", "notears", "varlingam")
 FIRST_SEED = 5000  # seeds below were used to choose options
 NEURAL = 36
 
@@ -117,8 +118,7 @@ def rivals(
         np.savez(source, x=x, regime=codes)
         script = Path(__file__).with_name("time_series_rivals.py")
         command = [python, str(script), str(source), str(out)]
-        if methods:
-            command += ["--methods", *methods]
+        command += ["--methods", *methods]
         subprocess.run(command, check=True, capture_output=True)
         return json.loads(out.read_text())
 
@@ -158,8 +158,9 @@ def run(args: argparse.Namespace) -> None:
                 found, scores = method()
                 seconds = time.perf_counter() - started
                 keep(name, {"graph": found, "scores": scores, "seconds": seconds})
-        if args.rivals_python and (case.key, "pcmci+") not in done:
-            answers = rivals(args.rivals_python, x, corrupted.data.regime, args.methods)
+        asked = [m for m in args.methods or RIVALS if (case.key, m) not in done]
+        if args.rivals_python and asked:
+            answers = rivals(args.rivals_python, x, corrupted.data.regime, asked)
             for name, answer in answers.items():
                 keep(name, answer)
         print(case.key, flush=True)

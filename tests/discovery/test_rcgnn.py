@@ -195,7 +195,7 @@ def test_estimators_pickle_clone_and_start_again(clean):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"backend": "deep"}, "backend='deep' is not one of"),
+        ({"n_resamples": 0}, "n_resamples must be larger than 0"),
         ({"n_lags": 0}, "n_lags must be larger than 0"),
         ({"threshold": 1.5}, r"threshold must lie in \(0, 1\]"),
         ({"block_length": 3}, "block_length=3 is too short for n_lags=1"),

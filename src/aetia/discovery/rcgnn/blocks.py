@@ -76,7 +76,7 @@ def cut_blocks(
     """
     stretches = windows.stretches()
     total = sum(len(s.values) for s in stretches)
-    size = int(np.clip(total // 40, max(20, 4 * n_lags), 100)) if length == "auto" else length
+    size = int(np.clip(total // 40, max(20, 4 * n_lags), 50)) if length == "auto" else length
     values, observed, regime, series, start = [], [], [], [], []
     for stretch in stretches:
         for first in range(0, len(stretch.values), size):

@@ -28,7 +28,7 @@ class RCGNNConfig:
     """Share of the blocks of each regime in a resample."""
     block_length: int | Literal["auto"] = "auto"
     """Steps of a block: what is resampled, and what the smoother runs over. ``"auto"``: a fortieth
-    of the steps, at least 20 and at most 100."""
+    of the steps, at least 20 and at most 50."""
     penalty: float = 2.0
     """Price of an edge, in halves of log(steps): 1 is the Bayesian information criterion."""
     threshold: float | Literal["auto"] = 0.7

@@ -11,6 +11,7 @@ the mechanism, so that what they change propagates.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -151,7 +152,7 @@ class StructuralVAR:
                 states[at] = self._solve(x, factor)
                 continue
             for j in self._order:  # pyright: ignore[reportAttributeAccessIssue]
-                for i in np.flatnonzero(self.weights[:, j]):
+                for i in np.flatnonzero(self.weights[:, j]).tolist():
                     x[:, j] += factor[:, j] * self.weights[i, j] * self._f(0, i, j)(x[:, i])
             states[at] = x
         return states[n_lags:]
@@ -171,11 +172,11 @@ class StructuralVAR:
         if self.functions is None or not self.functions[lag].any():
             return own + factor * (past @ others)
         out = np.zeros_like(past)
-        for i, j in zip(*np.nonzero(others), strict=True):
+        for i, j in np.argwhere(others).tolist():
             out[:, j] += others[i, j] * self._f(lag, i, j)(past[:, i])
         return own + factor * out
 
-    def _f(self, lag: int, i: int, j: int):  # noqa: ANN202
+    def _f(self, lag: int, i: int, j: int) -> Callable[[np.ndarray], np.ndarray]:
         name = 0 if self.functions is None else self.functions[lag, i, j]
         return list(EDGE_FUNCTIONS.values())[int(name)]
 

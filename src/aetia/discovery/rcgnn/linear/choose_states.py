@@ -8,16 +8,15 @@ import torch
 
 from aetia.discovery.rcgnn.linear.expectation_maximisation import (
     FittedStates,
-    clean_moments,
-    em_step,
     fit_states,
+    settle_states,
 )
-from aetia.discovery.rcgnn.linear.state_space import smooth
 from aetia.discovery.rcgnn.readings import Readings
 
 __all__ = ["choose_states"]
 
-_NOISELESS = 1e-3
+_NOISELESS = 1e-6
+_ENOUGH_STEPS = 3000
 
 
 def choose_states(
@@ -42,15 +41,19 @@ def choose_states(
     Returns:
         The chosen fit.
     """
-    fitted = fit_states(readings, n_lags=n_lags, drift=drift is True, outlier_score=outlier_score)
+    part = _some_windows(readings)
+    fitted = fit_states(part, n_lags=n_lags, drift=drift is True, outlier_score=outlier_score)
     n_cells = int(fitted.observed.sum())
-    clean = _without_noise(fitted, readings)
+    noiseless = fitted.model._replace(
+        sensor_variance=torch.full_like(fitted.model.sensor_variance, _NOISELESS)
+    )
+    clean = settle_states(part, noiseless, outlier_score=outlier_score, n_steps=8)
     allowance = 0.5 * fitted.model.d * math.log(n_cells)
-    if _likelihood(clean) > _likelihood(fitted) - allowance:
+    if _per_cell(clean) > _per_cell(fitted) - allowance / n_cells:
         fitted = clean
     if drift is None:
         drifting = fit_states(
-            readings,
+            part,
             n_lags=n_lags,
             drift=True,
             outlier_score=outlier_score,
@@ -58,32 +61,28 @@ def choose_states(
             n_cycles=5,
             n_own_cycles=0,
         )
-        # Outliers may differ: compare on the readings that both use.
-        if (
-            _likelihood(drifting) / int(drifting.observed.sum())
-            > (_likelihood(fitted) + 0.5 * math.log(n_cells)) / n_cells
-        ):
-            return drifting
-    return fitted
+        if _per_cell(drifting) > _per_cell(fitted) + 0.5 * math.log(n_cells) / n_cells:
+            fitted = drifting
+    if len(part.values) == len(readings.values):
+        return fitted
+    return settle_states(readings, fitted.model, outlier_score=outlier_score, n_steps=2)
 
 
-def _likelihood(fitted: FittedStates) -> float:
-    return fitted.smoothed.log_likelihood
+def _per_cell(fitted: FittedStates) -> float:
+    """Log-likelihood of a reading: fits may set different outliers aside."""
+    return fitted.smoothed.log_likelihood / int(fitted.observed.sum())
 
 
-def _without_noise(fitted: FittedStates, readings: Readings) -> FittedStates:
-    model = fitted.model._replace(
-        sensor_variance=torch.full_like(fitted.model.sensor_variance, _NOISELESS)
+def _some_windows(readings: Readings) -> Readings:
+    """Take windows from all over long recordings: enough to tell the noise of the sensors."""
+    d, n_steps = readings.values.shape[-1], int(readings.live.sum())
+    every = n_steps // max(_ENOUGH_STEPS, 60 * d)
+    if every < 2:
+        return readings
+    rows = torch.cat(
+        [
+            (readings.regime == e).nonzero().flatten()[::every]
+            for e in range(int(readings.regime.max()) + 1)
+        ]
     )
-    x = readings.values - fitted.level[readings.regime].unsqueeze(1)
-    x = torch.where(fitted.observed, x, 0.0)
-    for _ in range(8):
-        model, _ = em_step(
-            x, fitted.observed, readings.live, fitted.patterns, model, keep_sensors=True
-        )
-    smoothed = smooth(x, fitted.patterns, model)
-    return fitted._replace(
-        model=model,
-        smoothed=smoothed,
-        moments=clean_moments(smoothed, fitted.patterns, readings.live, model),
-    )
+    return Readings(*(part[rows] for part in readings))

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aetia.discovery.rcgnn.linear.outliers import outlying
+from aetia.discovery.rcgnn.linear.outliers import find_outliers
 from aetia.discovery.rcgnn.linear.state_space import (
     Patterns,
     Smoothed,
@@ -25,10 +25,19 @@ from aetia.discovery.rcgnn.linear.state_space import (
 )
 from aetia.discovery.rcgnn.readings import Readings
 
-__all__ = ["CleanMoments", "FittedStates", "clean_moments", "em_step", "fit_states"]
+__all__ = [
+    "CleanMoments",
+    "FittedStates",
+    "clean_moments",
+    "em_step",
+    "fit_states",
+    "settle_states",
+]
 
 _SMALLEST_VARIANCE = 1e-3
 """Of sensor noise, where readings have variance 1: below it nothing is gained."""
+_ENOUGH = 0.5
+"""Rise of the log-likelihood in a cycle below which there are no further ones."""
 
 
 class CleanMoments(NamedTuple):
@@ -48,6 +57,8 @@ class FittedStates(NamedTuple):
     model: StateSpace
     level: Float[Tensor, "k d"]
     """Mean of each sensor in each regime."""
+    x: Float[Tensor, "n time d"]
+    """Readings about it; outliers in complete recordings are replaced by their prediction."""
     observed: Bool[Tensor, "n time d"]
     """Without the readings that were taken for outliers."""
     patterns: Patterns
@@ -82,44 +93,134 @@ def fit_states(
     Returns:
         Parameters, states and their moments.
     """
-    observed, patterns = readings.observed, patterns_of(readings.observed)
-    level = _first_level(readings, observed)
-    model = _start(readings, observed, level, n_lags) if start is None else start
+    place = _Place(readings)
+    model = _start(place, n_lags) if start is None else start
     if drift and model.drift_variance is None:
         model = model._replace(drift_variance=torch.full_like(model.sensor_variance, 0.01))
-    x = _centred(readings, level)
     for _ in range(4 if start is None else 0):
-        model = em_step(x, observed, readings.live, patterns, model, common=True)[0]
-    total = n_cycles + n_own_cycles
-    for cycle in range(total):
-        if outlier_score is not None and cycle in (2, 5, 8, n_cycles):
-            smoothed = smooth(x, patterns, model)
-            wild = outlying(
-                x, readings.observed, observed, patterns, model, smoothed, outlier_score
+        model = em_step(place.x, place.observed, place.live, place.patterns, model, common=True)[0]
+    for common, cycles, checked in ((True, n_cycles, (2, 5, 8)), (False, n_own_cycles, (0,))):
+        before = -math.inf
+        for cycle in range(cycles):
+            if outlier_score is not None and cycle in checked:
+                place.set_outliers_aside(model, outlier_score)
+                before = -math.inf
+            model, smoothed = _cycle(
+                place.x, place.observed, place.live, place.patterns, model, common=common
             )
-            observed = readings.observed & ~wild
-            patterns = patterns_of(observed)
-        common = cycle < n_cycles
-        first, smoothed = em_step(x, observed, readings.live, patterns, model, common=common)
-        level = level + _means_by_regime(smoothed.mean[..., : model.d], readings)
-        x = _centred(readings, level)
-        second, at_first = em_step(x, observed, readings.live, patterns, first, common=common)
-        guess = _extrapolated(model, first, second)
-        model = second
-        if guess is not None:
-            third, at_guess = em_step(x, observed, readings.live, patterns, guess, common=common)
-            if at_guess.log_likelihood >= at_first.log_likelihood:
-                model = third
-    smoothed = smooth(x, patterns, model)
-    return FittedStates(
-        model,
-        level,
-        observed,
-        patterns,
-        smoothed,
-        clean_moments(smoothed, patterns, readings.live, model),
-        int((readings.observed & ~observed).sum()),
-    )
+            place.move_level(smoothed, model)
+            if cycle > max(checked[0], 1) and smoothed.log_likelihood < before + _ENOUGH:
+                break
+            before = smoothed.log_likelihood
+    return place.fitted(model)
+
+
+def settle_states(
+    readings: Readings,
+    model: StateSpace,
+    *,
+    outlier_score: float | None,
+    n_steps: int,
+) -> FittedStates:
+    """Adapt a state space to readings without touching the noise and drift of its sensors.
+
+    Args:
+        readings: Standardised readings.
+        model: Where to start.
+        outlier_score: As for :func:`fit_states`.
+        n_steps: EM steps.
+
+    Returns:
+        Parameters, states and their moments.
+    """
+    place = _Place(readings)
+    for step in range(n_steps):
+        if outlier_score is not None and step == n_steps // 2:
+            place.set_outliers_aside(model, outlier_score)
+        new, smoothed = em_step(
+            place.x, place.observed, place.live, place.patterns, model, keep_sensors=True
+        )
+        place.move_level(smoothed, model)
+        model = new
+    return place.fitted(model)
+
+
+class _Place:
+    """Readings about the level of their regime, without outliers; both move as the fit goes on."""
+
+    def __init__(self, readings: Readings) -> None:
+        self.readings, self.live = readings, readings.live
+        self.observed = readings.observed
+        self.patterns = patterns_of(self.observed)
+        self.level = _first_level(readings)
+        self.values = readings.values
+        self.n_outliers = 0
+        self.x = self._centred()
+
+    def _centred(self) -> Tensor:
+        x = self.values - self.level[self.readings.regime].unsqueeze(1)
+        return torch.where(self.observed, x, 0.0)
+
+    def set_outliers_aside(self, model: StateSpace, score: float) -> None:
+        level = self.level[self.readings.regime].unsqueeze(1)
+        raw = torch.where(self.readings.observed, self.readings.values - level, 0.0)
+        smoothed = smooth(self.x, self.patterns, model)
+        wild = find_outliers(
+            raw,
+            self.x,
+            self.readings.observed,
+            self.observed,
+            self.patterns,
+            model,
+            smoothed,
+            score,
+        )
+        self.n_outliers = int(wild.found.sum())
+        if len(self.patterns.counts) == 1 and self.n_outliers < 0.01 * raw.numel():
+            # In complete recordings a few are replaced by what the others say, so that windows go
+            # on sharing their covariances.
+            self.values = torch.where(wild.found, wild.predicted + level, self.readings.values)
+        else:
+            self.observed = self.readings.observed & ~wild.found
+            self.patterns = patterns_of(self.observed)
+        self.x = self._centred()
+
+    def move_level(self, smoothed: Smoothed, model: StateSpace) -> None:
+        states = smoothed.mean[..., : model.d]
+        self.level = self.level + _means_by_regime(states, self.readings)
+        self.x = self._centred()
+
+    def fitted(self, model: StateSpace) -> FittedStates:
+        smoothed = smooth(self.x, self.patterns, model)
+        return FittedStates(
+            model,
+            self.level,
+            self.x,
+            self.observed,
+            self.patterns,
+            smoothed,
+            clean_moments(smoothed, self.patterns, self.live, model),
+            self.n_outliers,
+        )
+
+
+def _cycle(
+    x: Tensor,
+    observed: Tensor,
+    live: Tensor,
+    patterns: Patterns,
+    model: StateSpace,
+    *,
+    common: bool,
+) -> tuple[StateSpace, Smoothed]:
+    """Make two EM steps and extrapolate them; also return what the given model smoothed."""
+    first, smoothed = em_step(x, observed, live, patterns, model, common=common)
+    second, at_first = em_step(x, observed, live, patterns, first, common=common)
+    guess = _extrapolated(model, first, second)
+    if guess is None:
+        return second, smoothed
+    third, at_guess = em_step(x, observed, live, patterns, guess, common=common)
+    return (third if at_guess.log_likelihood >= at_first.log_likelihood else second), smoothed
 
 
 def em_step(
@@ -229,12 +330,8 @@ def _drift_steps(
     return torch.where(counted, steps, 0.0).sum((0, 1)) / counted.sum()
 
 
-def _centred(readings: Readings, level: Tensor) -> Tensor:
-    x = readings.values - level[readings.regime].unsqueeze(1)
-    return torch.where(readings.observed, x, 0.0)
-
-
-def _first_level(readings: Readings, observed: Tensor) -> Tensor:
+def _first_level(readings: Readings) -> Tensor:
+    observed = readings.observed
     n_regimes = int(readings.regime.max()) + 1
     x = torch.where(observed, readings.values, 0.0).sum(1)
     sums = x.new_zeros(n_regimes, x.shape[1]).index_add(0, readings.regime, x)
@@ -252,9 +349,9 @@ def _means_by_regime(states: Tensor, readings: Readings) -> Tensor:
     return total / counts.clamp_min(1)[:, None]
 
 
-def _start(readings: Readings, observed: Tensor, level: Tensor, n_lags: int) -> StateSpace:
+def _start(place: _Place, n_lags: int) -> StateSpace:
     """Start from pairwise-complete covariances within a step and some memory."""
-    x, seen = _centred(readings, level).flatten(0, 1), observed.flatten(0, 1).to(level)
+    x, seen = place.x.flatten(0, 1), place.observed.flatten(0, 1).to(place.x)
     covariance = x.mT @ x / (seen.mT @ seen).clamp_min(1)
     values, vectors = torch.linalg.eigh(covariance)
     d = x.shape[1]

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aetia.discovery.rcgnn.linear.state_space import Patterns, Smoothed, StateSpace
 
-__all__ = ["outlying"]
+__all__ = ["Outliers", "find_outliers"]
 
 
-def outlying(
+_LEAST_PRECISION = 0.1
+"""Of a prediction: readings have variance 1, and nothing is known less about them than that."""
+
+
+class Outliers(NamedTuple):
+    """Which readings are wild, and what the others say in their place."""
+
+    found: Bool[Tensor, "n time d"]
+    predicted: Float[Tensor, "n time d"]
+
+
+def find_outliers(
+    raw: Float[Tensor, "n time d"],
     x: Float[Tensor, "n time d"],
     observed: Bool[Tensor, "n time d"],
     used: Bool[Tensor, "n time d"],
@@ -19,11 +33,12 @@ def outlying(
     model: StateSpace,
     smoothed: Smoothed,
     score: float,
-) -> Bool[Tensor, "n time d"]:
-    """Mark readings that are far from their prediction by all other readings of the window.
+) -> Outliers:
+    """Find readings that are far from their prediction by all other readings of the window.
 
     Args:
-        x: Centred readings.
+        raw: Centred readings.
+        x: What the smoother saw of them: outliers found before may have been replaced.
         observed: Cells with a reading.
         used: Those that the smoother saw; the others were marked before, and may come back.
         patterns: Of ``used``.
@@ -32,7 +47,7 @@ def outlying(
         score: Distance in standard deviations of the prediction.
 
     Returns:
-        True where a reading is an outlier.
+        The outliers, and a prediction for every cell.
     """
     readout = model.readout()
     mean = smoothed.mean @ readout.mT
@@ -40,8 +55,8 @@ def outlying(
     spread = spread[patterns.which].clamp_min(1e-12)
     noise = model.sensor_variance
     # Leave the reading out again: Gaussian precisions subtract.
-    left = 1 / (1 / spread - 1 / noise).clamp_min(1e-6)
+    left = 1 / (1 / spread - 1 / noise).clamp_min(_LEAST_PRECISION)
     without = left * (mean / spread - x / noise)
     predicted = torch.where(used, without, mean)
     variance = torch.where(used, left, spread) + noise
-    return observed & ((x - predicted).abs() > score * variance.sqrt())
+    return Outliers(observed & ((raw - predicted).abs() > score * variance.sqrt()), predicted)

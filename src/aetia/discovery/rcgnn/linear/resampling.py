@@ -68,7 +68,7 @@ def moment_variants(
     n_variants: int,
     spread: float,
     generator: torch.Generator,
-    n_steps: int = 6,
+    n_steps: int = 4,
 ) -> list[CleanMoments]:
     """Fit again with other noise variances of the sensors, which data determine only roughly.
 
@@ -88,8 +88,9 @@ def moment_variants(
         Moments of the clean states, by variant.
     """
     variants = [fitted.moments]
-    x = readings.values - fitted.level[readings.regime].unsqueeze(1)
-    x = torch.where(fitted.observed, x, 0.0)
+    if fitted.model.is_noiseless:
+        return variants
+    x = fitted.x
     for _ in range(n_variants - 1):
         draw = torch.randn(fitted.model.d, generator=generator, dtype=x.dtype)
         model = fitted.model
@@ -123,7 +124,7 @@ def resample_graphs(
         The graphs, cause in rows.
     """
     moments, n, starts = [], [], []
-    best = [_best_graph(variant, constraints, penalty) for variant in variants]
+    best = _best_graphs(variants, constraints, penalty)
     for k, rows in enumerate(samples):
         variant = variants[k % len(variants)]
         steps = variant.steps[rows].sum()
@@ -146,17 +147,16 @@ def resample_graphs(
     )
 
 
-def _best_graph(
-    variant: CleanMoments, constraints: LaggedConstraints, penalty: float
-) -> Bool[Tensor, "d p"]:
-    steps = variant.steps.sum()
-    found = escape_structure(
-        variant.moments.sum(0) / steps,
-        (steps * variant.information).clamp_min(20.0),
-        constraints,
-        penalty=penalty,
-    )
-    return found.parents[0]
+def _best_graphs(
+    variants: list[CleanMoments], constraints: LaggedConstraints, penalty: float
+) -> Bool[Tensor, "v d p"]:
+    """Search all data thoroughly with the first variant, and climb from there with the others."""
+    steps = variants[0].steps.sum()
+    moments = torch.stack([v.moments.sum(0) / steps for v in variants])
+    n = torch.stack([(steps * v.information).clamp_min(20.0) for v in variants])
+    first = escape_structure(moments[0], n[0], constraints, penalty=penalty).parents
+    start = first.expand(len(variants), -1, -1)
+    return search_structure(moments, n, constraints, penalty=penalty, start=start).parents
 
 
 def graphs_of(found: Found) -> Resampled:

@@ -203,5 +203,5 @@ def _invariance(states: FittedStates, blocks: Blocks, weights: Weights) -> np.nd
         inside = residual[regime == e][live[regime == e]]
         outside = residual[regime != e][live[regime != e]]
         for j in range(d):
-            out[k, j] = ks_2samp(inside[:, j], outside[:, j]).pvalue
+            out[k, j] = ks_2samp(inside[:, j], outside[:, j])[1]
     return out

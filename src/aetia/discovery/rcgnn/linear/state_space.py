@@ -44,6 +44,11 @@ class StateSpace(NamedTuple):
         """Longest lag."""
         return self.coefficients.shape[0]
 
+    @property
+    def is_noiseless(self) -> bool:
+        """Whether sensors read their states as good as exactly."""
+        return bool((self.sensor_variance < 1e-5).all())
+
     def transition(self) -> Float[Tensor, "k k"]:
         """Build the companion matrix of states, followed by that of drifts.
 

@@ -189,27 +189,25 @@ class _Climb:
             self.parents[:, :, : self.d] |= constraints.required
         else:
             self.parents = start.clone()
-        self.reach = transitive_closure(self.within())
+        self.reach = transitive_closure(self.parents[:, :, : self.d].mT)
         self.covariance = moments.new_zeros(b, self.d, p)  # with the target, given its parents
         self.variance = moments.new_ones(b, self.d, p)  # of the candidate, given them
         self.residual = moments.new_ones(b, self.d)
         self.loss = moments.new_zeros(b, self.d, p)  # log-likelihood lost without a parent
+        self.active = torch.arange(b)  # searches that have not ended
         every = torch.cartesian_prod(torch.arange(b), torch.arange(self.d)).view(-1, 2)
         self._refresh(every[:, 0], every[:, 1])
 
-    def within(self) -> Bool[Tensor, "b d d"]:
-        """Edges within the step, cause in rows."""
-        return self.parents[:, :, : self.d].mT
-
     def move(self) -> bool:
-        """Make the best move of every search that has one."""
-        add, delete, reverse = self._gains()
+        """Make the best move of every search that has one; the others end."""
+        add, delete, reverse = self._gains(self.active)
         gains = torch.stack([add, delete, reverse], 1).flatten(1)
         value, which = gains.max(-1)
-        at = (value > 1e-9).nonzero().flatten()
+        goes_on = value > 1e-9
+        self.active, which = self.active[goes_on], which[goes_on]
+        at = self.active
         if not len(at):
             return False
-        which = which[at]
         kind = which // (self.d * self.p)
         target, candidate = which // self.p % self.d, which % self.p
         self.parents[at, target, candidate] = kind == 0
@@ -218,7 +216,7 @@ class _Climb:
         self._refresh(torch.cat([at, at[turned]]), torch.cat([target, candidate[turned]]))
         changed = at[candidate < self.d]
         if len(changed):
-            self.reach[changed] = transitive_closure(self.within()[changed])
+            self.reach[changed] = transitive_closure(self.parents[changed, :, : self.d].mT)
         return True
 
     def score(self) -> Float[Tensor, " b"]:
@@ -229,31 +227,36 @@ class _Climb:
 
     def evidence(self) -> Float[Tensor, "b d p"]:
         """Score with each edge less score without it."""
-        value = torch.where(self.parents, self.loss, self._gained())
+        every = torch.arange(self.b)
+        value = torch.where(self.parents, self.loss, self._gained(every))
         value = value - self.price.unsqueeze(-1)
         return value.masked_fill(self.known.forbidden, -torch.inf)
 
-    def _gained(self) -> Tensor:
+    def _gained(self, at: Tensor) -> Tensor:
         """Compute the log-likelihood that each candidate would add."""
-        share = self.covariance.square() / (self.variance * self.residual.unsqueeze(-1))
-        return -0.5 * self.n.unsqueeze(-1) * torch.log1p(-share.clamp(0.0, 1 - 1e-9))
+        square = self.covariance[at].square()
+        share = square / (self.variance[at] * self.residual[at].unsqueeze(-1))
+        return -0.5 * self.n[at].unsqueeze(-1) * torch.log1p(-share.clamp(0.0, 1 - 1e-9))
 
-    def _gains(self) -> tuple[Tensor, Tensor, Tensor]:
-        d, known, parents = self.d, self.known, self.parents
+    def _gains(self, at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        d, known, parents = self.d, self.known, self.parents[at]
+        forbidden = known.forbidden[at] if known.forbidden.ndim == 3 else known.forbidden
         lags = parents.unflatten(-1, (-1, d)).sum(-2)  # target, cause: at how many lags
         # Beliefs are about causes: they count for the first lag that a cause gets.
         first = torch.where(lags == 0, known.log_odds, 0.0).repeat(1, 1, self.p // d)
         last = torch.where(lags == 1, known.log_odds, 0.0).repeat(1, 1, self.p // d)
-        price = self.price.unsqueeze(-1)
-        add = (self._gained() - price + first).masked_fill(parents | known.forbidden, -torch.inf)
+        price = self.price[at].unsqueeze(-1)
+        add = self._gained(at) - price + first
+        add = add.masked_fill(parents | forbidden, -torch.inf)
         needed = ((lags == 1) & known.required).repeat(1, 1, self.p // d)
-        delete = (price - self.loss - last).masked_fill(~parents | needed, -torch.inf)
+        delete = (price - self.loss[at] - last).masked_fill(~parents | needed, -torch.inf)
         turned = add[:, :, :d].mT  # what the parent would gain from its child
-        within = self.within()
-        detour = (within.double() @ self.reach.double()) > 0  # a way besides the edge
+        reach = self.reach[at]
+        within = parents[:, :, :d].mT
+        detour = (within.to(add) @ reach.to(add)) > 0  # a way besides the edge
         reverse = (delete[:, :, :d] + turned).masked_fill(detour.mT, -torch.inf)
         reverse = torch.cat([reverse, torch.full_like(delete[:, :, d:], -torch.inf)], -1)
-        closes = torch.cat([self.reach, torch.zeros_like(parents[:, :, d:])], -1)
+        closes = torch.cat([reach, torch.zeros_like(parents[:, :, d:])], -1)
         return add.masked_fill(closes, -torch.inf), delete, reverse
 
     def _refresh(self, b: Int[Tensor, " k"], j: Int[Tensor, " k"]) -> None:
