@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from aetia.discovery.rcgnn.linear.choose_states import choose_states
-from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates, Readings
+from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates
 from aetia.discovery.rcgnn.linear.structure_search import LaggedConstraints, lagged_constraints
 from aetia.discovery.rcgnn.neural import (
     NeuralFit,
@@ -40,6 +40,7 @@ from aetia.discovery.rcgnn.neural.mechanisms import Mechanisms
 from aetia.discovery.rcgnn.neural.missingness import inverse_probability
 from aetia.discovery.rcgnn.neural.model import CorruptedSCM, Sizes
 from aetia.discovery.rcgnn.neural.sensors import student_nll
+from aetia.discovery.rcgnn.readings import Readings
 from aetia.errors import InputError, NumericalError
 from aetia.graphs import Knowledge, exponential_trace, is_acyclic
 from aetia.training import read_record

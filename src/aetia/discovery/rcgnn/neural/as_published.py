@@ -21,10 +21,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from aetia.discovery.rcgnn.linear.expectation_maximisation import Readings
 from aetia.discovery.rcgnn.linear.structure_search import LaggedConstraints
 from aetia.discovery.rcgnn.neural.acyclicity import without_cycles
 from aetia.discovery.rcgnn.neural.fit import NeuralFit
+from aetia.discovery.rcgnn.readings import Readings
 from aetia.nets import seeded
 from aetia.options import check_positive
 from aetia.randomness import torch_generator

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates, Readings
+from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates
 from aetia.discovery.rcgnn.linear.structure_search import LaggedConstraints
 from aetia.discovery.rcgnn.neural.connected import check_connected
 from aetia.discovery.rcgnn.neural.graph_stage import GraphStage
@@ -23,6 +23,7 @@ from aetia.discovery.rcgnn.neural.missingness import inverse_probability
 from aetia.discovery.rcgnn.neural.model import CorruptedSCM, Sizes
 from aetia.discovery.rcgnn.neural.options import NeuralOptions
 from aetia.discovery.rcgnn.neural.state_draws import draw_states
+from aetia.discovery.rcgnn.readings import Readings
 from aetia.errors import InputError
 from aetia.nets import seeded
 from aetia.options import options_dict

@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates, Readings
+from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates
 from aetia.discovery.rcgnn.neural.state_draws import guess_without
+from aetia.discovery.rcgnn.readings import Readings
 
 __all__ = ["Guess", "Inputs", "prepare"]
 
@@ -136,8 +137,11 @@ def prepare(
     Returns:
         Inputs that hold nothing of what is not observed.
     """
-    every = readings.observed if warm is None else warm.observed
-    every = every & readings.live.unsqueeze(-1)
+    every = readings.observed & readings.live.unsqueeze(-1)
+    if warm is not None:
+        # Outliers are set aside, or replaced where nothing else is missing.
+        used = warm.x + warm.level[readings.regime].unsqueeze(1)
+        every = every & warm.observed & torch.isclose(used, readings.values, atol=1e-6)
     values = torch.where(every, readings.values, 0.0)
     clean = readings._replace(values=values, observed=every)
     n, time, d = every.shape

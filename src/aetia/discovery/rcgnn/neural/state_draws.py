@@ -6,13 +6,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates, Readings
+from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates
 from aetia.discovery.rcgnn.linear.state_space import (
     Smoothed,
     patterns_of,
     smooth,
     stationary_covariance,
 )
+from aetia.discovery.rcgnn.readings import Readings
 
 __all__ = ["draw_states", "guess_without"]
 
@@ -52,7 +53,7 @@ def draw_states(
             path.append(path[-1] @ forward.mT + normal(n, len(forward)) @ root.mT)
         z = torch.stack(path, 1)
         simulated = z @ readout.mT + model.sensor_variance.sqrt() * normal(n, time, d)
-        gap = torch.where(fitted.observed, readings.values - level - simulated, 0.0)
+        gap = torch.where(fitted.observed, fitted.x - simulated, 0.0)
         corrected = z + smooth(gap, fitted.patterns, model).mean
         draws.append(corrected[..., :d] + level)
     return torch.stack(draws)
@@ -76,9 +77,7 @@ def guess_without(
     level = fitted.level[readings.regime].unsqueeze(1)
     if bool(hidden.any()):
         patterns = patterns_of(seen)
-        smoothed: Smoothed = smooth(
-            torch.where(seen, readings.values - level, 0.0), patterns, fitted.model
-        )
+        smoothed: Smoothed = smooth(torch.where(seen, fitted.x, 0.0), patterns, fitted.model)
     d = fitted.model.d
     variance = smoothed.covariance[..., :d, :d].diagonal(dim1=-2, dim2=-1)[patterns.which]
     drift = torch.zeros_like(readings.values)
