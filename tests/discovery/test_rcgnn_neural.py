@@ -247,6 +247,17 @@ def test_the_graph_is_acyclic_within_the_step_and_the_record_counts_its_edges():
     assert all(row["objective_gradient/structure"] > 0 for row in rows)
 
 
+def test_independent_sensors_get_at_most_one_edge():
+    """An edge costs 18 nats: chance reaches that in about one of 10,000 candidates."""
+    rng = np.random.default_rng(0)
+    values = np.cumsum(rng.standard_normal((24, 30, D)) * 0.9 ** np.arange(30)[:, None], 1)
+    readings = readings_of(values, np.ones(values.shape, dtype=bool), np.zeros(24, dtype=np.int64))
+    result = fit(readings=readings, warm=False)
+    others = ~torch.eye(D, dtype=torch.bool)
+    assert int((result.graph.any(0) & others).sum()) <= 1
+    assert int(result.graph[1].diagonal().sum()) >= 4
+
+
 def test_the_same_seed_gives_the_same_bits_and_another_does_not():
     first, second, other = fit(n_steps=12), fit(n_steps=12), fit(n_steps=12, seed=1)
     for name in ("within", "lagged", "state", "state_sd", "bias", "noise_scale", "deltas"):

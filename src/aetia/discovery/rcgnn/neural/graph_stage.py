@@ -63,7 +63,10 @@ def chosen_graph(module: CorruptedSCM, threshold: float) -> Bool[Tensor, "m d d"
 
 @torch.no_grad()
 def validation_losses(
-    module: CorruptedSCM, inputs: Inputs, rows: Int[Tensor, " k"]
+    module: CorruptedSCM,
+    inputs: Inputs,
+    rows: Int[Tensor, " k"],
+    gates: Float[Tensor, "m d d"],
 ) -> dict[str, float]:
     """Score windows that were not trained on, by regime.
 
@@ -71,15 +74,15 @@ def validation_losses(
         module: The model.
         inputs: All windows.
         rows: Which to score.
+        gates: In force.
 
     Returns:
         Data term per cell of each regime.
     """
-    gates = module.gates.obeying(torch.sigmoid(module.gates.logits)).unsqueeze(0)
     losses = {}
     for e in inputs.regime[rows].unique().tolist():
         batch = inputs.rows(rows[inputs.regime[rows] == e])
-        losses[f"validation_loss/regime_{e}"] = float(module.data_term(batch, gates))
+        losses[f"validation_loss/regime_{e}"] = float(module.data_term(batch, gates.unsqueeze(0)))
     return losses
 
 
@@ -176,9 +179,9 @@ class GraphStage:
         """
         module, batch, step = self.module, self.batch, self.step
         probability = module.gates.probability()
-        graph = chosen_graph(module, module.options.threshold)
+        graph, gates = chosen_graph(module, module.options.threshold), probability
         if module.stage(step + 1) == "refit":
-            graph = module.gates.support
+            graph, gates = module.gates.support, module.gates.support.to(probability)
         off = ~torch.eye(module.sizes.d, dtype=torch.bool, device=graph.device)
         last = graph if self.last_graph is None else self.last_graph
         union = int(((graph | last) & off).sum())
@@ -200,7 +203,7 @@ class GraphStage:
             "imputation_rmse": float(gap.square().mean().sqrt()) if len(gap) else 0.0,
             "observed_share": module.sizes.observed_share,
             "stage": float(("warm-up", "graph", "refit").index(module.stage(step))),
-            **validation_losses(module, self.inputs, self.validation_rows),
+            **validation_losses(module, self.inputs, self.validation_rows, gates),
         }
 
 
