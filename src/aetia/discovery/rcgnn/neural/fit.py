@@ -1,0 +1,306 @@
+"""Fit the neural back end: prepare, check, train in three stages, read off."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates
+from aetia.discovery.rcgnn.linear.structure_search import LaggedConstraints
+from aetia.discovery.rcgnn.neural.connected import check_connected
+from aetia.discovery.rcgnn.neural.graph_stage import GraphStage
+from aetia.discovery.rcgnn.neural.inputs import Inputs, prepare
+from aetia.discovery.rcgnn.neural.mechanisms import beside_past
+from aetia.discovery.rcgnn.neural.missingness import inverse_probability
+from aetia.discovery.rcgnn.neural.model import CorruptedSCM, Sizes
+from aetia.discovery.rcgnn.neural.options import NeuralOptions
+from aetia.discovery.rcgnn.neural.state_draws import draw_states
+from aetia.discovery.rcgnn.readings import Readings
+from aetia.errors import InputError
+from aetia.nets import seeded
+from aetia.options import options_dict
+from aetia.randomness import torch_generator
+from aetia.training import (
+    Finding,
+    Healthy,
+    ParameterGroup,
+    Phase,
+    Trained,
+    TrainingConfig,
+    minibatches,
+    train,
+)
+
+__all__ = ["NEURAL_SIGNALS", "NeuralFit", "fit_neural"]
+
+_UNKNOWN_NOISE = 0.3
+_STATES_RATE = 4.0
+"""Factor on the learning rate of corrections of single states, which the data determine less."""
+_N_SETS = 4
+"""Sets of readings that are hidden in turns."""
+
+NEURAL_SIGNALS: dict[str, Healthy] = {
+    "edge_count": Healthy(1, np.inf, "no edge is left: lower lambda_sparse, or record longer"),
+}
+"""Healthy ranges of what this back end adds to the record."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NeuralFit:
+    """What the neural back end found; states are in the scale of the readings.
+
+    Attributes:
+        within: Probability of each edge within a step, cause in rows.
+        lagged: Of each edge at lag 1, 2, ...; diagonals are a sensor's own past.
+        graph: The graph in force at lag 0, 1, ...; acyclic within the step.
+        deltas: What each regime adds to the slopes, 0 where there is no edge.
+        state: Means of the clean states.
+        state_sd: Their spread.
+        bias: Slow errors of the sensors, constants included.
+        noise_scale: Scale of each sensor's noise.
+        freedom: Its degrees of freedom.
+        missingness: Log odds of the reading of j per unit of the state of i, at ``[i, j]``.
+        inverse_probability: Weight of each observed cell under that model.
+        health: Rows of the record of training.
+        findings: What they say, in words.
+        module: The trained network.
+        n_steps: Steps that were made.
+        n_skipped: Steps that were skipped.
+    """
+
+    within: Float[Tensor, "d d"]
+    lagged: Float[Tensor, "l d d"]
+    graph: Bool[Tensor, "m d d"]
+    deltas: Float[Tensor, "k m d d"]
+    state: Float[Tensor, "n time d"]
+    state_sd: Float[Tensor, "n time d"]
+    bias: Float[Tensor, "n time d"]
+    noise_scale: Float[Tensor, " d"]
+    freedom: Float[Tensor, " d"]
+    missingness: Float[Tensor, "d d"]
+    inverse_probability: Float[Tensor, "n time d"]
+    health: list[dict[str, Any]]
+    findings: list[Finding]
+    module: nn.Module
+    n_steps: int
+    n_skipped: int
+
+
+def fit_neural(
+    readings: Readings,
+    *,
+    n_lags: int,
+    options: NeuralOptions,
+    constraints: LaggedConstraints,
+    warm: FittedStates | None = None,
+    seeds: np.random.SeedSequence,
+    device: torch.device | None = None,
+    progress: bool | None = None,
+    folder: Path | None = None,
+    validation: Bool[Tensor, " n"] | None = None,
+) -> NeuralFit:
+    """Fit gated networks, states and sensors in one run of the training loop.
+
+    Args:
+        readings: Standardised on observed cells of the training windows.
+        n_lags: Longest lag.
+        options: Of this back end.
+        constraints: What is known about the graph.
+        warm: Linear state space of the same readings: its smoothed states are the first guess.
+        seeds: Of everything random.
+        device: Where to compute; None for the CPU.
+        progress: Whether to show a progress bar; None shows it in terminals.
+        folder: For checkpoints and the health record; None keeps nothing.
+        validation: Windows that are scored and not trained on; None for none.
+
+    Returns:
+        Graph, states and sensors of all windows.
+
+    Raises:
+        InputError: If no window is left to train on, or windows are too short.
+        NumericalError: If the data do not reach the graph.
+    """
+    held_seed, net_seed, step_seed, search_seed, draw_seed = seeds.spawn(5)
+    n = len(readings.values)
+    _check_size(readings, n_lags, validation)
+    device = torch.device("cpu") if device is None else device
+    inputs = prepare(
+        readings,
+        warm,
+        scored=options.scored,
+        hidden=options.hidden,
+        n_sets=_N_SETS,
+        generator=torch_generator(held_seed),
+    ).to(device)
+    every = torch.arange(n, device=device)
+    is_held = torch.zeros(n, dtype=torch.bool) if validation is None else validation.cpu()
+    train_rows, validation_rows = every[~is_held], every[is_held]
+    n_regimes = int(readings.regime.max()) + 1
+    batch = inputs.rows(train_rows)
+    module = _build(inputs, batch, warm, n_lags, n_regimes, options, constraints, net_seed)
+    check_connected(module, batch)
+    draws = None
+    if warm is not None and options.start == "search":
+        generator = torch_generator(draw_seed)
+        draws = draw_states(readings, warm, options.n_draws, generator)[:, ~is_held]
+    if warm is not None:
+        information = warm.moments.information
+    else:
+        information = batch.observed.double().mean((0, 1)).clamp_min(0.02).cpu()
+    stage = GraphStage(
+        module, inputs, train_rows, validation_rows, constraints, information, draws, search_seed
+    )
+    seed = int(step_seed.generate_state(1, np.uint32)[0])
+    deal = minibatches(len(train_rows), options.n_batch, seed)
+    trained = train(
+        module,
+        [
+            Phase(
+                parameters=lambda m: list(m.parameters()),
+                loss=_loss,
+                groups=_groups,
+                objective="structural",
+            )
+        ],
+        lambda first: (inputs.rows(train_rows[rows.to(device)]) for rows in deal(first)),
+        config=_training(options, progress),
+        seed=seed,
+        folder=folder,
+        on_step_end=stage,
+        signals_of=lambda _: stage.signals(),
+        signals=NEURAL_SIGNALS,
+        identity={
+            "method": "RCGNN",
+            "backend": "neural",
+            "model": json.dumps(options_dict(options), sort_keys=True),
+            "data": float(batch.values.double().sum()),
+        },
+    )
+    return _read_off(module, inputs, options, trained)
+
+
+def _check_size(readings: Readings, n_lags: int, validation: Bool[Tensor, " n"] | None) -> None:
+    n, time, _ = readings.values.shape
+    if time <= n_lags:
+        raise InputError(
+            f"windows of {time} steps hold no step with a past of {n_lags}: cut longer windows, or "
+            "choose fewer lags."
+        )
+    if validation is not None and bool(validation.all()):
+        raise InputError(f"all {n} windows are held out; leave some to train on.")
+
+
+def _build(
+    inputs: Inputs,
+    batch: Inputs,
+    warm: FittedStates | None,
+    n_lags: int,
+    n_regimes: int,
+    options: NeuralOptions,
+    constraints: LaggedConstraints,
+    seed: np.random.SeedSequence,
+) -> CorruptedSCM:
+    """Make the network, with slopes by least squares on the first guess."""
+    d = batch.values.shape[-1]
+    noise = torch.full((d,), _UNKNOWN_NOISE)
+    drift = torch.full((d,), options.drift_scale)
+    if warm is not None:
+        noise = warm.model.sensor_variance.sqrt().float()
+        if warm.model.drift_variance is not None:
+            drift = warm.model.drift_variance.sqrt().float()
+    n_cells = int(batch.live.sum()) * d
+    sizes = Sizes(
+        (inputs.values.shape[0], inputs.values.shape[1], d),
+        n_lags,
+        n_regimes,
+        n_cells,
+        int(batch.observed.sum()) / n_cells,
+    )
+    seen = batch.observed.sum((0, 1)) / batch.live.sum().clamp_min(1)
+    with seeded(torch_generator(seed)):
+        module = CorruptedSCM(
+            sizes,
+            options,
+            constraints,
+            noise,
+            drift,
+            seen.float().cpu(),
+            knows_noise=warm is not None,
+        )
+    module = module.to(batch.values.device)
+    side = beside_past(batch.guess.mean, n_lags)
+    counted = batch.live[:, n_lags:]
+    module.mechanisms.start_linear(side[counted], module.gates.allowed.flatten(0, 1), scale=True)
+    return module
+
+
+def _loss(module: nn.Module, batch: Inputs, step: int, generator: torch.Generator) -> Any:
+    return module(batch, step, generator)
+
+
+def _groups(module: nn.Module) -> Mapping[str, ParameterGroup]:
+    gates = module.get_parameter("gates.flat")
+    own = module.get_parameter("corrections")
+    return {
+        "structure": ParameterGroup([gates], weight_decay=0.0),
+        "states": ParameterGroup([own], weight_decay=0.0, learning_rate=_STATES_RATE),
+    }
+
+
+def _training(options: NeuralOptions, progress: bool | None) -> TrainingConfig:
+    return TrainingConfig(
+        n_steps=options.n_steps,
+        learning_rate=options.learning_rate,
+        weight_decay=options.weight_decay,
+        clip_norm=options.clip_norm,
+        schedule="cosine",
+        warmup=0.02,
+        log_every=options.log_every,
+        validate_every=0,
+        checkpoint_every=options.n_steps,
+        progress=progress,
+    )
+
+
+@torch.no_grad()
+def _read_off(
+    module: CorruptedSCM,
+    inputs: Inputs,
+    options: NeuralOptions,
+    trained: Trained,
+) -> NeuralFit:
+    """Collect what was learned, on the CPU."""
+    inputs = inputs.complete()
+    states = module.infer(inputs, None)
+    probability = module.gates.probability().cpu()
+    graph = module.gates.support.cpu()
+    d, m = probability.shape[-1], probability.shape[0]
+    deltas = module.mechanisms.deltas.cpu().unflatten(1, (m, d))
+    log_odds = module.missingness(states.draw, inputs.regime)
+    weights = inverse_probability(log_odds, inputs.observed, options.weight_quantile)
+    return NeuralFit(
+        within=probability[0],
+        lagged=probability[1:],
+        graph=graph,
+        deltas=torch.where(graph, deltas, 0.0),
+        state=states.latent.mean.cpu(),
+        state_sd=states.latent.sd.cpu(),
+        bias=states.errors.cpu(),
+        noise_scale=module.sensors.scale().cpu(),
+        freedom=module.sensors.freedom().cpu(),
+        missingness=module.missingness.weights.cpu().clone(),
+        inverse_probability=weights.cpu(),
+        health=trained.rows,
+        findings=trained.findings,
+        module=module.cpu(),
+        n_steps=trained.step,
+        n_skipped=trained.n_skipped,
+    )
