@@ -6,6 +6,7 @@ import time as clock
 import warnings
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -14,13 +15,15 @@ from jaxtyping import Float
 from sklearn.base import BaseEstimator
 
 from aetia.data import Windows, WindowScaling, as_windows
+from aetia.devices import pick_device
 from aetia.discovery.rcgnn.answer import Answer
 from aetia.discovery.rcgnn.blocks import Blocks, cut_blocks
 from aetia.discovery.rcgnn.config import RCGNNConfig
 from aetia.discovery.rcgnn.linear import fit_linear
+from aetia.discovery.rcgnn.neural import fit_refits
 from aetia.discovery.table import Accepts, statements_of
 from aetia.errors import DataWarning, InputError
-from aetia.graphs import Constraints, Knowledge
+from aetia.graphs import Knowledge
 from aetia.options import options_dict
 from aetia.randomness import RandomState, seed_sequence
 from aetia.results import GraphPosterior
@@ -43,7 +46,8 @@ class RCGNN(BaseEstimator):
             ``"as-published"`` (the prototype, whose graph sees no data; for comparison only).
         n_lags: Longest lag of an edge, in steps.
         n_resamples: Half-samples of the linear back end.
-        n_refits: Half-samples of the neural back end.
+        n_refits: Fits of the neural back end: one to all data, the others to half-samples.
+        validation_share: Share of each regime that the neural back end is scored on.
         resample_share: Share of the blocks of each regime in a resample.
         block_length: Steps of a block, or ``"auto"``.
         penalty: Price of an edge, in halves of log(steps).
@@ -105,6 +109,7 @@ class RCGNN(BaseEstimator):
         n_lags: int = 1,
         n_resamples: int = 50,
         n_refits: int = 5,
+        validation_share: float = 0.0,
         resample_share: float = 0.5,
         block_length: int | Literal["auto"] = "auto",
         penalty: float = 2.0,
@@ -124,6 +129,7 @@ class RCGNN(BaseEstimator):
         self.n_lags = n_lags
         self.n_resamples = n_resamples
         self.n_refits = n_refits
+        self.validation_share = validation_share
         self.resample_share = resample_share
         self.block_length = block_length
         self.penalty = penalty
@@ -150,6 +156,7 @@ class RCGNN(BaseEstimator):
         time: str | None = None,
         series: str | None = None,
         knowledge: Knowledge | Mapping[str, Any] | None = None,
+        folder: str | Path | None = None,
     ) -> RCGNN:
         """Fit to recordings.
 
@@ -164,6 +171,7 @@ class RCGNN(BaseEstimator):
             series: Name of the column that tells recordings apart.
             knowledge: What is known about the graph; it holds at every lag, and a required edge is
                 in at one lag at least. A variable's own past is always free.
+            folder: Where the neural back end keeps its record and checkpoints while it trains.
 
         Returns:
             The fitted estimator.
@@ -199,7 +207,18 @@ class RCGNN(BaseEstimator):
         self.n_features_in_ = windows.d
         self.feature_names_in_ = np.array(windows.names, dtype=object)
         self.windows_, self._blocks = windows, blocks
-        found = self._fit_backend(config, blocks, constraints, seeds)
+        if config.backend == "linear":
+            found = fit_linear(blocks, config, constraints, seeds)
+        else:
+            found = fit_refits(
+                blocks,
+                config,
+                constraints,
+                seeds,
+                device=pick_device(self.device),
+                progress=self.progress,
+                folder=None if folder is None else Path(folder),
+            )
         self._keep(found, windows, scaling)
         self.posterior_ = GraphPosterior(
             graphs=found.within,
@@ -225,17 +244,6 @@ class RCGNN(BaseEstimator):
             },
         )
         return self
-
-    def _fit_backend(
-        self,
-        config: RCGNNConfig,
-        blocks: Blocks,
-        constraints: Constraints,
-        seeds: np.random.SeedSequence,
-    ) -> Answer:
-        if config.backend != "linear":
-            raise InputError(f"backend={config.backend!r} is not built yet.")
-        return fit_linear(blocks, config, constraints, seeds)
 
     def _keep(self, found: Answer, windows: Windows, scaling: WindowScaling) -> None:
         """Translate an answer into the user's units."""
