@@ -2,5 +2,15 @@
 
 from aetia.benchmark.experiment import run_experiment
 from aetia.benchmark.experiment_config import ExperimentConfig, read_experiment
+from aetia.benchmark.sensor_config import SensorData, SensorExperiment
+from aetia.benchmark.sensor_experiment import label_free_pick, run_sensor_experiment
 
-__all__ = ["ExperimentConfig", "read_experiment", "run_experiment"]
+__all__ = [
+    "ExperimentConfig",
+    "SensorData",
+    "SensorExperiment",
+    "label_free_pick",
+    "read_experiment",
+    "run_experiment",
+    "run_sensor_experiment",
+]
