@@ -49,9 +49,7 @@ class SensorData:
         check_positive(self, "n_sensors", "n_edges", "n_lags", "n_series", "n_steps")
         object.__setattr__(self, "units", tuple(self.units))
         if self.preset not in PRESETS:
-            raise InputError(
-                f"data.preset={self.preset!r} is not one of {', '.join(PRESETS)}."
-            )
+            raise InputError(f"data.preset={self.preset!r} is not one of {', '.join(PRESETS)}.")
         if len(self.units) != 2 or not 0 < self.units[0] <= self.units[1]:
             raise InputError(f"data.units takes two numbers above 0, got {self.units}.")
 
