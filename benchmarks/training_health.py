@@ -4,7 +4,7 @@
 
 The prototype's network and losses (``backend="as-published"``) on windows of 24 steps of 13 sensors
 whose units span 1 to 2,775, by the health engine. ``all fixes`` standardises, weighs the losses by
-10, 1e-4, 1e-5 and 1e-4, halves the rate on plateaus and clips at 1; the other rows undo one fix each
+10, 1e-4, 1e-5 and 1e-4, halves the rate on plateaus and clips at 1; other rows undo one fix each
 (raw units; weights 1, 1e-2, 1e-3, 1e-2; a constant rate of 1e-3; clipping at 10), the last all of
 them. An epoch is a pass over the training windows. None of this makes the prototype learn a graph:
 the gradient of its reconstruction on the graph is 0, and the last column says so.

@@ -1,4 +1,4 @@
-"""Options of an experiment with RC-GNN: one recording, simulated or the user's, and one training."""
+"""Options of an experiment with RC-GNN: recordings, simulated or the user's, and one training."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One training of RC-GNN from start to end: recordings, fit, health, and scores from outside.
 
-The fit sees no truth. Where the recordings are simulated, the graph is scored afterwards, and the best
-threshold in hindsight is printed as ``oracle_f1``, apart from the method's own figures.
+The fit sees no truth. Where the recordings are simulated, the graph is scored afterwards, and the
+best threshold in hindsight is printed as ``oracle_f1``, apart from the method's own figures.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def run_sensor_experiment(config: SensorExperiment, folder: str | Path) -> dict[
 
     Args:
         config: What to do.
-        folder: For ``health.jsonl``, ``training_summary.json``, ``metrics.json``, ``posterior/`` and
-            the health page.
+        folder: For ``health.jsonl``, ``training_summary.json``, ``metrics.json``, ``posterior/``
+            and the health page.
 
     Returns:
         What ``metrics.json`` holds.
