@@ -23,7 +23,9 @@ class RCGNNConfig:
     n_resamples: int = 50
     """Half-samples that the linear back end searches for a graph."""
     n_refits: int = 5
-    """Half-samples that the neural back end is trained on."""
+    """Fits of the neural back end: one to all data, the others to half-samples."""
+    validation_share: float = 0.0
+    """neural: share of each regime, its last blocks, that the fit to all data is scored on."""
     resample_share: float = 0.5
     """Share of the blocks of each regime in a resample."""
     block_length: int | Literal["auto"] = "auto"
@@ -60,6 +62,10 @@ class RCGNNConfig:
             value = getattr(self, name)
             if value != "auto" and (isinstance(value, bool) or value != int(value)):
                 raise InputError(f"RCGNNConfig: {name} must be an integer, got {value!r}.")
+        if not 0 <= self.validation_share < 1:
+            raise InputError(
+                f"RCGNNConfig: validation_share must lie in [0, 1), got {self.validation_share!r}."
+            )
         for name in ("resample_share", "threshold", "feedback_threshold"):
             value = getattr(self, name)
             if value != "auto" and not 0 < float(value) <= 1:

@@ -6,6 +6,7 @@ import time as clock
 import warnings
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -14,12 +15,15 @@ from jaxtyping import Float
 from sklearn.base import BaseEstimator
 
 from aetia.data import Windows, WindowScaling, as_windows
+from aetia.devices import pick_device
+from aetia.discovery.rcgnn.answer import Answer
 from aetia.discovery.rcgnn.blocks import Blocks, cut_blocks
 from aetia.discovery.rcgnn.config import RCGNNConfig
-from aetia.discovery.rcgnn.linear import LinearFit, fit_linear
+from aetia.discovery.rcgnn.linear import fit_linear
+from aetia.discovery.rcgnn.neural import fit_refits
 from aetia.discovery.table import Accepts, statements_of
 from aetia.errors import DataWarning, InputError
-from aetia.graphs import Constraints, Knowledge
+from aetia.graphs import Knowledge
 from aetia.options import options_dict
 from aetia.randomness import RandomState, seed_sequence
 from aetia.results import GraphPosterior
@@ -42,7 +46,8 @@ class RCGNN(BaseEstimator):
             ``"as-published"`` (the prototype, whose graph sees no data; for comparison only).
         n_lags: Longest lag of an edge, in steps.
         n_resamples: Half-samples of the linear back end.
-        n_refits: Half-samples of the neural back end.
+        n_refits: Fits of the neural back end: one to all data, the others to half-samples.
+        validation_share: Share of each regime that the neural back end is scored on.
         resample_share: Share of the blocks of each regime in a resample.
         block_length: Steps of a block, or ``"auto"``.
         penalty: Price of an edge, in halves of log(steps).
@@ -73,10 +78,15 @@ class RCGNN(BaseEstimator):
             neural back end: in standardised units).
         imputed_: In the shape of ``windows_.values``, in the user's units: readings, and where
             there is none its mean given all others.
+        imputed_sd_: Its standard deviation; 0 for readings.
         clean_: States behind all readings, in the user's units.
+        sensor_noise_: Standard deviation of each sensor's noise, in the user's units.
+        changed_mechanisms_: ``[regimes, d]``, whose mechanism differs in a regime.
+        residual_invariance_: ``[regimes, d]``, p-values of residuals as in the other regimes.
         threshold_: The threshold in force.
         windows_: The recordings as they were read.
         health_: Rows of the record of training (empty for the linear back end).
+        findings_: What they say, in words.
         n_features_in_: Number of sensors.
         feature_names_in_: Their names.
 
@@ -99,6 +109,7 @@ class RCGNN(BaseEstimator):
         n_lags: int = 1,
         n_resamples: int = 50,
         n_refits: int = 5,
+        validation_share: float = 0.0,
         resample_share: float = 0.5,
         block_length: int | Literal["auto"] = "auto",
         penalty: float = 2.0,
@@ -118,6 +129,7 @@ class RCGNN(BaseEstimator):
         self.n_lags = n_lags
         self.n_resamples = n_resamples
         self.n_refits = n_refits
+        self.validation_share = validation_share
         self.resample_share = resample_share
         self.block_length = block_length
         self.penalty = penalty
@@ -144,6 +156,7 @@ class RCGNN(BaseEstimator):
         time: str | None = None,
         series: str | None = None,
         knowledge: Knowledge | Mapping[str, Any] | None = None,
+        folder: str | Path | None = None,
     ) -> RCGNN:
         """Fit to recordings.
 
@@ -158,6 +171,7 @@ class RCGNN(BaseEstimator):
             series: Name of the column that tells recordings apart.
             knowledge: What is known about the graph; it holds at every lag, and a required edge is
                 in at one lag at least. A variable's own past is always free.
+            folder: Where the neural back end keeps its record and checkpoints while it trains.
 
         Returns:
             The fitted estimator.
@@ -193,13 +207,23 @@ class RCGNN(BaseEstimator):
         self.n_features_in_ = windows.d
         self.feature_names_in_ = np.array(windows.names, dtype=object)
         self.windows_, self._blocks = windows, blocks
-        self.health_: list[dict[str, Any]] = []
-        fitted = self._fit_backend(config, blocks, constraints, seeds)
-        self._keep(fitted, windows, scaling)
+        if config.backend == "linear":
+            found = fit_linear(blocks, config, constraints, seeds)
+        else:
+            found = fit_refits(
+                blocks,
+                config,
+                constraints,
+                seeds,
+                device=pick_device(self.device),
+                progress=self.progress,
+                folder=None if folder is None else Path(folder),
+            )
+        self._keep(found, windows, scaling)
         self.posterior_ = GraphPosterior(
-            graphs=fitted.within,
-            lagged=fitted.lagged,
-            log_weights=np.full(len(fitted.within), -np.log(len(fitted.within))),
+            graphs=found.within,
+            lagged=found.lagged,
+            log_weights=np.full(len(found.within), -np.log(len(found.within))),
             names=windows.names,
             kind="resampling",
             knowledge=statements,
@@ -209,7 +233,7 @@ class RCGNN(BaseEstimator):
                 "n_rows": int(blocks.readings.live.sum()),
                 "n_regimes": len(np.unique(blocks.regime)),
                 "observed_share": float(windows.observed.mean()),
-                **self._facts(fitted),
+                **found.facts,
                 "threshold": self.threshold_,
                 "n_edges": int(self.summary_graph_.sum()),
                 "share_cyclic": 0.0,
@@ -221,43 +245,32 @@ class RCGNN(BaseEstimator):
         )
         return self
 
-    def _fit_backend(
-        self,
-        config: RCGNNConfig,
-        blocks: Blocks,
-        constraints: Constraints,
-        seeds: np.random.SeedSequence,
-    ) -> LinearFit:
-        if config.backend != "linear":
-            raise InputError(f"backend={config.backend!r} is not built yet.")
-        return fit_linear(blocks, config, constraints, seeds)
-
-    def _keep(self, fitted: LinearFit, windows: Windows, scaling: WindowScaling) -> None:
-        """Translate a fit into the user's units."""
-        self.threshold_ = fitted.threshold
-        self.adjacency_ = fitted.deployed.within
-        self.lagged_adjacency_ = fitted.deployed.lagged
-        self.summary_graph_ = fitted.deployed.summary
-        self.edge_probability_ = fitted.found.by_lag[0]
-        self.lagged_probability_ = fitted.found.by_lag[1:]
-        self.summary_probability_ = fitted.found.any_lag
-        self.edge_support_ = 1 - (1 - fitted.support).prod(0)
+    def _keep(self, found: Answer, windows: Windows, scaling: WindowScaling) -> None:
+        """Translate an answer into the user's units."""
+        self.threshold_ = found.threshold
+        self.adjacency_ = found.deployed.within
+        self.lagged_adjacency_ = found.deployed.lagged
+        self.summary_graph_ = found.deployed.summary
+        self.edge_probability_ = found.found.by_lag[0]
+        self.lagged_probability_ = found.found.by_lag[1:]
+        self.summary_probability_ = found.found.any_lag
+        self.edge_support_ = 1 - (1 - found.support).prod(0)
         np.fill_diagonal(self.edge_support_, 0.0)
         to_user = scaling.scale / scaling.scale[:, None]
-        self.weights_ = fitted.weights.by_lag * to_user
-        self.regime_deltas_ = fitted.shifts.deltas * to_user
-        self.changed_mechanisms_ = fitted.shifts.changed
-        self.noise_variance_ = fitted.shifts.noise_variance * scaling.scale**2
-        self.residual_invariance_ = fitted.invariance
-        states, d = fitted.states, windows.d
-        level = states.level[self._blocks.readings.regime].unsqueeze(1)
-        clean = (states.smoothed.mean[..., :d] + level).numpy()
-        readout = states.smoothed.mean @ states.model.readout().mT + level
-        self.clean_ = self._in_place(clean, scaling, windows)
-        read = self._in_place(readout.numpy(), scaling, windows)
-        season = self._season(windows)
-        self.imputed_ = np.where(windows.observed, windows.values + season, read)
-        self.sensor_noise_ = states.model.sensor_variance.sqrt().numpy() * scaling.scale
+        self.weights_ = None if found.weights is None else found.weights * to_user
+        self.regime_deltas_ = found.deltas * to_user
+        self.changed_mechanisms_ = found.changed
+        self.noise_variance_ = found.noise_variance * scaling.scale**2
+        self.residual_invariance_ = found.invariance
+        self.sensor_noise_ = found.sensor_noise * scaling.scale
+        self.clean_ = self._in_place(found.clean, scaling, windows)
+        read = self._in_place(found.read, scaling, windows)
+        seen = windows.values + self._season(windows)
+        self.imputed_ = np.where(windows.observed, seen, read)
+        spread = self._blocks.place(found.read_sd * scaling.scale, windows)
+        self.imputed_sd_ = np.where(windows.observed, 0.0, spread)
+        self.health_ = [dict(row) for row in found.health]
+        self.findings_ = list(found.findings)
 
     def _in_place(
         self, values: Float[np.ndarray, "n time d"], scaling: WindowScaling, windows: Windows
@@ -269,16 +282,6 @@ class RCGNN(BaseEstimator):
             return np.zeros(windows.values.shape)
         steps = windows.start[:, None] + np.arange(windows.length)
         return windows.season.at(np.broadcast_to(windows.series[:, None], steps.shape), steps)
-
-    def _facts(self, fitted: LinearFit) -> dict[str, Any]:
-        states = fitted.states
-        return {
-            "sensor_noise_share": float(states.model.sensor_variance.mean()),
-            "has_drift": states.model.drift_variance is not None,
-            "n_outliers": states.n_outliers,
-            "information": float(states.moments.information.mean()),
-            "n_changed_mechanisms": int(fitted.shifts.changed.sum()),
-        }
 
 
 def _check_amount(blocks: Blocks, windows: Windows) -> None:

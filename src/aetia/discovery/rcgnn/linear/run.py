@@ -2,72 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
-from scipy.stats import ks_2samp
 
+from aetia.discovery.rcgnn.answer import Answer
 from aetia.discovery.rcgnn.blocks import Blocks
 from aetia.discovery.rcgnn.config import RCGNNConfig
 from aetia.discovery.rcgnn.deploy import (
     THRESHOLDS,
-    Deployed,
     Frequencies,
     deploy,
     frequencies,
 )
 from aetia.discovery.rcgnn.linear.choose_states import choose_states
-from aetia.discovery.rcgnn.linear.expectation_maximisation import CleanMoments, FittedStates
-from aetia.discovery.rcgnn.linear.refit import Weights, candidates_of, held_out_losses, refit
+from aetia.discovery.rcgnn.linear.expectation_maximisation import CleanMoments
+from aetia.discovery.rcgnn.linear.refit import candidates_of, held_out_losses, refit
 from aetia.discovery.rcgnn.linear.resampling import (
     half_samples,
     moment_variants,
     resample_graphs,
 )
-from aetia.discovery.rcgnn.linear.sparse_shifts import Shifts, sparse_shifts
+from aetia.discovery.rcgnn.linear.sparse_shifts import sparse_shifts
 from aetia.discovery.rcgnn.linear.structure_search import lagged_constraints
+from aetia.discovery.rcgnn.residuals import residual_invariance
 from aetia.graphs import Constraints
 from aetia.randomness import torch_generator
 
-__all__ = ["LinearFit", "fit_linear", "threshold_by_likelihood"]
+__all__ = ["fit_linear", "threshold_by_likelihood"]
 
 _N_FOLDS = 5
 
 
-@dataclass(frozen=True, eq=False)
-class LinearFit:
-    """What the linear back end found, in the scale of the readings.
-
-    Attributes:
-        states: The chosen state space.
-        within: Graph within the step of each half-sample.
-        lagged: Lagged graphs of each half-sample.
-        found: Selection frequencies.
-        support: Soft support of each edge by lag, which also ranks edges never selected.
-        threshold: Smallest frequency of an edge of the graph.
-        deployed: The graph.
-        weights: Its weights.
-        shifts: Where regimes differ.
-        invariance: p-value, for each regime and variable, of residuals as in the other regimes.
-    """
-
-    states: FittedStates
-    within: Bool[np.ndarray, "s d d"]
-    lagged: Bool[np.ndarray, "s l d d"]
-    found: Frequencies
-    support: Float[np.ndarray, "m d d"]
-    threshold: float
-    deployed: Deployed
-    weights: Weights
-    shifts: Shifts
-    invariance: Float[np.ndarray, "k d"]
-
-
 def fit_linear(
     blocks: Blocks, config: RCGNNConfig, constraints: Constraints, seeds: np.random.SeedSequence
-) -> LinearFit:
+) -> Answer:
     """Fit states, then graphs on half-samples of their moments.
 
     Args:
@@ -77,7 +45,7 @@ def fit_linear(
         seeds: Of half-samples and imputations.
 
     Returns:
-        Graphs and weights.
+        Graphs, weights, states and sensors.
     """
     n_lags = config.n_lags
     sample_seed, imputation_seed = seeds.spawn(2)
@@ -123,17 +91,34 @@ def fit_linear(
     shifts = sparse_shifts(
         moments / steps[:, None, None], steps * share, parents, penalty=config.penalty
     )
-    return LinearFit(
-        states,
-        within,
-        lagged,
-        found,
-        graphs.support.numpy(),
-        float(threshold),
-        deployed,
-        weights,
-        shifts,
-        _invariance(states, blocks, weights),
+    model, which = states.model, states.patterns.which
+    level = states.level[blocks.readings.regime].unsqueeze(1)
+    readout = model.readout()
+    spread = torch.einsum("jk,utkl,jl->utj", readout, states.smoothed.covariance, readout)
+    clean = states.smoothed.mean[..., : model.d]
+    return Answer(
+        within=within,
+        lagged=lagged,
+        found=found,
+        support=graphs.support.numpy(),
+        threshold=float(threshold),
+        deployed=deployed,
+        weights=weights.by_lag,
+        deltas=shifts.deltas,
+        changed=shifts.changed,
+        noise_variance=shifts.noise_variance,
+        invariance=_invariance(clean.numpy(), blocks, weights.by_lag),
+        clean=(clean + level).numpy(),
+        read=(states.smoothed.mean @ readout.mT + level).numpy(),
+        read_sd=spread.clamp_min(0).sqrt()[which].numpy(),
+        sensor_noise=model.sensor_variance.sqrt().numpy(),
+        facts={
+            "sensor_noise_share": float(model.sensor_variance.mean()),
+            "has_drift": model.drift_variance is not None,
+            "n_outliers": states.n_outliers,
+            "information": share,
+            "n_changed_mechanisms": int(shifts.changed.sum()),
+        },
     )
 
 
@@ -186,22 +171,9 @@ def _by_group(moments: CleanMoments, group: np.ndarray) -> tuple[np.ndarray, np.
     return sums.numpy()[keep], steps.numpy()[keep]
 
 
-def _invariance(states: FittedStates, blocks: Blocks, weights: Weights) -> np.ndarray:
-    """Compare the residuals of each regime with those of all others (Kolmogorov-Smirnov)."""
-    d, regime = states.model.d, blocks.regime
-    s = states.smoothed.mean[..., :d].numpy()
-    n_lags = len(weights.by_lag) - 1
-    residual = s[:, n_lags:] - sum(
-        s[:, n_lags - lag : s.shape[1] - lag] @ w for lag, w in enumerate(weights.by_lag)
-    )
+def _invariance(states: np.ndarray, blocks: Blocks, weights: np.ndarray) -> np.ndarray:
+    n_lags, length = len(weights) - 1, states.shape[1]
+    past = np.stack([states[:, n_lags - lag : length - lag] for lag in range(n_lags + 1)])
+    predicted = np.einsum("mnti,mij->ntj", past, weights)
     live = blocks.readings.live.numpy()[:, n_lags:]
-    codes = np.unique(regime)
-    out = np.ones((len(codes), d))
-    if len(codes) == 1:
-        return out
-    for k, e in enumerate(codes):
-        inside = residual[regime == e][live[regime == e]]
-        outside = residual[regime != e][live[regime != e]]
-        for j in range(d):
-            out[k, j] = ks_2samp(inside[:, j], outside[:, j])[1]
-    return out
+    return residual_invariance(states[:, n_lags:] - predicted, live, blocks.regime)

@@ -1,0 +1,209 @@
+"""The neural back end from readings to an answer: a fit to all blocks, and fits to half of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from aetia.discovery.rcgnn.answer import Answer
+from aetia.discovery.rcgnn.blocks import Blocks
+from aetia.discovery.rcgnn.config import RCGNNConfig
+from aetia.discovery.rcgnn.deploy import Frequencies, deploy
+from aetia.discovery.rcgnn.linear.choose_states import choose_states
+from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates, clean_moments
+from aetia.discovery.rcgnn.linear.resampling import half_samples
+from aetia.discovery.rcgnn.linear.state_space import patterns_of, smooth
+from aetia.discovery.rcgnn.linear.structure_search import lagged_constraints
+from aetia.discovery.rcgnn.neural.as_published import PublishedOptions, fit_as_published
+from aetia.discovery.rcgnn.neural.fit import NeuralFit, fit_neural
+from aetia.discovery.rcgnn.neural.model import CorruptedSCM
+from aetia.discovery.rcgnn.neural.options import NeuralOptions
+from aetia.discovery.rcgnn.readings import Readings
+from aetia.discovery.rcgnn.residuals import residual_invariance
+from aetia.errors import InputError
+from aetia.graphs import Constraints
+from aetia.options import build
+
+__all__ = ["fit_refits"]
+
+
+def fit_refits(
+    blocks: Blocks,
+    config: RCGNNConfig,
+    constraints: Constraints,
+    seeds: np.random.SeedSequence,
+    *,
+    device: torch.device,
+    progress: bool | None,
+    folder: Path | None,
+) -> Answer:
+    """Fit to all blocks, then to half-samples of them; an edge's frequency is its mean probability.
+
+    Args:
+        blocks: Standardised readings.
+        config: Options.
+        constraints: What is known.
+        seeds: Of half-samples and fits.
+        device: Where to compute.
+        progress: Whether to show progress bars.
+        folder: For the record of the fit to all blocks; None keeps nothing.
+
+    Returns:
+        Graphs of all fits; states and sensors of the fit to all blocks.
+    """
+    readings, n_lags = blocks.readings, config.n_lags
+    known = lagged_constraints(constraints, n_lags)
+    is_published = config.backend == "as-published"
+    options = _options(config.neural, PublishedOptions if is_published else NeuralOptions)
+    warm = None
+    if not is_published:
+        warm = choose_states(
+            readings,
+            n_lags=n_lags,
+            drift=None if config.drift == "auto" else bool(config.drift),
+            outlier_score=config.outlier_score,
+        )
+    sample_seed, *fit_seeds = seeds.spawn(config.n_refits + 1)
+    rng = np.random.default_rng(sample_seed)
+    halves = half_samples(blocks.regime, config.n_refits - 1, config.resample_share, rng)
+    held_out = _held_out(blocks.regime, config.validation_share)
+
+    def fit(
+        part: Readings, start: FittedStates | None, seed: np.random.SeedSequence, is_first: bool
+    ) -> NeuralFit:
+        shared: dict[str, Any] = {
+            "n_lags": n_lags,
+            "constraints": known,
+            "seeds": seed,
+            "device": device,
+            "progress": progress,
+            "folder": folder if is_first else None,
+        }
+        if isinstance(options, PublishedOptions):
+            return fit_as_published(part, options=options, **shared)
+        validation = held_out if is_first and bool(held_out.any()) else None
+        return fit_neural(part, options=options, warm=start, validation=validation, **shared)
+
+    whole = fit(readings, warm, fit_seeds[0], is_first=True)
+    fits = [whole]
+    for rows, seed in zip(halves, fit_seeds[1:], strict=True):
+        at = torch.from_numpy(rows)
+        part = Readings(*(tensor[at] for tensor in readings))
+        start = None if warm is None else _of_windows(warm, at, part)
+        fits.append(fit(part, start, seed, is_first=False))
+    graphs = torch.stack([f.graph for f in fits]).numpy()
+    found = _mean_probabilities(fits)
+    threshold = 0.5 if config.threshold == "auto" else float(config.threshold)
+    deployed = deploy(
+        found, constraints, threshold=threshold, feedback_threshold=config.feedback_threshold
+    )
+    clean = whole.state.double().numpy()
+    noise_variance, invariance = _unexplained(whole, blocks)
+    return Answer(
+        within=graphs[:, 0],
+        lagged=graphs[:, 1:],
+        found=found,
+        support=found.by_lag,
+        threshold=threshold,
+        deployed=deployed,
+        weights=None,
+        deltas=whole.deltas.double().numpy(),
+        changed=_changed(whole),
+        noise_variance=noise_variance,
+        invariance=invariance,
+        clean=clean,
+        read=clean + whole.bias.double().numpy(),
+        read_sd=whole.state_sd.double().numpy(),
+        sensor_noise=whole.noise_scale.double().numpy(),
+        facts=_facts(fits, warm),
+        health=whole.health,
+        findings=whole.findings,
+    )
+
+
+def _options(value: Any, cls: type) -> Any:
+    """Read the options of the back end."""
+    if value is None:
+        return cls()
+    if isinstance(value, cls):
+        return value
+    if isinstance(value, Mapping):
+        return build(cls, value)
+    raise InputError(
+        f"neural must be a mapping of options or {cls.__name__}, got {type(value).__name__}."
+    )
+
+
+def _held_out(regime: Int[np.ndarray, " n"], share: float) -> Bool[Tensor, " n"]:
+    """Hold out the last blocks of every regime, apart from the one before them."""
+    out = np.zeros(len(regime), dtype=bool)
+    if share > 0:
+        for e in np.unique(regime):
+            at = np.flatnonzero(regime == e)
+            out[at[len(at) - max(round(share * len(at)), 1) :]] = True
+    return torch.from_numpy(out)
+
+
+def _of_windows(warm: FittedStates, rows: Tensor, part: Readings) -> FittedStates:
+    """Take some windows of a fitted state space."""
+    observed = warm.observed[rows]
+    patterns = patterns_of(observed)
+    smoothed = smooth(warm.x[rows], patterns, warm.model)
+    return warm._replace(
+        x=warm.x[rows],
+        observed=observed,
+        patterns=patterns,
+        smoothed=smoothed,
+        moments=clean_moments(smoothed, patterns, part.live, warm.model),
+    )
+
+
+def _changed(whole: NeuralFit) -> np.ndarray:
+    """Tell whose slopes differ in a regime; the group penalty leaves most differences tiny."""
+    sizes = whole.deltas.abs().amax((1, 2)).numpy()
+    return (sizes > 0.05) & (len(sizes) > 1)
+
+
+def _mean_probabilities(fits: list[NeuralFit]) -> Frequencies:
+    by_lag = torch.stack([torch.cat([f.within[None], f.lagged]) for f in fits]).double()
+    either = 1 - (1 - by_lag).prod(1)
+    eye = torch.eye(by_lag.shape[-1], dtype=by_lag.dtype)
+    return Frequencies(by_lag.mean(0).numpy(), (either.mean(0) * (1 - eye)).numpy())
+
+
+@torch.no_grad()
+def _unexplained(whole: NeuralFit, blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
+    """Take the noise of every mechanism in every regime, and compare residuals between regimes."""
+    regime, module = blocks.readings.regime, whole.module
+    if not isinstance(module, CorruptedSCM):  # the prototype has no mechanisms
+        nothing = np.full((len(np.unique(blocks.regime)), whole.state.shape[-1]), np.nan)
+        return nothing, nothing
+    nets, n_lags = module.mechanisms, module.sizes.n_lags
+    states = whole.state.float()
+    predicted = nets(states, whole.graph.float().unsqueeze(0), regime)
+    residuals = states[:, n_lags:] - nets.level[regime].unsqueeze(1) - predicted
+    live = blocks.readings.live.numpy()[:, n_lags:]
+    tests = residual_invariance(residuals.double().numpy(), live, blocks.regime)
+    return (2 * nets.log_scale).exp().double().numpy(), tests
+
+
+def _facts(fits: list[NeuralFit], warm: FittedStates | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "n_refits": len(fits),
+        "n_iter": fits[0].n_steps,
+        "n_skipped": sum(f.n_skipped for f in fits),
+    }
+    if warm is not None:
+        facts |= {
+            "sensor_noise_share": float(warm.model.sensor_variance.mean()),
+            "has_drift": warm.model.drift_variance is not None,
+            "n_outliers": warm.n_outliers,
+            "information": float(warm.moments.information.mean()),
+        }
+    return facts
