@@ -200,7 +200,7 @@ class GraphStage:
             "cycle_multiplier": float(module.cycles.multiplier),
             "cycle_weight": float(module.cycles.weight),
             "temperature": module.temperature(step),
-            "imputation_rmse": float(gap.square().mean().sqrt()) if len(gap) else 0.0,
+            **({"imputation_rmse": float(gap.square().mean().sqrt())} if len(gap) else {}),
             "observed_share": module.sizes.observed_share,
             "stage": float(("warm-up", "graph", "refit").index(module.stage(step))),
             **validation_losses(module, self.inputs, self.validation_rows, gates),

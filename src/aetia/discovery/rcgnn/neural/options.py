@@ -94,6 +94,7 @@ class NeuralOptions:
             "encoder_layers",
             "bias_scale",
             "drift_scale",
+            "n_searches",
             "n_draws",
             "log_every",
         )
@@ -108,7 +109,6 @@ class NeuralOptions:
             "lambda_delta",
             "lambda_noise",
             "lambda_invariance",
-            "n_searches",
             zero=True,
         )
         for name in (
