@@ -52,9 +52,14 @@ def _panel(ax: Axes, rows: Any) -> None:
     if np.isfinite(lower).any():
         low, high = (np.where(gap, band, reading) for band in (lower, upper))
         ax.fill_between(
-            step, low, high, where=(beside & np.isfinite(low)).tolist(), color=ORANGE, alpha=0.22,
+            step,
+            low,
+            high,
+            where=(beside & np.isfinite(low)).tolist(),
+            color=ORANGE,
+            alpha=0.22,
             lw=0,
-        )  # fmt: skip
+        )
     ax.plot(step, np.where(beside, imputed, np.nan), "-", color=ORANGE, lw=1.5, label="imputed")
     ax.plot(step[~gap], reading[~gap], ".", color=BLUE, ms=3.5, label="readings")
     where = str(rows["recording"].iloc[0])

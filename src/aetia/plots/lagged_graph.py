@@ -79,7 +79,7 @@ def plot_lagged_graph(
             label=str(tau) if max(wanted, default=0) > 1 else "",
         )
     ax.set_xlim(-1.5, 1.5)
-    ax.set_ylim(-1.25, 1.25)
+    ax.set_ylim(-1.2, 1.15)
     ax.set_aspect("equal")
     ax.axis("off")
     _explain(ax, sorted(set(lag.tolist())))
@@ -122,7 +122,7 @@ def _draw_names(ax: Axes, at: np.ndarray, names: Sequence[str]) -> list:
         ax.text(
             float(at[k, 0]),
             float(at[k, 1]),
-            name if len(name) <= most else name[: most - 1] + "…",
+            _short(name, most),
             ha="center",
             va="center",
             fontsize=font,
@@ -131,6 +131,14 @@ def _draw_names(ax: Axes, at: np.ndarray, names: Sequence[str]) -> list:
         ).get_bbox_patch()
         for k, name in enumerate(names)
     ]
+
+
+def _short(name: str, most: int) -> str:
+    """Cut the middle out: names of sensors often differ at their end only."""
+    if len(name) <= most:
+        return name
+    tail = (most - 1) // 2
+    return name[: most - 1 - tail] + "…" + name[-tail:]
 
 
 def _draw_edge(
@@ -169,9 +177,16 @@ def _draw_edge(
         dx, dy = ends[1] - ends[0]
         x, y = (ends[0] + ends[1]) / 2 + 0.5 * bend * np.array([dy, -dx])
         ax.text(
-            x, y, label, fontsize=7.5, color=colour, ha="center", va="center", zorder=3.5,
+            x,
+            y,
+            label,
+            fontsize=7.5,
+            color=colour,
+            ha="center",
+            va="center",
+            zorder=3.5,
             bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": "none"},
-        )  # fmt: skip
+        )
 
 
 def _explain(ax: Axes, lags: Sequence[int]) -> None:

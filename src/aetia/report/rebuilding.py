@@ -9,6 +9,7 @@ from aetia.errors import InputError, ResultFileError
 from aetia.report.diffusion_report import diffusion_report_of
 from aetia.report.effect_folder import effect_report_of
 from aetia.report.graph_folder import graph_report_of
+from aetia.report.series_folder import series_report_of
 from aetia.report.table_folder import generation_report_of, imputation_report_of
 from aetia.results import write_atomically
 
@@ -20,6 +21,7 @@ _KINDS = {
     "imputation": imputation_report_of,
     "generation": generation_report_of,
     "diffusion": diffusion_report_of,
+    "series": series_report_of,
 }
 
 

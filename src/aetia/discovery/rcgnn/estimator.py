@@ -73,7 +73,14 @@ class RCGNN(BaseEstimator):
             neural back end: in standardised units).
         imputed_: In the shape of ``windows_.values``, in the user's units: readings, and where
             there is none its mean given all others.
+        imputed_sd_: Standard deviation, in the user's units, with which a reading there is known
+            from all others (the model taken as true); 0 where there is a reading.
         clean_: States behind all readings, in the user's units.
+        outliers_: True for readings that were set aside, in the shape of ``windows_.values``.
+        sensor_noise_: Standard deviation of each sensor's white noise, in its units.
+        drift_sd_: ... of what its drift moves in a step; None without drift.
+        information_: Share of what is new in each sensor at a step that the readings determine.
+        regime_names_: Labels of the regimes, in the order of everything by regime.
         threshold_: The threshold in force.
         windows_: The recordings as they were read.
         health_: Rows of the record of training (empty for the linear back end).
@@ -257,7 +264,24 @@ class RCGNN(BaseEstimator):
         read = self._in_place(readout.numpy(), scaling, windows)
         season = self._season(windows)
         self.imputed_ = np.where(windows.observed, windows.values + season, read)
+        self._keep_uncertainty(fitted, windows, scaling)
         self.sensor_noise_ = states.model.sensor_variance.sqrt().numpy() * scaling.scale
+
+    def _keep_uncertainty(
+        self, fitted: LinearFit, windows: Windows, scaling: WindowScaling
+    ) -> None:
+        states, model = fitted.states, fitted.states.model
+        readout = model.readout()
+        spread = torch.einsum("jk,utkl,jl->utj", readout, states.smoothed.covariance, readout)
+        sd = (spread.clamp_min(0) + model.sensor_variance).sqrt()[states.patterns.which].numpy()
+        placed = self._blocks.place(sd * scaling.scale, windows)
+        self.imputed_sd_ = np.where(windows.observed, 0.0, placed)
+        aside = (self._blocks.readings.observed & ~states.observed).double().numpy()
+        self.outliers_ = self._blocks.place(aside, windows) > 0
+        drift = model.drift_variance
+        self.drift_sd_ = None if drift is None else drift.sqrt().numpy() * scaling.scale
+        self.information_ = states.moments.information.numpy()
+        self.regime_names_ = self._blocks.regime_names
 
     def _in_place(
         self, values: Float[np.ndarray, "n time d"], scaling: WindowScaling, windows: Windows
