@@ -75,6 +75,7 @@ def spans():
             "recording": "",
             "step": range(5),
             "reading": reading,
+            "set_aside": False,
             "imputed": imputed,
             "lower": np.where(gap, np.array(imputed) - 0.5, np.nan),
             "upper": np.where(gap, np.array(imputed) + 0.5, np.nan),
@@ -89,6 +90,17 @@ def test_gaps_are_joined_to_the_readings_beside_them():
     assert dots.get_ydata().tolist() == [1.0, 2.0, 2.5]
     assert len(figure.axes[0].collections) == 1
     assert len(frame) == 5
+
+
+def test_readings_set_aside_are_crosses_that_do_not_stretch_the_axis():
+    table = spans()
+    table.loc[4, ["reading", "imputed", "set_aside"]] = [900.0, 900.0, True]
+    ax = plot_imputed_series(table)[0].axes[0]
+    dots, crosses = ax.get_lines()[1:]
+    assert dots.get_ydata().tolist() == [1.0, 2.0]
+    assert crosses.get_marker() == "x"
+    assert ax.get_ylim()[1] < 5
+    assert ax.get_ylim()[0] < crosses.get_ydata()[0] < ax.get_ylim()[1]
 
 
 def test_without_a_band_there_is_none():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from aetia.plots.axes import BLUE, ORANGE
+from aetia.plots.axes import BLUE, GREY, ORANGE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,9 +20,10 @@ def plot_imputed_series(spans: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """Draw readings as dots and imputed values as a line, one panel for each sensor.
 
     Args:
-        spans: Columns ``sensor``, ``recording``, ``step``, ``reading`` (NaN in gaps), ``imputed``
-            (the model's value in gaps, the reading elsewhere), ``lower`` and ``upper`` (the band
-            in gaps; NaN for none).
+        spans: Columns ``sensor``, ``recording``, ``step``, ``reading`` (NaN in gaps),
+            ``set_aside`` (True for outliers, which are crosses and do not stretch the axis),
+            ``imputed`` (the model's value in gaps, the reading elsewhere), ``lower`` and ``upper``
+            (the band in gaps; NaN for none).
 
     Returns:
         The figure, and the frame that was drawn.
@@ -61,7 +62,16 @@ def _panel(ax: Axes, rows: Any) -> None:
             lw=0,
         )
     ax.plot(step, np.where(beside, imputed, np.nan), "-", color=ORANGE, lw=1.5, label="imputed")
-    ax.plot(step[~gap], reading[~gap], ".", color=BLUE, ms=3.5, label="readings")
+    aside = rows["set_aside"].to_numpy(bool)
+    dots = ~gap & ~aside
+    ax.plot(step[dots], reading[dots], ".", color=BLUE, ms=3.5, label="readings")
+    if aside.any():
+        bounds = np.concatenate([reading[dots], lower, upper, imputed[gap]])
+        low, high = np.nanmin(bounds), np.nanmax(bounds)
+        pad = 0.08 * (high - low)
+        ax.set_ylim(low - 2 * pad, high + 2 * pad)
+        clipped = reading[aside].clip(low - pad, high + pad)
+        ax.plot(step[aside], clipped, "x", color=GREY, ms=5, label="set aside")
     where = str(rows["recording"].iloc[0])
     ax.set_title(
         f"{rows['sensor'].iloc[0]}" + (f", recording {where}" if where else ""),
@@ -70,6 +80,6 @@ def _panel(ax: Axes, rows: Any) -> None:
     )
     ax.tick_params(labelsize=8)
     ax.margins(x=0.01)
-    ax.legend(loc="upper right", fontsize=7.5, ncols=2, framealpha=0.8)
+    ax.legend(loc="upper right", fontsize=7.5, ncols=3, framealpha=0.8)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)

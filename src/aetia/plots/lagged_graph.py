@@ -46,7 +46,7 @@ def plot_lagged_graph(
     import pandas as pd
 
     d = len(names)
-    ax = new_axes(ax, (5.2, 4.6) if d <= 12 else (7.2, 6.4))
+    ax = new_axes(ax, (4.7, 4.2) if d <= 12 else (7.2, 6.4))
     at = _on_circle(circle_order(by_lag.max(0)))
     shown = (by_lag >= max(threshold, 1e-12)) & ~np.eye(d, dtype=bool)
     if chosen is not None:

@@ -31,8 +31,9 @@ class SeriesAnswers:
         edges: Frame of edges: ``source``, ``target``, ``lag``, ``frequency``, ``path_frequency``,
             ``weight`` in units of the target per unit of the source, ``in_graph``.
         regimes: Frame of mechanisms by regime, empty without regimes: ``regime``, ``sensor``,
-            ``changed``, ``noise_sd``, ``p_value``; where weights differ, a row for each weight with
-            ``source``, ``lag``, ``shared_weight`` and ``difference``.
+            ``changed``, ``noise_sd``, ``p_value``; where weights differ, a row for each of them
+            with ``source``, ``lag`` and ``difference`` to what most regimes share (of the neural
+            back end: in standardised units).
         sensors: Frame of sensors: readings, gaps, noise, outliers, drift.
         spans: Frame of what the drawings of imputed values show.
         n_gaps: Cells without a reading.
@@ -120,19 +121,9 @@ def _edges(estimator: Any, graph: np.ndarray) -> pd.DataFrame:
 def _regimes(estimator: Any) -> pd.DataFrame:
     import pandas as pd
 
-    columns = [
-        "regime",
-        "sensor",
-        "changed",
-        "noise_sd",
-        "p_value",
-        "source",
-        "lag",
-        "shared_weight",
-        "difference",
-    ]
+    columns = ["regime", "sensor", "changed", "noise_sd", "p_value", "source", "lag", "difference"]
     rows = []
-    names, weights = estimator.posterior_.names, estimator.weights_
+    names = estimator.posterior_.names
     regimes = estimator.regime_names_ if len(estimator.regime_names_) > 1 else ()
     for k, regime in enumerate(regimes):
         for j, sensor in enumerate(names):
@@ -145,16 +136,13 @@ def _regimes(estimator: Any) -> pd.DataFrame:
             }
             delta = estimator.regime_deltas_[k, :, :, j]
             moved = [(int(lag), int(i)) for lag, i in zip(*np.nonzero(delta), strict=True)]
-            for lag, i in moved:
-                shared = np.nan if weights is None else float(weights[lag, i, j])
-                rows.append(
-                    common
-                    | {"source": names[i], "lag": lag, "shared_weight": shared}
-                    | {"difference": float(delta[lag, i])}
-                )
+            rows += [
+                common | {"source": names[i], "lag": lag, "difference": float(delta[lag, i])}
+                for lag, i in moved
+            ]
             if not moved:
                 rows.append(common)
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype({"lag": "Int64"})
 
 
 def _sensors(estimator: Any, live: np.ndarray) -> pd.DataFrame:
@@ -215,13 +203,14 @@ def _spans(estimator: Any, gaps: np.ndarray) -> pd.DataFrame:
                     "recording": windows.series_names[windows.series[w]] if n_series > 1 else "",
                     "step": windows.start[w] + np.arange(part.start, part.stop),
                     "reading": np.where(windows.observed[w, part, j], imputed, np.nan),
+                    "set_aside": estimator.outliers_[w, part, j],
                     "imputed": imputed,
                     "lower": np.where(gap, imputed - half, np.nan),
                     "upper": np.where(gap, imputed + half, np.nan),
                 }
             )
         )
-    columns = ["sensor", "recording", "step", "reading", "imputed", "lower", "upper"]
+    columns = ["sensor", "recording", "step", "reading", "set_aside", "imputed", "lower", "upper"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 

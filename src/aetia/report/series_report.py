@@ -20,6 +20,8 @@ __all__ = ["compare_series", "render_series_report", "series_in_words"]
 
 _MOST_EDGES = 120
 _SHOWN_FROM = 0.05
+_NOISELESS = 0.002
+"""Share of the variance: readings are taken as exact by a noise of 0.001, not of 0."""
 _LABELS = {
     "backend": "Back end",
     "n_rows": "Steps used",
@@ -42,10 +44,10 @@ _SCORES = {
     "recall": "Recall",
     "shd": "Wrong pairs (SHD)",
     "skeleton_f1": "F1 of adjacencies",
-    "orientation": "Share of found adjacencies with the right direction",
+    "orientation": "Right direction, of found adjacencies",
     "auroc": "AUROC of the frequencies",
     "average_precision": "Average precision of the frequencies",
-    "prevalence": "... of a coin (share of pairs with an edge)",
+    "prevalence": "Average precision by chance",
     "n_edges": "Edges found",
 }
 
@@ -121,7 +123,8 @@ def series_in_words(answers: SeriesAnswers) -> list[str]:
     sentences = [
         f"{n_any} edge(s) between {d} sensors: {n_now} act within a step, {n_past} from earlier "
         f"steps. Each was selected in at least {threshold:.0%} of "
-        f"{len(answers.posterior.graphs)} resamples, or is required."
+        f"{len(answers.posterior.graphs)} resamples"
+        + (", or is required." if answers.posterior.knowledge.required else ".")
     ]
     if not n_any:
         sentences[0] = (
@@ -241,19 +244,14 @@ def _regimes(answers: SeriesAnswers) -> dict[str, Any] | None:
         p.to_numpy(float), changed.loc[regimes, list(names)].to_numpy(bool), names, regimes
     )
     moved = table[table["difference"].notna()]
-    has_shared = bool(moved["shared_weight"].notna().any())
+    is_linear = answers.posterior.diagnostics.get("backend") == "linear"
     rows = [
         {
             "regime": r["regime"],
             "edge": f"{r['source']} → {r['sensor']}",
             "lag": str(int(r["lag"])),
-            **(
-                {
-                    "in most regimes": show(float(r["shared_weight"])),
-                    "in this one": show(float(r["shared_weight"] + r["difference"])),
-                }
-                if has_shared
-                else {"difference (standardised)": show(float(r["difference"]))}
+            "difference" if is_linear else "difference (standardised)": show(
+                float(r["difference"])
             ),
         }
         for r in moved.to_dict("records")
@@ -262,15 +260,16 @@ def _regimes(answers: SeriesAnswers) -> dict[str, Any] | None:
 
 
 def _sensor_row(row: Mapping[str, Any]) -> dict[str, str]:
-    share = row["noise_share"]
+    share = float(row["noise_share"])
+    is_noisy = share > _NOISELESS
     return {
         "sensor": str(row["sensor"]),
         "readings": f"{int(row['readings']):,}",
         "share": f"{row['share_observed']:.0%}",
         "longest gap": f"{int(row['longest_gap']):,}",
         "sd": show(float(row["sd"])),
-        "noise sd": show(float(row["noise_sd"])),
-        "noise share": f"{share:.1%}" if share == share else "–",
+        "noise sd": show(float(row["noise_sd"])) if is_noisy else "–",
+        "noise share": f"{share:.1%}" if is_noisy else "–",
         "outliers": f"{int(row['outliers']):,}",
         "drift sd": show(float(row["drift_sd"])),
         "information": f"{row['information']:.0%}",
