@@ -57,8 +57,8 @@ def plot_lagged_graph(
     solid = np.ones(len(lag), dtype=bool) if chosen is None else chosen[lag, i, j]
     frame = pd.DataFrame(
         {
-            "source": [names[k] for k in i],
-            "target": [names[k] for k in j],
+            "source": [names[k] for k in i.tolist()],
+            "target": [names[k] for k in j.tolist()],
             "lag": lag,
             "probability": by_lag[lag, i, j],
             "chosen": solid,

@@ -77,7 +77,7 @@ def collect_series(estimator: Any) -> SeriesAnswers:
 
 def _live(observed: Bool[np.ndarray, "n time d"]) -> Bool[np.ndarray, "n time d"]:
     """Mark the rows before the padding at the end of windows."""
-    seen = observed.any(2)
+    seen = np.asarray(observed.any(2))
     last = np.where(seen.any(1), seen.shape[1] - seen[:, ::-1].argmax(1), 0)
     live = np.arange(seen.shape[1]) < last[:, None]
     return np.broadcast_to(live[..., None], observed.shape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from aetia.report.checks import Check
@@ -103,7 +105,7 @@ def _directions(answers: SeriesAnswers) -> list[Check]:
             "look",
             f"{n_within} edge(s) lie within one step. Time cannot direct them: with linear "
             "relations and Gaussian noise they are known only up to the equivalence class, unless "
-            "earlier causes, changes between regimes or knowledge settle them. "
+            "earlier causes of one end or knowledge settle them. "
             + (
                 f"The resamples disagree about the direction of {shown}."
                 if unsure
@@ -144,7 +146,7 @@ def _amount(answers: SeriesAnswers) -> list[Check]:
 
 
 def _gaps(answers: SeriesAnswers) -> list[Check]:
-    sensors = answers.sensors
+    sensors: Any = answers.sensors
     if not answers.n_gaps:
         return [Check("AS005", "good", "No reading is missing.")]
     worst = sensors.loc[sensors["share_observed"].idxmin()]
@@ -172,7 +174,8 @@ def _gaps(answers: SeriesAnswers) -> list[Check]:
 
 
 def _sensor_quality(answers: SeriesAnswers) -> list[Check]:
-    facts, sensors = answers.posterior.diagnostics, answers.sensors
+    facts = answers.posterior.diagnostics
+    sensors: Any = answers.sensors
     found = []
     if sensors["noise_share"].notna().any():
         worst = sensors.loc[sensors["noise_share"].idxmax()]
@@ -215,7 +218,7 @@ def _sensor_quality(answers: SeriesAnswers) -> list[Check]:
 
 
 def _by_regime(answers: SeriesAnswers) -> list[Check]:
-    table = answers.regimes
+    table: Any = answers.regimes
     if table.empty:
         return []
     once = table.drop_duplicates(["regime", "sensor"])

@@ -77,7 +77,8 @@ def render_series_report(
     posterior = answers.posterior
     facts, spans = posterior.diagnostics, answers.spans
     images, n_drawn = _graphs(answers)
-    listed = answers.edges[(answers.edges["frequency"] >= _SHOWN_FROM) | answers.edges["in_graph"]]
+    edges: Any = answers.edges
+    listed = edges[(edges["frequency"] >= _SHOWN_FROM) | edges["in_graph"]]
     known = posterior.knowledge.to_dict()
     return render_page(
         "series.html.j2",
@@ -90,7 +91,7 @@ def render_series_report(
         n_drawn=n_drawn,
         edges=[_edge_row(r) for r in listed.head(_MOST_EDGES).to_dict("records")],
         n_edges=len(listed),
-        has_weights=bool(answers.edges["weight"].notna().any()),
+        has_weights=bool(edges["weight"].notna().any()),
         imputed=None if spans.empty else svg_data_uri(plot_imputed_series(spans)[0]),
         has_band=bool(spans["lower"].notna().any()),
         n_panels=spans["sensor"].nunique(),
@@ -132,7 +133,7 @@ def series_in_words(answers: SeriesAnswers) -> list[str]:
             f"{len(answers.posterior.graphs)} resamples. That is no proof that there is none: see "
             "how much the readings can tell."
         )
-    table = answers.edges
+    table: Any = answers.edges
     found = table[table["in_graph"] & (table["source"] != table["target"])]
     strongest = [
         f"{r['source']} → {r['target']} ({_when(int(r['lag']))}, {r['frequency']:.2f})"
@@ -141,7 +142,8 @@ def series_in_words(answers: SeriesAnswers) -> list[str]:
     if strongest:
         sentences.append(f"Selected most often: {', '.join(strongest)}.")
     if len(answers.regimes):
-        once = answers.regimes.drop_duplicates(["regime", "sensor"])
+        regimes: Any = answers.regimes
+        once = regimes.drop_duplicates(["regime", "sensor"])
         moved = once[once["changed"].astype(bool)]
         shown = ", ".join(
             f"{s} in {r}"
@@ -209,7 +211,7 @@ def _graphs(answers: SeriesAnswers) -> tuple[list[dict[str, str]], int]:
         ax, frame = plot_lagged_graph(
             by_lag, posterior.names, lags=tuple(lags), threshold=0.3, chosen=answers.graph
         )
-        n = int(frame["chosen"].sum())
+        n = int(np.count_nonzero(frame["chosen"]))
         images.append({"heading": heading, "image": svg_data_uri(ax.figure), "n": str(n)})
         n_drawn += n
     return images, n_drawn
@@ -233,7 +235,7 @@ def _edge_row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _regimes(answers: SeriesAnswers) -> dict[str, Any] | None:
-    table = answers.regimes
+    table: Any = answers.regimes
     if table.empty:
         return None
     once = table.drop_duplicates(["regime", "sensor"])

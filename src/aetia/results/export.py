@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import numpy as np
@@ -286,7 +286,7 @@ def describe(posterior: GraphPosterior, n_edges: int = 10) -> str:
 
 def _edges_of_others(posterior: GraphPosterior) -> pd.DataFrame:
     """List edges without a variable's own past, which nearly every series has."""
-    table = posterior.edge_table()
+    table: Any = posterior.edge_table()
     return table[table["source"] != table["target"]]
 
 
