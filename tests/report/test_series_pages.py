@@ -251,6 +251,25 @@ def test_verdicts_follow_the_numbers(answers):
     assert f"{NAMES[0]} and {NAMES[2]}" in worse["AS002"].text
 
 
+def test_edges_just_below_the_threshold_are_counted_and_those_of_the_graph_are_not(answers):
+    n_draws = 10
+    within = np.zeros((n_draws, 4, 4), dtype=bool)
+    within[:, 0, 1] = True  # always, but the sum of ten weights of 0.1 is not quite 1
+    within[:6, 2, 3] = within[:2, 1, 2] = True
+    posterior = replace(
+        answers.posterior,
+        graphs=within,
+        lagged=np.zeros((n_draws, 1, 4, 4), dtype=bool),
+        log_weights=np.full(n_draws, -np.log(n_draws)),
+        diagnostics=dict(answers.posterior.diagnostics) | {"threshold": 0.7},
+    )
+    graph = np.zeros((2, 4, 4), dtype=bool)
+    graph[0, 0, 1] = True
+    check = checks_of(replace(answers, posterior=posterior, graph=graph))["AS001"]
+    assert check.text.startswith("1 edge(s) are in the graph (threshold 0.70); 1 more were")
+    assert check.verdict == "look"
+
+
 def test_residuals_that_differ_without_other_weights_are_named(answers):
     regimes = answers.regimes.drop_duplicates(["regime", "sensor"]).assign(
         changed=False, p_value=0.5, difference=np.nan

@@ -53,6 +53,19 @@ def test_an_edge_spread_over_lags_is_drawn_at_its_most_frequent_one():
     assert posterior.to_networkx(threshold=0.4)["a"]["b"]["lags"] == [1, 2]
 
 
+def test_a_frequency_at_the_threshold_counts_whatever_rounding_says():
+    for n in (3, 7, 10, 50):
+        graphs = np.zeros((n, 2, 2), dtype=bool)
+        graphs[:, 0, 1] = True
+        posterior = GraphPosterior(
+            graphs=graphs,
+            lagged=np.zeros((n, 1, 2, 2), dtype=bool),
+            log_weights=np.full(n, -np.log(n)),
+            names=("a", "b"),
+        )
+        assert posterior.to_networkx(threshold=1.0).has_edge("a", "b")
+
+
 def test_required_edges_are_in_whatever_their_frequency(cyclic):
     from dataclasses import replace
 

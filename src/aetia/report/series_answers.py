@@ -91,7 +91,7 @@ def _edges(estimator: Any, graph: np.ndarray) -> pd.DataFrame:
         columns={"probability": "frequency", "path_probability": "path_frequency"}
     )
     for name in ("frequency", "path_frequency"):
-        table[name] = table[name].clip(upper=1.0)  # weights add up to 1 but for rounding
+        table[name] = table[name].round(12)  # weights add up to 1 but for rounding
     place = {name: k for k, name in enumerate(posterior.names)}
     at = (table["lag"], table["source"].map(place), table["target"].map(place))
     listed = np.zeros(graph.shape, dtype=bool)

@@ -59,7 +59,7 @@ def _stability(answers: SeriesAnswers) -> list[Check]:
     others = answers.posterior.summary_probabilities()
     off = ~np.eye(len(others), dtype=bool)
     n_chosen = int((answers.graph.any(0) & off).sum())
-    near = int(((others > 0) & (others >= lower) & (others < threshold) & off).sum())
+    near = int(((others > 0) & (others >= lower) & ~answers.graph.any(0) & off).sum())
     is_blurred = near > max(n_chosen, 1) / 2
     found = [
         Check(
@@ -72,8 +72,8 @@ def _stability(answers: SeriesAnswers) -> list[Check]:
         Check(
             "AS001",
             "look" if is_blurred else "good",
-            f"{n_chosen} edge(s) reach the threshold of {threshold:.2f}; {near} more were selected "
-            f"nearly as often ({lower:.2f} or more)."
+            f"{n_chosen} edge(s) are in the graph (threshold {threshold:.2f}); {near} more were "
+            f"selected in at least {lower:.0%} of the resamples."
             + (" The cut is not sharp: read the table too." if is_blurred else ""),
         ),
     ]
@@ -232,7 +232,11 @@ def _by_regime(answers: SeriesAnswers) -> list[Check]:
         Check(
             "AS010",
             "look" if len(unexplained) else "good",
-            f"{n_changed} mechanism(s) have weights of their own in some regime. "
+            (
+                f"{n_changed} mechanism(s) have weights of their own in some regime. "
+                if n_changed
+                else "No mechanism has weights of its own in a regime. "
+            )
             + (
                 f"Beyond that, residuals differ between regimes for {shown} (p below "
                 f"{limit:.1g}): noise of another size, a curved relation, or a missing cause."

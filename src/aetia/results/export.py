@@ -131,6 +131,7 @@ def lagged_edges(
         probable one; a required edge of which nothing is known is at every lag.
     """
     off = ~np.eye(len(any_lag), dtype=bool)
+    threshold = threshold - 1e-9  # sums of weights miss a frequency such as 0.7 by rounding
     chosen = (((any_lag >= threshold) & (any_lag > 0)) | required) & off
     strongest = by_lag.max(0)
     unknown = required & (strongest == 0)
