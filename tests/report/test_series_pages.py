@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -169,6 +170,21 @@ def test_weights_are_in_units_of_the_effect(answers):
     row = answers.edges.set_index(["source", "target", "lag"]).loc[(NAMES[2], NAMES[3], 0)]
     assert row["in_graph"]
     assert row["weight"] == pytest.approx(9.0, abs=2.0)
+
+
+def test_what_a_back_end_does_not_estimate_is_left_out(fitted):
+    other = copy(fitted)
+    for name in ("weights_", "imputed_sd_", "outliers_", "drift_sd_", "information_"):
+        setattr(other, name, None)
+    answers = collect_series(other)
+    assert answers.edges["weight"].isna().all()
+    assert answers.spans["lower"].isna().all()
+    assert not answers.spans["set_aside"].any()
+    assert answers.sensors["outliers"].sum() == 0
+    html = render_series_report(answers, title="less")
+    assert '<th class="n">weight</th>' not in html
+    assert "The band holds" not in html
+    assert "nan" not in re.sub(r'src="[^"]*"', "", html)
 
 
 def test_known_edges_are_compared_without_own_pasts(answers):

@@ -54,7 +54,8 @@ def collect_series(estimator: Any) -> SeriesAnswers:
     """Ask a fitted estimator everything that its report shows.
 
     Args:
-        estimator: A fitted ``RCGNN``.
+        estimator: A fitted ``RCGNN``. Of what a back end does not estimate its attribute is None
+            (``weights_``, ``imputed_sd_``, ``outliers_``, ``drift_sd_``, ``information_``).
 
     Returns:
         The answers.
@@ -153,8 +154,7 @@ def _sensors(estimator: Any, live: np.ndarray) -> pd.DataFrame:
     seen = windows.observed.sum((0, 1))
     gaps = live & ~windows.observed
     facts = windows.summary()
-    drift = estimator.drift_sd_
-    values = windows.values
+    values, outliers = windows.values, estimator.outliers_
     sd = np.array([np.std(values[:, :, j][windows.observed[:, :, j]]) for j in range(windows.d)])
     return pd.DataFrame(
         {
@@ -166,11 +166,15 @@ def _sensors(estimator: Any, live: np.ndarray) -> pd.DataFrame:
             "sd": facts["sd"],
             "noise_sd": estimator.sensor_noise_,
             "noise_share": (estimator.sensor_noise_ / np.where(sd > 0, sd, np.nan)) ** 2,
-            "outliers": estimator.outliers_.sum((0, 1)),
-            "drift_sd": np.nan if drift is None else drift,
-            "information": estimator.information_,
+            "outliers": 0 if outliers is None else outliers.sum((0, 1)),
+            "drift_sd": _or_unknown(estimator.drift_sd_, windows.d),
+            "information": _or_unknown(estimator.information_, windows.d),
         }
     )
+
+
+def _or_unknown(values: np.ndarray | None, n: int) -> np.ndarray:
+    return np.full(n, np.nan) if values is None else values
 
 
 def _longest(gap: Bool[np.ndarray, "n time"]) -> int:
@@ -186,7 +190,7 @@ def _spans(estimator: Any, gaps: np.ndarray) -> pd.DataFrame:
     """Take, of the sensors with most gaps, a stretch of time with gaps and readings."""
     import pandas as pd
 
-    windows = estimator.windows_
+    windows, sd, outliers = estimator.windows_, estimator.imputed_sd_, estimator.outliers_
     filled = gaps & ~np.isnan(estimator.imputed_)
     count = filled.sum((0, 1))
     order = [int(j) for j in np.argsort(-count, kind="stable") if count[j]][:_MOST_PANELS]
@@ -194,7 +198,7 @@ def _spans(estimator: Any, gaps: np.ndarray) -> pd.DataFrame:
     for j in order:
         w, part = _busiest(filled[:, :, j], windows.observed[:, :, j])
         imputed, gap = estimator.imputed_[w, part, j], filled[w, part, j]
-        half = _HALF_WIDTH * estimator.imputed_sd_[w, part, j]
+        half = np.nan if sd is None else _HALF_WIDTH * sd[w, part, j]
         n_series = len(windows.series_names)
         parts.append(
             pd.DataFrame(
@@ -203,7 +207,7 @@ def _spans(estimator: Any, gaps: np.ndarray) -> pd.DataFrame:
                     "recording": windows.series_names[windows.series[w]] if n_series > 1 else "",
                     "step": windows.start[w] + np.arange(part.start, part.stop),
                     "reading": np.where(windows.observed[w, part, j], imputed, np.nan),
-                    "set_aside": estimator.outliers_[w, part, j],
+                    "set_aside": False if outliers is None else outliers[w, part, j],
                     "imputed": imputed,
                     "lower": np.where(gap, imputed - half, np.nan),
                     "upper": np.where(gap, imputed + half, np.nan),

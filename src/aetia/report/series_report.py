@@ -263,6 +263,7 @@ def _regimes(answers: SeriesAnswers) -> dict[str, Any] | None:
 
 def _sensor_row(row: Mapping[str, Any]) -> dict[str, str]:
     share = float(row["noise_share"])
+    information = float(row["information"])
     is_noisy = share > _NOISELESS
     return {
         "sensor": str(row["sensor"]),
@@ -274,5 +275,5 @@ def _sensor_row(row: Mapping[str, Any]) -> dict[str, str]:
         "noise share": f"{share:.1%}" if is_noisy else "–",
         "outliers": f"{int(row['outliers']):,}",
         "drift sd": show(float(row["drift_sd"])),
-        "information": f"{row['information']:.0%}",
+        "information": "–" if information != information else f"{information:.0%}",
     }
