@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from aetia.version import __version__
 
 if TYPE_CHECKING:
-    from aetia.data import Dataset, Labelled, Truth, as_dataset, load_public
-    from aetia.discovery import AVICI, BCNP, DiBS, ExactPosterior, Pretrained, Schedule
+    from aetia.data import Dataset, Labelled, Truth, Windows, as_dataset, as_windows, load_public
+    from aetia.discovery import AVICI, BCNP, RCGNN, DiBS, ExactPosterior, Pretrained, Schedule
     from aetia.effects import CausalBGM, FullMCMCCausalBGM, IdentifiableCausalBGM
     from aetia.generation import BGM, DDDM, MNISTBGM, ImageBGM, ImageDDDM
     from aetia.graphs import ErdosRenyi, Knowledge, ScaleFree, UniformDAGs
@@ -22,8 +22,16 @@ if TYPE_CHECKING:
     from aetia.training import TrainingConfig
 
 _ROOMS = {
-    "data": ("Dataset", "Labelled", "Truth", "as_dataset", "load_public"),
-    "discovery": ("AVICI", "BCNP", "DiBS", "ExactPosterior", "Pretrained", "Schedule"),
+    "data": (
+        "Dataset",
+        "Labelled",
+        "Truth",
+        "Windows",
+        "as_dataset",
+        "as_windows",
+        "load_public",
+    ),
+    "discovery": ("AVICI", "BCNP", "DiBS", "ExactPosterior", "Pretrained", "RCGNN", "Schedule"),
     "effects": ("CausalBGM", "FullMCMCCausalBGM", "IdentifiableCausalBGM"),
     "generation": ("BGM", "DDDM", "ImageBGM", "ImageDDDM", "MNISTBGM"),
     "graphs": ("ErdosRenyi", "Knowledge", "ScaleFree", "UniformDAGs"),
@@ -41,6 +49,7 @@ __all__ = [
     "DDDM",
     "MLP",
     "MNISTBGM",
+    "RCGNN",
     "SCM",
     "BGe",
     "CausalBGM",
@@ -66,8 +75,10 @@ __all__ = [
     "TrainingConfig",
     "Truth",
     "UniformDAGs",
+    "Windows",
     "__version__",
     "as_dataset",
+    "as_windows",
     "load_public",
     "simulate",
     "simulate_study",

@@ -52,7 +52,10 @@ def discover(
         str, typer.Argument(help="CSV or Parquet file, or a name from `aetia datasets`.")
     ],
     method: Annotated[
-        str, typer.Option("--method", help="dibs, exact (up to 5 columns), avici or bcnp.")
+        str,
+        typer.Option(
+            "--method", help="dibs, exact (up to 5 columns), avici, bcnp, or rcgnn (time series)."
+        ),
     ] = "dibs",
     likelihood: Annotated[
         str | None, typer.Option("--likelihood", help="bge, linear or mlp; of dibs and exact.")
@@ -68,7 +71,19 @@ def discover(
         list[str] | None, typer.Option("--exclude", help="Column to leave out. Repeat as needed.")
     ] = None,
     columns: Annotated[
-        list[str] | None, typer.Option("--column", help="Column to use; default all. Repeat.")
+        list[str] | None,
+        typer.Option("--column", "--columns", help="Column to use; default all. Repeat."),
+    ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option("--time", help="Column of times; default: rows are in order. Of rcgnn."),
+    ] = None,
+    series: Annotated[
+        str | None, typer.Option("--series", help="Column that tells recordings apart. Of rcgnn.")
+    ] = None,
+    regime: Annotated[
+        str | None,
+        typer.Option("--regime", help="Column of conditions: site, season, setting. Of rcgnn."),
     ] = None,
     effect: Annotated[
         list[str] | None,
@@ -76,7 +91,9 @@ def discover(
     ] = None,
     truth: Annotated[
         Path | None,
-        typer.Option("--truth", help="CSV of the known edges (source,target), to compare with."),
+        typer.Option(
+            "--truth", help="CSV of the known edges (source,target[,lag]), to compare with."
+        ),
     ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", help="YAML file of options; see `aetia config`.")
@@ -91,7 +108,7 @@ def discover(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compute a posterior over causal graphs of a table and write a report."""
+    """Find the causal graphs of a table, or of time series, and write a report."""
     from aetia.cli.discovering import Request, run_discover
 
     run_discover(
@@ -103,6 +120,9 @@ def discover(
             intervened=intervened,
             exclude=tuple(exclude or ()),
             columns=tuple(columns or ()),
+            time=time,
+            series=series,
+            regime=regime,
             effects=tuple(effect or ()),
             truth=truth,
             config=config,
@@ -459,7 +479,9 @@ def experiment(
 def config(
     method: Annotated[
         str,
-        typer.Argument(help="dibs, exact, avici, bcnp, causalbgm, identifiable, full-mcmc or bgm."),
+        typer.Argument(
+            help="dibs, exact, avici, bcnp, rcgnn, causalbgm, identifiable, full-mcmc or bgm."
+        ),
     ],
 ) -> None:
     """Print the options of a method with their defaults and meaning, as YAML."""

@@ -14,6 +14,11 @@ from typing import Any
 import numpy as np
 import typer
 
+from aetia.cli.discovering_series import (
+    check_series_options,
+    run_discover_series,
+    takes_series,
+)
 from aetia.cli.messages import echo_warnings
 from aetia.cli.options_file import read_options
 from aetia.cli.tables import missing_table, public_table
@@ -38,6 +43,9 @@ class Request:
     intervened: str | None = None
     exclude: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
+    time: str | None = None
+    series: str | None = None
+    regime: str | None = None
     effects: tuple[str, ...] = ()
     truth: Path | None = None
     config: Path | None = None
@@ -77,6 +85,13 @@ def run_discover(request: Request) -> None:
     Args:
         request: What the user asked for.
     """
+    options = read_options(request.method, request.config, request.settings, METHODS)
+    cls, config = METHODS[request.method]
+    check_series_options(request, cls)
+    if takes_series(cls):
+        config(**options)
+        run_discover_series(request, cls, options)
+        return
     knowledge = Knowledge.from_yaml(request.knowledge) if request.knowledge else None
     _discover(request, knowledge, title=f"Causes in {Path(request.table).name}")
 

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from aetia.data.tables import as_dataset
 from aetia.data.truth import Labelled, Truth
 from aetia.errors import InputError, MissingDependencyError
 from aetia.options import nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["PUBLIC_DATA", "PublicData", "cache_folder", "load_public"]
 
@@ -186,15 +190,43 @@ def _from_sklearn(loader: str, source: str) -> Callable[[Path | None], Dataset]:
 
 def _from_statsmodels(module: str, source: str) -> Callable[[Path | None], Dataset]:
     def read(_: Path | None) -> Dataset:
-        try:
-            import statsmodels.datasets as datasets
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"data set {module!r} ships with statsmodels: pip install 'aetia[data]'."
-            ) from error
-        return as_dataset(getattr(datasets, module).load_pandas().data, source=source)
+        return as_dataset(_statsmodels_frame(module), source=source)
 
     return read
+
+
+def _statsmodels_frame(module: str) -> pd.DataFrame:
+    try:
+        import statsmodels.datasets as datasets
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"data set {module!r} ships with statsmodels: pip install 'aetia[data]'."
+        ) from error
+    return getattr(datasets, module).load_pandas().data
+
+
+def _macro(_: Path | None) -> Dataset:
+    """Make a time series of rates: the published levels grow, and levels have no fixed mean."""
+    import pandas as pd
+
+    levels = _statsmodels_frame("macrodata")
+    frame = pd.DataFrame({"year": levels["year"] + (levels["quarter"] - 1) / 4})
+    grows = {
+        "realgdp": "gdp",
+        "realcons": "consumption",
+        "realinv": "investment",
+        "realgovt": "government",
+        "realdpi": "income",
+        "m1": "money",
+    }
+    for column, name in grows.items():
+        frame[name] = 400 * np.diff(np.log(levels[column]), prepend=np.nan)
+    stay = {"infl": "inflation", "tbilrate": "bill_rate", "unemp": "unemployment"}
+    for column, name in stay.items():
+        frame[name] = levels[column]
+    return as_dataset(
+        frame.iloc[1:], source="US macroeconomy, quarters of 1959-2009 (FRED; growth in % a year)"
+    )
 
 
 def _sachs(file: Path | None) -> Labelled:
@@ -244,6 +276,13 @@ PUBLIC_DATA: dict[str, PublicData] = {
         columns=9,
         extra="data",
         read=_from_statsmodels("fair", "Fair (1978)"),
+    ),
+    "macro": PublicData(
+        description="202 quarters of the US economy, a time series (--time year): growth, prices",
+        rows=202,
+        columns=10,
+        extra="data",
+        read=_macro,
     ),
     "sachs": PublicData(
         description="7,466 cells, 11 phosphoproteins, with the 17-edge consensus graph",

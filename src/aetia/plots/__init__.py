@@ -9,13 +9,17 @@ from aetia.plots.effect import plot_effect
 from aetia.plots.graph import plot_graph
 from aetia.plots.health import plot_record, plot_shares
 from aetia.plots.imputation import plot_imputed_cells, plot_missingness, plot_pictures
+from aetia.plots.imputed_series import plot_imputed_series
+from aetia.plots.lagged_graph import circle_order, plot_lagged_graph
 from aetia.plots.learning_curve import plot_learning_curve
 from aetia.plots.marginals import plot_correlations, plot_marginals
 from aetia.plots.matrix import plot_edge_matrix
 from aetia.plots.prediction_ranks import plot_prediction_ranks
+from aetia.plots.regime_shifts import plot_regime_shifts
 from aetia.plots.shift import plot_families, plot_shift
 
 __all__ = [
+    "circle_order",
     "plot_arms",
     "plot_correlations",
     "plot_dose_response",
@@ -25,6 +29,8 @@ __all__ = [
     "plot_families",
     "plot_graph",
     "plot_imputed_cells",
+    "plot_imputed_series",
+    "plot_lagged_graph",
     "plot_learning_curve",
     "plot_marginals",
     "plot_missingness",
@@ -33,6 +39,7 @@ __all__ = [
     "plot_points",
     "plot_prediction_ranks",
     "plot_record",
+    "plot_regime_shifts",
     "plot_reliability",
     "plot_shares",
     "plot_shift",

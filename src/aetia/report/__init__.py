@@ -16,6 +16,10 @@ from aetia.report.health_report import health_in_words, render_health_report
 from aetia.report.imputation_report import imputation_in_words, render_imputation_report
 from aetia.report.rebuilding import rebuild_report
 from aetia.report.run_folder import check_writable
+from aetia.report.series_answers import SeriesAnswers, collect_series
+from aetia.report.series_checks import check_series
+from aetia.report.series_folder import write_series_run
+from aetia.report.series_report import compare_series, render_series_report, series_in_words
 from aetia.report.table_answers import (
     GenerationAnswers,
     ImputationAnswers,
@@ -30,14 +34,18 @@ __all__ = [
     "EffectAnswers",
     "GenerationAnswers",
     "ImputationAnswers",
+    "SeriesAnswers",
     "average_facts",
     "check_effects",
     "check_generated",
     "check_imputed",
     "check_posterior",
+    "check_series",
     "check_writable",
     "choose_contrast",
     "collect_effects",
+    "collect_series",
+    "compare_series",
     "compare_tables",
     "complete_cells",
     "effect_in_words",
@@ -54,10 +62,13 @@ __all__ = [
     "render_graph_report",
     "render_health_report",
     "render_imputation_report",
+    "render_series_report",
+    "series_in_words",
     "write_diffusion_run",
     "write_effect_run",
     "write_generation_run",
     "write_health_pages",
     "write_imputation_run",
     "write_run",
+    "write_series_run",
 ]

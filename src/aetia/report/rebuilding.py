@@ -10,6 +10,7 @@ from aetia.report.diffusion_report import diffusion_report_of
 from aetia.report.effect_folder import effect_report_of
 from aetia.report.graph_folder import graph_report_of
 from aetia.report.health_folder import health_records, write_health_pages
+from aetia.report.series_folder import series_report_of
 from aetia.report.table_folder import generation_report_of, imputation_report_of
 from aetia.results import write_atomically
 
@@ -21,6 +22,7 @@ _KINDS = {
     "imputation": imputation_report_of,
     "generation": generation_report_of,
     "diffusion": diffusion_report_of,
+    "series": series_report_of,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 import numpy as np
@@ -21,6 +21,8 @@ __all__ = [
     "edge_table",
     "greedy_dag",
     "lagged_edge_table",
+    "lagged_edges",
+    "summary_networkx",
     "to_dot",
     "to_gml",
     "to_networkx",
@@ -113,6 +115,47 @@ def greedy_dag(probabilities: np.ndarray, threshold: float, required: np.ndarray
     return dag
 
 
+def lagged_edges(
+    by_lag: np.ndarray, any_lag: np.ndarray, threshold: float, required: np.ndarray
+) -> np.ndarray:
+    """Choose the edges of a time series between different variables; they may form cycles.
+
+    Args:
+        by_lag: Edge probabilities within the step, at lag 1, 2, ...
+        any_lag: Probability of an edge at one lag at least.
+        threshold: Smallest probability at any lag.
+        required: Edges that are in whatever their probability.
+
+    Returns:
+        Edges by lag: at those lags that reach the threshold themselves, or else at the most
+        probable one; a required edge of which nothing is known is at every lag.
+    """
+    off = ~np.eye(len(any_lag), dtype=bool)
+    threshold = threshold - 1e-9  # sums of weights miss a frequency such as 0.7 by rounding
+    chosen = (((any_lag >= threshold) & (any_lag > 0)) | required) & off
+    strongest = by_lag.max(0)
+    unknown = required & (strongest == 0)
+    return chosen & ((by_lag >= threshold) | (by_lag == strongest)) & ((by_lag > 0) | unknown)
+
+
+def summary_networkx(edges: np.ndarray, any_lag: np.ndarray, names: Sequence[str]) -> nx.DiGraph:
+    """Make a networkx graph of the edges of a time series at any lag.
+
+    Args:
+        edges: Edges within the step, at lag 1, 2, ...; a variable's own past is left out.
+        any_lag: Probability of an edge at one lag at least, written on the edges.
+        names: Column names.
+
+    Returns:
+        The graph, which may have cycles; ``lags`` of an edge is the list of its lags.
+    """
+    graph = to_networkx(edges.any(0) & ~np.eye(len(names), dtype=bool), any_lag, names)
+    at = {name: k for k, name in enumerate(names)}
+    for a, b, facts in graph.edges(data=True):
+        facts["lags"] = np.flatnonzero(edges[:, at[a], at[b]]).tolist()
+    return graph
+
+
 def to_networkx(dag: np.ndarray, probabilities: np.ndarray, names: Sequence[str]) -> nx.DiGraph:
     """Make a networkx graph.
 
@@ -135,16 +178,21 @@ def to_dot(graph: nx.DiGraph) -> str:
     """Write a graph in the language of Graphviz.
 
     Args:
-        graph: Edges with ``probability``.
+        graph: Edges with ``probability``, of time series also ``lags``; lagged ones are dashed.
 
     Returns:
         Text.
     """
     lines = ["digraph posterior {", "  rankdir=LR;", "  node [shape=box, style=rounded];"]
     lines += [f"  {_quoted(n)};" for n in graph.nodes]
-    for a, b, p in graph.edges(data="probability"):
+    for a, b, facts in graph.edges(data=True):
+        p, lags = facts["probability"], facts.get("lags")
+        label, style = f"{p:.2f}", ""
+        if lags is not None:
+            label += f", lag {_comma(lags)}"
+            style = "" if 0 in lags else ", style=dashed"
         lines.append(
-            f'  {_quoted(a)} -> {_quoted(b)} [penwidth={0.5 + 3 * p:.2f}, label="{p:.2f}"];'
+            f'  {_quoted(a)} -> {_quoted(b)} [penwidth={0.5 + 3 * p:.2f}, label="{label}"{style}];'
         )
     return "\n".join([*lines, "}"]) + "\n"
 
@@ -157,12 +205,21 @@ def to_gml(graph: nx.DiGraph) -> str:
     """Write a graph as GML.
 
     Args:
-        graph: Edges with ``probability``.
+        graph: Edges with ``probability``; ``lags`` of time series become text such as ``"0,1"``,
+            because programs disagree about lists in GML.
 
     Returns:
-        Text.
+        GML text.
     """
-    return "\n".join(nx.generate_gml(graph)) + "\n"
+    plain = graph.copy()
+    for _, _, facts in plain.edges(data=True):
+        if "lags" in facts:
+            facts["lags"] = _comma(facts["lags"])
+    return "\n".join(nx.generate_gml(plain)) + "\n"
+
+
+def _comma(lags: Sequence[int]) -> str:
+    return ",".join(str(lag) for lag in lags)
 
 
 def to_xarray(
@@ -170,6 +227,7 @@ def to_xarray(
     log_weights: np.ndarray,
     names: Sequence[str],
     parameters: Mapping[str, np.ndarray],
+    lagged: np.ndarray | None = None,
 ) -> xr.Dataset:
     """Name the dimensions of the draws.
 
@@ -178,6 +236,7 @@ def to_xarray(
         log_weights: Their log-weights.
         names: Column names.
         parameters: Parameters of each draw.
+        lagged: Lagged edges of each draw.
 
     Returns:
         The data set.
@@ -191,6 +250,9 @@ def to_xarray(
         },
         coords={"source": list(names), "target": list(names)},
     )
+    if lagged is not None:
+        data["lagged"] = (("draw", "lag", "source", "target"), lagged)
+        data = data.assign_coords(lag=np.arange(1, lagged.shape[1] + 1))
     for name, value in parameters.items():
         same = value.shape[1:] == (len(names), len(names))
         dims = ("source", "target") if same else tuple(f"{name}_{k}" for k in range(1, value.ndim))
@@ -214,12 +276,19 @@ def describe(posterior: GraphPosterior, n_edges: int = 10) -> str:
         lines.append(f"  {share:.0%} of the raw draws had cycles; their weakest edges were dropped")
     elif share:
         lines.append(f"  {share:.0%} of the draws were cyclic and are not in it")
-    table = posterior.edge_table()
+    table = _edges_of_others(posterior)
     for row in table.head(n_edges).to_dict("records"):
-        lines.append(f"  {row['source']} -> {row['target']}: {row['probability']:.3f}")
+        when = f" (lag {row['lag']})" if "lag" in row else ""
+        lines.append(f"  {row['source']} -> {row['target']}{when}: {row['probability']:.3f}")
     if len(table) > n_edges:
         lines.append(f"  ... and {len(table) - n_edges} more edges of positive probability")
     return "\n".join(lines)
+
+
+def _edges_of_others(posterior: GraphPosterior) -> pd.DataFrame:
+    """List edges without a variable's own past, which nearly every series has."""
+    table: Any = posterior.edge_table()
+    return table[table["source"] != table["target"]]
 
 
 def _headline(posterior: GraphPosterior) -> str:
@@ -228,7 +297,8 @@ def _headline(posterior: GraphPosterior) -> str:
     return (
         f"GraphPosterior ({what}) over {len(posterior.names)} variables by {method}: "
         f"{len(posterior.graphs):,} draws, effective {posterior.ess:.1f}, "
-        f"{posterior.edge_probabilities().sum():.1f} edges expected"
+        f"{posterior.summary_probabilities().sum():.1f} edges expected"
+        + ("" if posterior.lagged is None else " at any lag")
     )
 
 
@@ -241,14 +311,17 @@ def describe_html(posterior: GraphPosterior) -> str:
     Returns:
         HTML with the table of the most probable edges.
     """
-    table = posterior.edge_table().head(15)
+    table = _edges_of_others(posterior).head(15)
     rows = "".join(
         f"<tr><td>{escape(r['source'])}</td><td>&rarr;</td><td>{escape(r['target'])}</td>"
-        f"<td>{r['probability']:.3f}</td></tr>"
+        + (f"<td>{r['lag']}</td>" if "lag" in r else "")
+        + f"<td>{r['probability']:.3f}</td></tr>"
         for r in table.to_dict("records")
     )
+    lag = "" if posterior.lagged is None else "<th>lag</th>"
+    number = "probability" if posterior.kind == "posterior" else "selection frequency"
     return (
         f"<div><p><b>{escape(_headline(posterior))}</b></p><table><thead><tr><th>cause</th>"
-        f"<th></th><th>effect</th><th>probability</th></tr></thead><tbody>{rows}</tbody></table>"
+        f"<th></th><th>effect</th>{lag}<th>{number}</th></tr></thead><tbody>{rows}</tbody></table>"
         "</div>"
     )

@@ -144,8 +144,9 @@ class GraphPosterior:
             also ``lag``, and the path is one through edges at any lag.
         """
         if self.lagged is not None:
-            by_lag = np.concatenate([self.edge_probabilities()[None], self.lagged_probabilities()])
-            return export.lagged_edge_table(by_lag, self._path_probabilities, self.names, threshold)
+            return export.lagged_edge_table(
+                self._by_lag(), self._path_probabilities, self.names, threshold
+            )
         return export.edge_table(
             self.edge_probabilities(), self._path_probabilities, self.names, threshold
         )
@@ -330,14 +331,21 @@ class GraphPosterior:
     # -- ways out -------------------------------------------------------------------------
 
     def to_networkx(self, threshold: float = 0.5) -> nx.DiGraph:
-        """Export the consensus DAG.
+        """Export the consensus DAG; of time series the summary graph, which may have cycles.
 
         Args:
-            threshold: As for :meth:`consensus_dag`.
+            threshold: As for :meth:`consensus_dag`; of time series the smallest probability of an
+                edge at any lag.
 
         Returns:
-            A graph with the attribute ``probability`` on every edge.
+            A graph with the attribute ``probability`` on every edge; of time series also ``lags``,
+            0 for within the step.
         """
+        if self.lagged is not None:
+            required = self.knowledge.constraints(self.names).required.numpy()
+            summary = self.summary_probabilities()
+            edges = export.lagged_edges(self._by_lag(), summary, threshold, required)
+            return export.summary_networkx(edges, summary, self.names)
         return export.to_networkx(
             self.consensus_dag(threshold), self.edge_probabilities(), self.names
         )
@@ -353,24 +361,24 @@ class GraphPosterior:
         return pd.DataFrame(self.edge_probabilities(), index=self.names, columns=self.names)
 
     def to_dot(self, threshold: float = 0.5) -> str:
-        """Export the consensus DAG in the language of Graphviz.
+        """Export what :meth:`to_networkx` makes in the language of Graphviz.
 
         Args:
-            threshold: As for :meth:`consensus_dag`.
+            threshold: As for :meth:`to_networkx`.
 
         Returns:
-            Text with edge widths by probability.
+            Text with edge widths by probability; edges without lag 0 are dashed.
         """
         return export.to_dot(self.to_networkx(threshold))
 
     def to_gml(self, threshold: float = 0.5) -> str:
-        """Export the consensus DAG as GML.
+        """Export what :meth:`to_networkx` makes as GML.
 
         Args:
-            threshold: As for :meth:`consensus_dag`.
+            threshold: As for :meth:`to_networkx`.
 
         Returns:
-            GML text.
+            GML text; ``lags`` of time series as text such as ``"0,1"``.
         """
         return export.to_gml(self.to_networkx(threshold))
 
@@ -382,19 +390,30 @@ class GraphPosterior:
 
         Returns:
             The GML text that DoWhy reads.
+
+        Raises:
+            InputError: If the posterior is of time series, whose summary graph is no DAG.
         """
+        if self.lagged is not None:
+            raise InputError(
+                "to_dowhy: DoWhy takes a DAG over columns, but this posterior has lagged edges, "
+                "whose summary graph may have cycles. Use to_networkx(), where edges have lags=."
+            )
         return self.to_gml(threshold)
 
     def to_xarray(self) -> xr.Dataset:
         """Export the draws with named dimensions.
 
         Returns:
-            ``graphs (draw, source, target)``, ``log_weights (draw)``, and the parameters.
+            ``graphs (draw, source, target)``, ``log_weights (draw)``, the parameters, and of time
+            series ``lagged (draw, lag, source, target)``.
         """
-        return export.to_xarray(self.graphs, self.log_weights, self.names, self.parameters)
+        return export.to_xarray(
+            self.graphs, self.log_weights, self.names, self.parameters, self.lagged
+        )
 
     def plot(self, ax: Axes | None = None, *, threshold: float = 0.1) -> tuple[Axes, pd.DataFrame]:
-        """Draw the graph, edge width by probability.
+        """Draw the graph, edge width by probability; of time series every lag, without own pasts.
 
         Args:
             ax: Where to draw; None makes a figure.
@@ -403,8 +422,10 @@ class GraphPosterior:
         Returns:
             The axes, and the frame of edges that was drawn.
         """
-        from aetia.plots import plot_graph
+        from aetia.plots import plot_graph, plot_lagged_graph
 
+        if self.lagged is not None:
+            return plot_lagged_graph(self._by_lag(), self.names, threshold=threshold, ax=ax)
         return plot_graph(self.edge_probabilities(), self.names, threshold=threshold, ax=ax)
 
     def save(self, path: str | Path) -> None:
@@ -445,6 +466,10 @@ class GraphPosterior:
         graphs, mass = self.distinct()
         closure = transitive_closure(torch.from_numpy(graphs)).numpy()
         return np.einsum("s,sij->ij", mass, closure)
+
+    def _by_lag(self) -> Float[np.ndarray, "m d d"]:
+        """Edge probabilities within the step, at lag 1, 2, ..."""
+        return np.concatenate([self.edge_probabilities()[None], self.lagged_probabilities()])
 
     def _index(self, name: str) -> int:
         if name not in self.names:

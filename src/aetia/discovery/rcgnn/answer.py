@@ -32,8 +32,11 @@ class Answer:
         invariance: p-value, for each regime and variable, of residuals as in the other regimes.
         clean: Means of the states behind the readings, in every block.
         read: What a sensor reads there without noise.
-        read_sd: Its spread.
+        read_sd: Spread of a reading there, with the sensor's noise.
+        outliers: Readings that were set aside.
         sensor_noise: Standard deviation of each sensor's noise.
+        drift_sd: Standard deviation of the steps of each drift; None without drift.
+        information: Share of what is new in each sensor that the readings determine.
         facts: For the diagnostics of the posterior.
         health: Rows of the record of training.
         findings: What they say, in words.
@@ -53,7 +56,10 @@ class Answer:
     clean: Float[np.ndarray, "n time d"]
     read: Float[np.ndarray, "n time d"]
     read_sd: Float[np.ndarray, "n time d"]
+    outliers: Bool[np.ndarray, "n time d"]
     sensor_noise: Float[np.ndarray, " d"]
+    drift_sd: Float[np.ndarray, " d"] | None
+    information: Float[np.ndarray, " d"] | None
     facts: Mapping[str, Any] = field(default_factory=dict)
     health: Sequence[Mapping[str, Any]] = ()
     findings: Sequence[Any] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -66,7 +67,7 @@ def cut_blocks(
         windows: Recordings.
         scaling: Brings readings to the scale of the fit.
         length: Steps of a block; the last of a stretch may be shorter.
-        n_lags: Longest lag; blocks without a row that has its whole past are left out.
+        n_lags: Longest lag; stretches without a row that has its whole past are left out.
 
     Returns:
         The blocks.
@@ -79,14 +80,12 @@ def cut_blocks(
     size = int(np.clip(total // 40, max(20, 4 * n_lags), 50)) if length == "auto" else length
     values, observed, regime, series, start = [], [], [], [], []
     for stretch in stretches:
-        for first in range(0, len(stretch.values), size):
-            part = slice(first, first + size)
-            if len(stretch.values[part]) > n_lags + 1:
-                values.append(stretch.values[part])
-                observed.append(stretch.observed[part])
-                regime.append(stretch.regime)
-                series.append(stretch.series)
-                start.append(stretch.start + first)
+        for part in _parts(len(stretch.values), size, n_lags + 2):
+            values.append(stretch.values[part])
+            observed.append(stretch.observed[part])
+            regime.append(stretch.regime)
+            series.append(stretch.series)
+            start.append(stretch.start + part.start)
     if len(values) < 4:
         raise InputError(
             f"{total:,} steps make {len(values)} block(s) of {size}; stability selection needs at "
@@ -112,3 +111,13 @@ def cut_blocks(
         np.array(start, dtype=np.int64),
         names,
     )
+
+
+def _parts(length: int, size: int, fewest: int) -> list[slice]:
+    """Cut rows into parts of ``size``, the last shorter; evenly if that would be too short."""
+    borders = [*range(0, length, size), length]
+    n = len(borders) - 1
+    if 0 < length % size < fewest <= length // n:
+        borders = np.linspace(0, length, n + 1).round().astype(int).tolist()
+    parts = [slice(first, last) for first, last in pairwise(borders)]
+    return [part for part in parts if part.stop - part.start >= fewest]

@@ -78,11 +78,16 @@ class RCGNN(BaseEstimator):
             neural back end: in standardised units).
         imputed_: In the shape of ``windows_.values``, in the user's units: readings, and where
             there is none its mean given all others.
-        imputed_sd_: Its standard deviation; 0 for readings.
+        imputed_sd_: Standard deviation, in the user's units, with which a reading there is known
+            from all others (the model taken as true); 0 where there is a reading.
         clean_: States behind all readings, in the user's units.
-        sensor_noise_: Standard deviation of each sensor's noise, in the user's units.
+        outliers_: True for readings that were set aside, in the shape of ``windows_.values``.
+        sensor_noise_: Standard deviation of each sensor's white noise, in its units.
+        drift_sd_: ... of what its drift moves in a step; None without drift.
+        information_: Share of what is new in each sensor at a step that the readings determine.
         changed_mechanisms_: ``[regimes, d]``, whose mechanism differs in a regime.
         residual_invariance_: ``[regimes, d]``, p-values of residuals as in the other regimes.
+        regime_names_: Labels of the regimes, in the order of everything by regime.
         threshold_: The threshold in force.
         windows_: The recordings as they were read.
         health_: Rows of the record of training (empty for the linear back end).
@@ -269,6 +274,11 @@ class RCGNN(BaseEstimator):
         self.imputed_ = np.where(windows.observed, seen, read)
         spread = self._blocks.place(found.read_sd * scaling.scale, windows)
         self.imputed_sd_ = np.where(windows.observed, 0.0, spread)
+        aside = self._blocks.place(found.outliers.astype(float), windows)
+        self.outliers_ = aside > 0
+        self.drift_sd_ = None if found.drift_sd is None else found.drift_sd * scaling.scale
+        self.information_ = found.information
+        self.regime_names_ = self._blocks.regime_names
         self.health_ = [dict(row) for row in found.health]
         self.findings_ = list(found.findings)
 

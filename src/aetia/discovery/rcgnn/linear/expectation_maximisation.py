@@ -64,7 +64,13 @@ class FittedStates(NamedTuple):
     patterns: Patterns
     smoothed: Smoothed
     moments: CleanMoments
-    n_outliers: int
+    outliers: Bool[Tensor, "n time d"]
+    """Readings that were set aside."""
+
+    @property
+    def n_outliers(self) -> int:
+        """Number of readings that were set aside."""
+        return int(self.outliers.sum())
 
 
 def fit_states(
@@ -154,7 +160,7 @@ class _Place:
         self.patterns = patterns_of(self.observed)
         self.level = _first_level(readings)
         self.values = readings.values
-        self.n_outliers = 0
+        self.outliers = torch.zeros_like(self.observed)
         self.x = self._centred()
 
     def _centred(self) -> Tensor:
@@ -175,8 +181,8 @@ class _Place:
             smoothed,
             score,
         )
-        self.n_outliers = int(wild.found.sum())
-        if len(self.patterns.counts) == 1 and self.n_outliers < 0.01 * raw.numel():
+        self.outliers = wild.found
+        if len(self.patterns.counts) == 1 and int(wild.found.sum()) < 0.01 * raw.numel():
             # In complete recordings a few are replaced by what the others say, so that windows go
             # on sharing their covariances.
             self.values = torch.where(wild.found, wild.predicted + level, self.readings.values)
@@ -200,7 +206,7 @@ class _Place:
             self.patterns,
             smoothed,
             clean_moments(smoothed, self.patterns, self.live, model),
-            self.n_outliers,
+            self.outliers,
         )
 
 

@@ -88,6 +88,7 @@ def fit_linear(
     moments, steps = _by_group(states.moments, blocks.regime)
     weights = refit(moments.sum(0) / steps.sum(), parents)
     share = float(states.moments.information.mean())
+    # With one regime these are the weights of the pooled fit; with several, what most share.
     shifts = sparse_shifts(
         moments / steps[:, None, None], steps * share, parents, penalty=config.penalty
     )
@@ -103,15 +104,18 @@ def fit_linear(
         support=graphs.support.numpy(),
         threshold=float(threshold),
         deployed=deployed,
-        weights=weights.by_lag,
+        weights=shifts.shared,
         deltas=shifts.deltas,
         changed=shifts.changed,
         noise_variance=shifts.noise_variance,
         invariance=_invariance(clean.numpy(), blocks, weights.by_lag),
         clean=(clean + level).numpy(),
         read=(states.smoothed.mean @ readout.mT + level).numpy(),
-        read_sd=spread.clamp_min(0).sqrt()[which].numpy(),
+        read_sd=(spread.clamp_min(0) + model.sensor_variance).sqrt()[which].numpy(),
+        outliers=states.outliers.numpy(),
         sensor_noise=model.sensor_variance.sqrt().numpy(),
+        drift_sd=None if model.drift_variance is None else model.drift_variance.sqrt().numpy(),
+        information=states.moments.information.numpy(),
         facts={
             "sensor_noise_share": float(model.sensor_variance.mean()),
             "has_drift": model.drift_variance is not None,

@@ -16,8 +16,10 @@ __all__ = ["Shifts", "sparse_shifts"]
 
 
 class Shifts(NamedTuple):
-    """Differences between regimes, cause in rows."""
+    """Weights that regimes share, and differences between regimes; cause in rows."""
 
+    shared: Float[np.ndarray, "m d d"]
+    """By lag, 0 first: the weights of all regimes whose mechanism did not change."""
     deltas: Float[np.ndarray, "k m d d"]
     """Added to the shared weights: regime, lag (0 first), cause, effect."""
     noise_variance: Float[np.ndarray, "k d"]
@@ -45,6 +47,7 @@ def sparse_shifts(
         The deltas, zero where nothing changed.
     """
     n_regimes, (d, p) = len(moments), parents.shape
+    common = np.zeros((d, p))
     deltas, changed = np.zeros((n_regimes, d, p)), np.zeros((n_regimes, d), dtype=bool)
     variance = np.ones((n_regimes, d))
     for j in range(d):
@@ -67,12 +70,14 @@ def sparse_shifts(
         _, slopes, left = best
         # What most regimes share is the mechanism; the others differ from it.
         shared = slopes[next(e for e in range(n_regimes) if e not in apart)]
+        common[j, at] = shared
         for e in apart:
             deltas[e, j, at] = slopes[e] - shared
             changed[e, j] = True
         variance[:, j] = left
     by_lag = deltas.reshape(n_regimes, d, p // d, d).transpose(0, 2, 3, 1)
-    return Shifts(by_lag, variance, changed)
+    weights = common.reshape(d, p // d, d).transpose(1, 2, 0)
+    return Shifts(weights, by_lag, variance, changed)
 
 
 def _fit(

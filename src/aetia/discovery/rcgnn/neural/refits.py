@@ -119,8 +119,15 @@ def fit_refits(
         invariance=invariance,
         clean=clean,
         read=clean + whole.bias.double().numpy(),
-        read_sd=whole.state_sd.double().numpy(),
+        read_sd=(whole.state_sd.square() + whole.noise_scale.square()).sqrt().double().numpy(),
+        outliers=torch.zeros_like(readings.observed).numpy()
+        if warm is None
+        else warm.outliers.numpy(),
         sensor_noise=whole.noise_scale.double().numpy(),
+        drift_sd=None
+        if warm is None or warm.model.drift_variance is None
+        else warm.model.drift_variance.sqrt().numpy(),
+        information=None if warm is None else warm.moments.information.numpy(),
         facts=_facts(fits, warm),
         health=whole.health,
         findings=whole.findings,
@@ -158,6 +165,7 @@ def _of_windows(warm: FittedStates, rows: Tensor, part: Readings) -> FittedState
     return warm._replace(
         x=warm.x[rows],
         observed=observed,
+        outliers=warm.outliers[rows],
         patterns=patterns,
         smoothed=smoothed,
         moments=clean_moments(smoothed, patterns, part.live, warm.model),
