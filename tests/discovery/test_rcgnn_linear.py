@@ -12,10 +12,16 @@ from aetia.discovery.rcgnn.linear.expectation_maximisation import (
     em_step,
     fit_states,
 )
+from aetia.discovery.rcgnn.linear.graph_likelihood import constrained_model, graph_score
 from aetia.discovery.rcgnn.linear.refit import candidates_of, held_out_losses, refit
 from aetia.discovery.rcgnn.linear.resampling import half_samples
 from aetia.discovery.rcgnn.linear.sparse_shifts import sparse_shifts
-from aetia.discovery.rcgnn.linear.state_space import StateSpace, patterns_of, smooth
+from aetia.discovery.rcgnn.linear.state_space import (
+    StateSpace,
+    patterns_of,
+    smooth,
+    stationary_covariance,
+)
 from aetia.discovery.rcgnn.linear.structure_search import (
     escape_structure,
     lagged_constraints,
@@ -316,6 +322,7 @@ def test_only_the_changed_mechanism_gets_a_delta():
     parents = np.zeros((2, 4), dtype=bool)
     parents[1, [0, 3]] = True
     found = sparse_shifts(np.array(moments), np.full(3, 3000.0), parents, penalty=2.0)
+    assert found.shared[0, 0, 1] == pytest.approx(0.5, abs=0.1)
     assert found.changed.tolist() == [[False, False], [False, False], [False, True]]
     assert found.deltas[2, 0, 0, 1] == pytest.approx(1.5, abs=0.1)
     assert found.deltas[2, 1, 1, 1] == pytest.approx(0.0, abs=0.1)
@@ -365,3 +372,28 @@ def test_parents_are_listed_by_lag():
         [False, False, True, True],
         [True, False, False, False],
     ]
+
+
+def test_the_model_of_a_graph_implies_its_moments():
+    """The stationary moments of the constrained model regress to the same weights."""
+    moments, truth, _ = moments_of(7)
+    parents = torch.from_numpy(candidates_of(truth.graph, truth.lagged))
+    space = constrained_model(moments, parents, model())
+    forward = space.coefficients[0]
+    now = stationary_covariance(forward, space.innovation)
+    lagged = forward @ now
+    implied = torch.cat([torch.cat([now, lagged], 1), torch.cat([lagged.mT, now], 1)])
+    fitted, again = (refit(m.numpy(), parents.numpy()) for m in (moments, implied))
+    np.testing.assert_allclose(again.by_lag, fitted.by_lag, atol=1e-8)
+    np.testing.assert_allclose(again.residual_variance, fitted.residual_variance)
+
+
+def test_readings_prefer_the_true_graph_of_noisy_sensors():
+    readings, truth = recordings(noise=0.5, seed=3)
+    fitted = fit_states(readings, n_lags=1, drift=False, outlier_score=None)
+    right = torch.from_numpy(candidates_of(truth.graph, truth.lagged))
+    for target, candidate in ((0, 5), (2, 4), (3, 6)):
+        wrong = right.clone()
+        wrong[target, candidate] = ~wrong[target, candidate]
+        scores = [graph_score(g, fitted, readings, penalty=2.0) for g in (right, wrong)]
+        assert scores[0] > scores[1]

@@ -33,7 +33,7 @@ class RCGNNConfig:
     of the steps, at least 20 and at most 50."""
     penalty: float = 2.0
     """Price of an edge, in halves of log(steps): 1 is the Bayesian information criterion."""
-    threshold: float | Literal["auto"] = 0.7
+    threshold: float | Literal["auto"] = 0.8
     """Smallest selection frequency of an edge of the graph; ``"auto"``: of 0, .05, ..., 1, the one
     whose graph predicts held-out blocks best, ties (one standard error) to the sparser."""
     feedback_threshold: float = 0.97

@@ -118,7 +118,7 @@ class RCGNN(BaseEstimator):
         resample_share: float = 0.5,
         block_length: int | Literal["auto"] = "auto",
         penalty: float = 2.0,
-        threshold: float | Literal["auto"] = 0.7,
+        threshold: float | Literal["auto"] = 0.8,
         feedback_threshold: float = 0.97,
         drift: bool | Literal["auto"] = "auto",
         outlier_score: float | None = 4.0,

@@ -19,7 +19,6 @@ from aetia.discovery.rcgnn.linear.state_space import smooth
 from aetia.discovery.rcgnn.linear.structure_search import (
     Found,
     LaggedConstraints,
-    escape_structure,
     search_structure,
 )
 from aetia.discovery.rcgnn.readings import Readings
@@ -111,6 +110,7 @@ def resample_graphs(
     constraints: LaggedConstraints,
     *,
     penalty: float,
+    start: Bool[Tensor, "d p"] | None = None,
 ) -> Resampled:
     """Search a graph on every sample, each with the next variant of the moments.
 
@@ -119,44 +119,30 @@ def resample_graphs(
         samples: Numbers of windows.
         constraints: What is known.
         penalty: As for :func:`search_structure`.
+        start: A graph to climb from as well as from none; a sample keeps what scores better on it.
 
     Returns:
         The graphs, cause in rows.
     """
-    moments, n, starts = [], [], []
-    best = _best_graphs(variants, constraints, penalty)
+    moments, n = [], []
     for k, rows in enumerate(samples):
         variant = variants[k % len(variants)]
         steps = variant.steps[rows].sum()
         moments.append(variant.moments[rows].sum(0) / steps)
         n.append((steps * variant.information).clamp_min(20.0))
-        starts.append(best[k % len(variants)])
     problem = torch.stack(moments), torch.stack(n), constraints
-    # Climbing from the graph of all data reaches optima that climbing from nothing misses; a
-    # half-sample keeps whichever scores better on itself.
-    fresh = search_structure(*problem, penalty=penalty)
-    from_best = search_structure(*problem, penalty=penalty, start=torch.stack(starts))
-    better = from_best.score > fresh.score
-    pick = better[:, None, None]
-    return graphs_of(
-        Found(
-            torch.where(pick, from_best.parents, fresh.parents),
-            torch.where(pick, from_best.evidence, fresh.evidence),
-            torch.where(better, from_best.score, fresh.score),
+    found = search_structure(*problem, penalty=penalty)
+    if start is not None:
+        starts = start.expand(len(samples), -1, -1)
+        other = search_structure(*problem, penalty=penalty, start=starts)
+        better = other.score > found.score
+        pick = better[:, None, None]
+        found = Found(
+            torch.where(pick, other.parents, found.parents),
+            torch.where(pick, other.evidence, found.evidence),
+            torch.where(better, other.score, found.score),
         )
-    )
-
-
-def _best_graphs(
-    variants: list[CleanMoments], constraints: LaggedConstraints, penalty: float
-) -> Bool[Tensor, "v d p"]:
-    """Search all data thoroughly with the first variant, and climb from there with the others."""
-    steps = variants[0].steps.sum()
-    moments = torch.stack([v.moments.sum(0) / steps for v in variants])
-    n = torch.stack([(steps * v.information).clamp_min(20.0) for v in variants])
-    first = escape_structure(moments[0], n[0], constraints, penalty=penalty).parents
-    start = first.expand(len(variants), -1, -1)
-    return search_structure(moments, n, constraints, penalty=penalty, start=start).parents
+    return graphs_of(found)
 
 
 def graphs_of(found: Found) -> Resampled:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from jaxtyping import Bool
+from torch import Tensor
 
 from aetia.discovery.rcgnn.answer import Answer
 from aetia.discovery.rcgnn.blocks import Blocks
@@ -15,7 +17,8 @@ from aetia.discovery.rcgnn.deploy import (
     frequencies,
 )
 from aetia.discovery.rcgnn.linear.choose_states import choose_states
-from aetia.discovery.rcgnn.linear.expectation_maximisation import CleanMoments
+from aetia.discovery.rcgnn.linear.expectation_maximisation import CleanMoments, FittedStates
+from aetia.discovery.rcgnn.linear.graph_likelihood import graph_score
 from aetia.discovery.rcgnn.linear.refit import candidates_of, held_out_losses, refit
 from aetia.discovery.rcgnn.linear.resampling import (
     half_samples,
@@ -23,12 +26,18 @@ from aetia.discovery.rcgnn.linear.resampling import (
     resample_graphs,
 )
 from aetia.discovery.rcgnn.linear.sparse_shifts import sparse_shifts
-from aetia.discovery.rcgnn.linear.structure_search import lagged_constraints
+from aetia.discovery.rcgnn.linear.structure_search import (
+    LaggedConstraints,
+    escape_structure,
+    lagged_constraints,
+    search_structure,
+)
+from aetia.discovery.rcgnn.readings import Readings
 from aetia.discovery.rcgnn.residuals import residual_invariance
 from aetia.graphs import Constraints
 from aetia.randomness import torch_generator
 
-__all__ = ["fit_linear", "threshold_by_likelihood"]
+__all__ = ["fit_linear", "thorough_start", "threshold_by_likelihood"]
 
 _N_FOLDS = 5
 
@@ -68,8 +77,13 @@ def fit_linear(
         config.resample_share,
         np.random.default_rng(sample_seed),
     )
+    known = lagged_constraints(constraints, n_lags)
     graphs = resample_graphs(
-        variants, samples, lagged_constraints(constraints, n_lags), penalty=config.penalty
+        variants,
+        samples,
+        known,
+        penalty=config.penalty,
+        start=thorough_start(states, blocks.readings, known, penalty=config.penalty),
     )
     within, lagged = graphs.within.numpy(), graphs.lagged.numpy()
     found = frequencies(within, lagged)
@@ -124,6 +138,32 @@ def fit_linear(
             "n_changed_mechanisms": int(shifts.changed.sum()),
         },
     )
+
+
+def thorough_start(
+    states: FittedStates, readings: Readings, known: LaggedConstraints, *, penalty: float
+) -> Bool[Tensor, "d p"] | None:
+    """Search all data thoroughly, and believe the result if the readings do.
+
+    Args:
+        states: Fitted without a graph.
+        readings: What they were fitted to.
+        known: What is known about the graph.
+        penalty: As for the search.
+
+    Returns:
+        The graph of the thorough search; None if the readings are no likelier under it than under
+        the graph of a simple climb, so that it fits errors of the moments.
+    """
+    steps = states.moments.steps.sum()
+    moments = states.moments.moments.sum(0) / steps
+    n = (steps * states.moments.information).clamp_min(20.0)
+    simple = search_structure(moments[None], n[None], known, penalty=penalty).parents[0]
+    thorough = escape_structure(moments, n, known, penalty=penalty).parents[0]
+    if bool((simple == thorough).all()):
+        return thorough
+    scores = [graph_score(g, states, readings, penalty=penalty) for g in (simple, thorough)]
+    return thorough if scores[1] > scores[0] else None
 
 
 def threshold_by_likelihood(
