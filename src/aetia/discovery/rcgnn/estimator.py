@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time as clock
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
@@ -162,6 +162,7 @@ class RCGNN(BaseEstimator):
         series: str | None = None,
         knowledge: Knowledge | Mapping[str, Any] | None = None,
         folder: str | Path | None = None,
+        evaluator: Callable[[np.ndarray, np.ndarray], Mapping[str, float]] | None = None,
     ) -> RCGNN:
         """Fit to recordings.
 
@@ -177,6 +178,8 @@ class RCGNN(BaseEstimator):
             knowledge: What is known about the graph; it holds at every lag, and a required edge is
                 in at one lag at least. A variable's own past is always free.
             folder: Where the neural back end keeps its record and checkpoints while it trains.
+            evaluator: Takes the summary graph and its edge probabilities while the neural back end
+                trains, and returns numbers for its record, which nothing in the fit reads.
 
         Returns:
             The fitted estimator.
@@ -223,6 +226,14 @@ class RCGNN(BaseEstimator):
                 device=pick_device(self.device),
                 progress=self.progress,
                 folder=None if folder is None else Path(folder),
+                evaluator=evaluator,
+                facts={
+                    "data_stats": {
+                        "X_mean": scaling.centre.tolist(),
+                        "X_std": scaling.scale.tolist(),
+                        "n_features": windows.d,
+                    }
+                },
             )
         self._keep(found, windows, scaling)
         self.posterior_ = GraphPosterior(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,16 @@ from aetia.training import (
     train,
 )
 
-__all__ = ["NEURAL_SIGNALS", "NeuralFit", "fit_neural"]
+__all__ = ["NEURAL_SIGNALS", "Evaluator", "NeuralFit", "fit_neural"]
 
 _UNKNOWN_NOISE = 0.3
 _STATES_RATE = 4.0
 """Factor on the learning rate of corrections of single states, which the data determine less."""
 _N_SETS = 4
 """Sets of readings that are hidden in turns."""
+
+Evaluator = Callable[[np.ndarray, np.ndarray], Mapping[str, float]]
+"""Takes the summary graph and its edge probabilities, returns numbers for the record."""
 
 NEURAL_SIGNALS: dict[str, Healthy] = {
     "edge_count": Healthy(1, np.inf, "no edge is left: lower lambda_sparse, or record longer"),
@@ -106,6 +109,8 @@ def fit_neural(
     progress: bool | None = None,
     folder: Path | None = None,
     validation: Bool[Tensor, " n"] | None = None,
+    evaluator: Evaluator | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> NeuralFit:
     """Fit gated networks, states and sensors in one run of the training loop.
 
@@ -120,6 +125,8 @@ def fit_neural(
         progress: Whether to show a progress bar; None shows it in terminals.
         folder: For checkpoints and the health record; None keeps nothing.
         validation: Windows that are scored and not trained on; None for none.
+        evaluator: Looks at the graph at every row of the record; the fit never sees what it says.
+        facts: For the summary of the training.
 
     Returns:
         Graph, states and sensors of all windows.
@@ -174,6 +181,8 @@ def fit_neural(
         config=_training(options, progress),
         seed=seed,
         folder=folder,
+        evaluate=lambda _, step: {} if evaluator is None else evaluator(*stage.summary()),
+        facts={**(facts or {}), "n_train": len(train_rows), "n_val": len(validation_rows)},
         on_step_end=stage,
         signals_of=lambda _: stage.signals(),
         signals=NEURAL_SIGNALS,
@@ -264,7 +273,7 @@ def _training(options: NeuralOptions, progress: bool | None) -> TrainingConfig:
         schedule="cosine",
         warmup=0.02,
         log_every=options.log_every,
-        validate_every=0,
+        validate_every=options.log_every,
         checkpoint_every=options.n_steps,
         progress=progress,
     )

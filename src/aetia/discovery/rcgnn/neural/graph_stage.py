@@ -171,6 +171,21 @@ class GraphStage:
             module.mechanisms.start_linear(side, support.flatten(0, 1), scale=False)
 
     @torch.no_grad()
+    def summary(self) -> tuple[Bool[np.ndarray, "d d"], Float[np.ndarray, "d d"]]:
+        """Sum up the graph over lags, for an outside look.
+
+        Returns:
+            Edges at any lag and their probabilities, zero diagonals.
+        """
+        module = self.module
+        graph = chosen_graph(module, module.options.threshold)
+        if module.stage(self.step + 1) == "refit":
+            graph = module.gates.support
+        off = ~torch.eye(module.sizes.d, dtype=torch.bool, device=graph.device)
+        either = 1 - (1 - module.gates.probability()).prod(0)
+        return (graph.any(0) & off).cpu().numpy(), (either * off).double().cpu().numpy()
+
+    @torch.no_grad()
     def signals(self) -> dict[str, float]:
         """Measure the state of the graph.
 

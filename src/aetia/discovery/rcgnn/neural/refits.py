@@ -21,7 +21,7 @@ from aetia.discovery.rcgnn.linear.resampling import half_samples
 from aetia.discovery.rcgnn.linear.state_space import patterns_of, smooth
 from aetia.discovery.rcgnn.linear.structure_search import lagged_constraints
 from aetia.discovery.rcgnn.neural.as_published import PublishedOptions, fit_as_published
-from aetia.discovery.rcgnn.neural.fit import NeuralFit, fit_neural
+from aetia.discovery.rcgnn.neural.fit import Evaluator, NeuralFit, fit_neural
 from aetia.discovery.rcgnn.neural.model import CorruptedSCM
 from aetia.discovery.rcgnn.neural.options import NeuralOptions
 from aetia.discovery.rcgnn.readings import Readings
@@ -42,6 +42,8 @@ def fit_refits(
     device: torch.device,
     progress: bool | None,
     folder: Path | None,
+    evaluator: Evaluator | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Answer:
     """Fit to all blocks, then to half-samples of them; an edge's frequency is its mean probability.
 
@@ -53,6 +55,8 @@ def fit_refits(
         device: Where to compute.
         progress: Whether to show progress bars.
         folder: For the record of the fit to all blocks; None keeps nothing.
+        evaluator: Looks at the graph of the fit to all blocks while it trains.
+        facts: For the summary of that training.
 
     Returns:
         Graphs of all fits; states and sensors of the fit to all blocks.
@@ -88,7 +92,16 @@ def fit_refits(
         if isinstance(options, PublishedOptions):
             return fit_as_published(part, options=options, **shared)
         validation = held_out if is_first and bool(held_out.any()) else None
-        return fit_neural(part, options=options, warm=start, validation=validation, **shared)
+        looks = evaluator if is_first else None
+        return fit_neural(
+            part,
+            options=options,
+            warm=start,
+            validation=validation,
+            evaluator=looks,
+            facts=facts,
+            **shared,
+        )
 
     whole = fit(readings, warm, fit_seeds[0], is_first=True)
     fits = [whole]
