@@ -319,7 +319,8 @@ def _numbers(table: dict[str, np.ndarray], mask: np.ndarray | None) -> np.ndarra
     if len(table) < 2:
         shown = f" ({next(iter(table))!r})" if table else ""
         raise InputError(
-            f"{len(table)} sensor(s) are left{shown}; causes among sensors need at least 2. "
+            f"{len(table)} sensor(s) are left{shown} (n_features = {len(table)}); causes among "
+            "sensors need at least 2. "
             "Columns named by time, series, regime and exclude are no sensors."
         )
     columns = []
@@ -454,7 +455,10 @@ def _row_numbers(series: np.ndarray) -> np.ndarray:
 
 def _check(rows: _Rows, seen: np.ndarray) -> None:
     if len(rows.values) < 2:
-        raise InputError(f"{len(rows.values)} row(s): at least 2 steps are needed, and many more.")
+        n = len(rows.values)
+        raise InputError(
+            f"{n} row(s) (n_samples = {n}): at least 2 steps are needed, and many more."
+        )
     if len(rows.series_names) > 1 and np.isinf(rows.values).any():
         row, j = np.argwhere(np.isinf(rows.values))[0]
         raise InputError(

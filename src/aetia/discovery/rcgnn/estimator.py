@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
 
 from aetia.data import Windows, WindowScaling, as_windows
 from aetia.devices import pick_device
@@ -149,6 +150,11 @@ class RCGNN(BaseEstimator):
         self.random_state = random_state
         self.device = device
         self.progress = progress
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
 
     def fit(
         self,
