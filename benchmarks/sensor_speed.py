@@ -2,9 +2,9 @@
 
     python benchmarks/sensor_speed.py [--threads 1] [--neural]
 
-Linear back end: one recording of 5,000, 10,000 and 20,000 steps of 50 noiseless sensors with 50 edges,
-whole fit with 50 half-samples; then with noise and with 10 % of the cells missing. Neural back end: 20,
-40 and 80 windows of 50 steps of 13 sensors, one fit.
+Linear back end: one recording of 5,000, 10,000 and 20,000 steps of 50 noiseless sensors with 50
+edges, whole fit with 50 half-samples; then with noise and with 10 % of the cells missing. Neural
+back end: 20, 40 and 80 windows of 50 steps of 13 sensors, one fit.
 """
 
 from __future__ import annotations

@@ -52,17 +52,21 @@ def choose_states(
     if _per_cell(clean) > _per_cell(fitted) - allowance / n_cells:
         fitted = clean
     if drift is None:
-        drifting = fit_states(
-            part,
-            n_lags=n_lags,
-            drift=True,
-            outlier_score=outlier_score,
-            start=fitted.model,
-            n_cycles=5,
-            n_own_cycles=0,
-        )
-        if _per_cell(drifting) > _per_cell(fitted) + 0.5 * math.log(n_cells) / n_cells:
-            fitted = drifting
+
+        def drifting(start: FittedStates, n_cycles: int) -> FittedStates:
+            return fit_states(
+                part,
+                n_lags=n_lags,
+                drift=True,
+                outlier_score=outlier_score,
+                start=start.model,
+                n_cycles=n_cycles,
+                n_own_cycles=0,
+            )
+
+        first = drifting(fitted, 3)
+        if _per_cell(first) > _per_cell(fitted) + 0.5 * math.log(n_cells) / n_cells:
+            fitted = drifting(first, 5)
     if len(part.values) == len(readings.values):
         return fitted
     return settle_states(readings, fitted.model, outlier_score=outlier_score, n_steps=2)

@@ -55,7 +55,7 @@ def graph_score(
     readings: Readings,
     *,
     penalty: float,
-    n_steps: int = 6,
+    n_steps: int = 4,
 ) -> float:
     """Score a graph by the likelihood of the readings, less the price of its edges.
 
