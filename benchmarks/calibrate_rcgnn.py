@@ -64,7 +64,7 @@ def main() -> None:
         "probability": [round(float(v), 4) for v in every.y_thresholds_],
         "n_pairs": len(p),
         "n_true": int(y.sum()),
-        **result,
+        "left_out_graphs": result,
     }
     print(json.dumps(result, indent=1))
     for f, q in zip(knots["frequency"], knots["probability"], strict=True):
