@@ -198,6 +198,7 @@ def test_estimators_pickle_clone_and_start_again(clean):
         ({"n_resamples": 0}, "n_resamples must be larger than 0"),
         ({"n_lags": 0}, "n_lags must be larger than 0"),
         ({"threshold": 1.5}, r"threshold must lie in \(0, 1\]"),
+        ({"threshold": "held-out", "backend": "neural"}, "needs backend='linear'"),
         ({"block_length": 3}, "block_length=3 is too short for n_lags=1"),
     ],
 )
@@ -236,3 +237,12 @@ def test_windows_that_overlap_count_once():
     np.testing.assert_allclose(overlapping.summary_probability_, whole.summary_probability_)
     assert overlapping.imputed_.shape == overlapping.windows_.values.shape
     assert as_windows(data).n == 2
+
+
+def test_calibrated_probabilities_rise_with_the_frequency(clean):
+    _, _, fitted = clean
+    p, q = fitted.summary_probability_.ravel(), fitted.calibrated_probability_.ravel()
+    order = np.argsort(p, kind="stable")
+    assert (np.diff(q[order]) >= 0).all()
+    assert ((q >= 0) & (q <= 1)).all()
+    assert q[p == 1].min() > 0.5 > q[p == 0].max()

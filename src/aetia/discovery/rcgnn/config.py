@@ -33,9 +33,10 @@ class RCGNNConfig:
     of the steps, at least 20 and at most 50."""
     penalty: float = 2.0
     """Price of an edge, in halves of log(steps): 1 is the Bayesian information criterion."""
-    threshold: float | Literal["auto"] = 0.8
-    """Smallest selection frequency of an edge of the graph; ``"auto"``: of 0, .05, ..., 1, the one
-    whose graph predicts held-out blocks best, ties (one standard error) to the sparser."""
+    threshold: float | Literal["auto", "held-out"] = "auto"
+    """Smallest frequency of an edge of the graph. ``"auto"``: .8 for the linear back end, .4 for
+    the neural one; ``"held-out"`` (linear): of 0, .05, ..., 1, the one whose graph predicts
+    held-out blocks best, ties (one standard error) to the sparser."""
     feedback_threshold: float = 0.97
     """Of two edges i -> j and j -> i the rarer stays only from this frequency on: noise on a cause
     makes its effects' past look useful."""
@@ -68,8 +69,13 @@ class RCGNNConfig:
             )
         for name in ("resample_share", "threshold", "feedback_threshold"):
             value = getattr(self, name)
-            if value != "auto" and not 0 < float(value) <= 1:
+            if not isinstance(value, str) and not 0 < float(value) <= 1:
                 raise InputError(f"RCGNNConfig: {name} must lie in (0, 1], got {value!r}.")
+        if self.threshold == "held-out" and self.backend != "linear":
+            raise InputError(
+                f"RCGNNConfig: threshold='held-out' needs backend='linear', not {self.backend!r}; "
+                "pass a number, or 'auto'."
+            )
         if self.block_length != "auto" and self.block_length < self.n_lags + 4:
             raise InputError(
                 f"RCGNNConfig: block_length={self.block_length} is too short for n_lags="

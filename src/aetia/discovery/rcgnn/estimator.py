@@ -19,6 +19,7 @@ from aetia.data import Windows, WindowScaling, as_windows
 from aetia.devices import pick_device
 from aetia.discovery.rcgnn.answer import Answer
 from aetia.discovery.rcgnn.blocks import Blocks, cut_blocks
+from aetia.discovery.rcgnn.calibration import calibrated
 from aetia.discovery.rcgnn.config import RCGNNConfig
 from aetia.discovery.rcgnn.linear import fit_linear
 from aetia.discovery.rcgnn.neural import fit_refits
@@ -52,8 +53,8 @@ class RCGNN(BaseEstimator):
         resample_share: Share of the blocks of each regime in a resample.
         block_length: Steps of a block, or ``"auto"``.
         penalty: Price of an edge, in halves of log(steps).
-        threshold: Smallest selection frequency of an edge of the graph, or ``"auto"``: chosen by
-            held-out likelihood.
+        threshold: Smallest selection frequency of an edge of the graph; ``"auto"`` is .8 for the
+            linear back end and .4 for the neural one, ``"held-out"`` chooses by likelihood.
         feedback_threshold: Smallest frequency of the rarer of two opposite edges.
         drift: Whether sensors drift, or ``"auto"``.
         outlier_score: Standard deviations from which a reading is set aside; None keeps all.
@@ -73,6 +74,8 @@ class RCGNN(BaseEstimator):
         edge_probability_: ``[d, d]``, selection frequency of edges within the step.
         lagged_probability_: ``[lags, d, d]``, of lagged edges.
         summary_probability_: ``[d, d]``, of an edge at any lag.
+        calibrated_probability_: ``[d, d]``, what that frequency was worth on simulated recordings;
+            None for the neural back end, whose frequencies are not calibrated.
         weights_: ``[1 + lags, d, d]``, direct effects in units of the effect per unit of the cause;
             None for the neural back end.
         regime_deltas_: ``[regimes, 1 + lags, d, d]``, what each regime adds to the weights (of the
@@ -119,7 +122,7 @@ class RCGNN(BaseEstimator):
         resample_share: float = 0.5,
         block_length: int | Literal["auto"] = "auto",
         penalty: float = 2.0,
-        threshold: float | Literal["auto"] = 0.8,
+        threshold: float | Literal["auto", "held-out"] = "auto",
         feedback_threshold: float = 0.97,
         drift: bool | Literal["auto"] = "auto",
         outlier_score: float | None = 4.0,
@@ -276,6 +279,10 @@ class RCGNN(BaseEstimator):
         self.edge_probability_ = found.found.by_lag[0]
         self.lagged_probability_ = found.found.by_lag[1:]
         self.summary_probability_ = found.found.any_lag
+        self.calibrated_probability_ = None
+        if self.backend == "linear":
+            own = np.eye(windows.d, dtype=bool)
+            self.calibrated_probability_ = np.where(own, 0.0, calibrated(found.found.any_lag))
         self.edge_support_ = 1 - (1 - found.support).prod(0)
         np.fill_diagonal(self.edge_support_, 0.0)
         to_user = scaling.scale / scaling.scale[:, None]

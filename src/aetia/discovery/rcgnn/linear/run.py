@@ -40,6 +40,7 @@ from aetia.randomness import torch_generator
 __all__ = ["fit_linear", "thorough_start", "threshold_by_likelihood"]
 
 _N_FOLDS = 5
+_THRESHOLD = 0.8
 
 
 def fit_linear(
@@ -87,8 +88,8 @@ def fit_linear(
     )
     within, lagged = graphs.within.numpy(), graphs.lagged.numpy()
     found = frequencies(within, lagged)
-    threshold = config.threshold
-    if threshold == "auto":
+    threshold = _THRESHOLD if config.threshold == "auto" else config.threshold
+    if threshold == "held-out":
         threshold = threshold_by_likelihood(
             found, states.moments, blocks.regime, constraints, config.feedback_threshold
         )

@@ -32,6 +32,8 @@ from aetia.options import build
 
 __all__ = ["fit_refits"]
 
+_THRESHOLD = 0.4
+
 
 def fit_refits(
     blocks: Blocks,
@@ -112,7 +114,7 @@ def fit_refits(
         fits.append(fit(part, start, seed, is_first=False))
     graphs = torch.stack([f.graph for f in fits]).numpy()
     found = _mean_probabilities(fits)
-    threshold = 0.5 if config.threshold == "auto" else float(config.threshold)
+    threshold = _THRESHOLD if config.threshold == "auto" else float(config.threshold)
     deployed = deploy(
         found, constraints, threshold=threshold, feedback_threshold=config.feedback_threshold
     )
