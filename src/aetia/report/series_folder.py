@@ -11,6 +11,7 @@ import numpy as np
 import yaml
 
 from aetia.errors import ResultFileError
+from aetia.report.health_folder import write_health_pages
 from aetia.report.run_folder import check_writable
 from aetia.report.series_answers import SeriesAnswers
 from aetia.report.series_report import render_series_report
@@ -101,6 +102,8 @@ def write_series_run(
     )
     write_atomically(files["summary"], json.dumps(summary, indent=1))
     write_atomically(files["report"], series_report_of(folder, summary))
+    if health:
+        files["health_page"] = write_health_pages(folder)[0]
     return files
 
 
