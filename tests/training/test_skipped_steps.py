@@ -8,7 +8,7 @@ from itertools import islice, pairwise
 import pytest
 import torch
 
-from aetia.errors import ConvergenceError, ConvergenceWarning, InputError
+from aetia.errors import ConvergenceWarning, InputError, NumericalError
 from aetia.training import TrainingConfig, load_checkpoint, train
 from training import runs
 from training.runs import options, phase, regression, tables
@@ -96,7 +96,7 @@ def test_training_gives_up_after_so_many_in_a_row_and_keeps_finite_weights(limit
         return spoiled(lambda s: s >= 5)(m, x, step, generator)
 
     with pytest.raises(
-        ConvergenceError, match=r"last healthy step was 5.*learning_rate=0\.01"
+        NumericalError, match=r"last healthy step was 5.*learning_rate \(now 0\.01\)"
     ) as e:
         run(None, module, tmp_path, phases=[phase(loss)], max_nonfinite=limit, n_steps=50)
     assert f"the last {limit} updates" in str(e.value)
@@ -112,7 +112,7 @@ def test_training_gives_up_after_so_many_in_a_row_and_keeps_finite_weights(limit
 
 
 def test_the_row_in_which_training_gives_up_is_written_off_the_grid_too(tmp_path):
-    with pytest.raises(ConvergenceError):
+    with pytest.raises(NumericalError):
         run(lambda s: s >= 5, None, tmp_path, max_nonfinite=2, log_every=100, n_steps=100)
     (line,) = (tmp_path / "health.jsonl").read_text().splitlines()
     assert json.loads(line)["step"] == 7
@@ -125,7 +125,7 @@ def test_after_giving_up_the_best_weights_are_in_the_module():
         kept[step] = {k: v.clone() for k, v in scored.state_dict().items()}
         return [{"task": 0, "loss": abs(step - 2.0)}]
 
-    with pytest.raises(ConvergenceError):
+    with pytest.raises(NumericalError):
         run(lambda s: s >= 6, module, validate=validate, validate_every=1, max_nonfinite=4)
     assert all(torch.equal(v, kept[2][k]) for k, v in module.state_dict().items())
     assert not torch.equal(kept[2]["last.weight"], kept[6]["last.weight"])
@@ -133,7 +133,7 @@ def test_after_giving_up_the_best_weights_are_in_the_module():
 
 def test_a_finite_step_in_between_starts_the_count_again():
     assert run(lambda step: step % 3 != 0, max_nonfinite=3, n_steps=16).n_skipped == 10
-    with pytest.raises(ConvergenceError):
+    with pytest.raises(NumericalError):
         run(lambda step: step % 4 != 0, max_nonfinite=3, n_steps=16)
 
 
@@ -141,7 +141,7 @@ def test_a_phase_that_runs_rarely_is_counted_by_its_own_updates():
     """The other phase's healthy updates in between do not hide it."""
     bad = phase(spoiled(lambda step: True), lambda m: list(m.last.parameters()), name="b", every=4)
     good = phase(parameters=lambda m: list(m.first.parameters()), name="a")
-    with pytest.raises(ConvergenceError, match=r"last 3 updates of the phase 'b'.* up to step 9"):
+    with pytest.raises(NumericalError, match=r"last 3 updates of the phase 'b'.* up to step 9"):
         run(None, phases=[good, bad], max_nonfinite=3, n_steps=40)
 
 

@@ -19,7 +19,7 @@ from lightning_fabric import Fabric
 from torch import nn
 from tqdm import tqdm
 
-from aetia.errors import ConvergenceError, InputError
+from aetia.errors import InputError, NumericalError
 from aetia.training.checkpoints import (
     thin_checkpoints,
 )
@@ -96,7 +96,7 @@ def train(
         InputError: If batches run out, the metric is unknown, or a checkpoint belongs to a run
             with other options.
         CheckpointError: If every checkpoint in the folder is damaged.
-        ConvergenceError: If ``max_nonfinite`` updates in a row had no finite gradient; the module
+        NumericalError: If ``max_nonfinite`` updates in a row had no finite gradient; the module
             then holds the best weights, or the last finite ones.
     """
     check_facts(facts or {})
@@ -134,7 +134,7 @@ def train(
 
     try:
         _steps(run, batches, record, followers, validate, evaluate, on_step_end, ranges, signals_of)
-    except ConvergenceError as error:
+    except NumericalError as error:
         run.put_back()
         conclude(aborted=str(error))
         raise

@@ -18,10 +18,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from aetia.errors import (
     CheckpointError,
-    ConvergenceError,
     ConvergenceWarning,
     DataWarning,
     InputError,
+    NumericalError,
 )
 from aetia.nets import seeded
 from aetia.randomness import generator_on, torch_generator
@@ -223,12 +223,12 @@ class Run:
                     lowered = (
                         f", and the rate had come down to {progress.rate_factor:.2g} of its own"
                     )
-                raise ConvergenceError(
+                raise NumericalError(
                     f"the last {count} updates{of_phase} had a gradient that is not finite, up to "
                     f"step {progress.step}; the last healthy step was {progress.last_finite_step}"
                     f"{lowered}. The best weights, or the last finite ones, are in the module. "
-                    f"Lower learning_rate={rate:.3g} or clip_norm, standardise the inputs, and "
-                    "look in the loss for logarithms, roots and quotients of zero."
+                    f"Lower learning_rate (now {rate:.3g}) or clip_norm, standardise the inputs, "
+                    "and look in the loss for logarithms, roots and quotients of zero."
                 )
 
     def _attributions(self, phase: Phase, k: int, batch: Any) -> dict[str, float]:
