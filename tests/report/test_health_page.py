@@ -12,7 +12,7 @@ import pytest
 
 from aetia.cli.main import main
 from aetia.discovery import ExactPosterior
-from aetia.errors import ConvergenceError, InputError, ResultFileError
+from aetia.errors import NumericalError, InputError, ResultFileError
 from aetia.report import (
     health_records,
     rebuild_report,
@@ -239,7 +239,7 @@ def test_a_run_that_gave_up_says_so(tmp_path):
         loss, parts = weighed(module, x, step, generator)
         return loss * (1.0 if step < 6 else float("nan")), parts
 
-    with pytest.raises(ConvergenceError):
+    with pytest.raises(NumericalError):
         run(tmp_path, phases=[phase(bad)])
     write_health_pages(tmp_path)
     html = page(tmp_path)

@@ -138,12 +138,16 @@ def test_a_second_run_without_regimes_leaves_no_stale_table(answers, tmp_path):
 
 
 def test_a_record_of_training_is_kept_as_lines(answers, tmp_path):
-    rows = [{"step": 1, "loss": np.float64(0.5)}, {"step": 2, "loss": 0.25}]
+    rows = [
+        {"step": 1, "loss": np.float64(0.5), "learning_rate": 0.1},
+        {"step": 2, "loss": 0.25, "learning_rate": 0.1},
+    ]
     files = write_series_run(
         answers, tmp_path, title="t", imputed=pd.DataFrame({"a": [1]}), source="", roles={},
         health=rows,
     )  # fmt: skip
     assert pd.read_json(files["health"], lines=True).to_dict("records") == rows
+    assert "learning rate" in files["health_page"].read_text()
 
 
 def test_gaps_are_drawn_with_what_was_put_there_and_readings_as_they_are(answers, fitted):
