@@ -12,7 +12,7 @@ import pytest
 
 from aetia.cli.main import main
 from aetia.discovery import ExactPosterior
-from aetia.errors import NumericalError, InputError, ResultFileError
+from aetia.errors import InputError, NumericalError, ResultFileError
 from aetia.report import (
     health_records,
     rebuild_report,

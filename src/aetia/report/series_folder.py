@@ -103,7 +103,9 @@ def write_series_run(
     write_atomically(files["summary"], json.dumps(summary, indent=1))
     write_atomically(files["report"], series_report_of(folder, summary))
     if health:
-        files |= {"health_page": page for page in write_health_pages(folder)[:1]}
+        pages = write_health_pages(folder)
+        if pages:
+            files["health_page"] = pages[0]
     return files
 
 
