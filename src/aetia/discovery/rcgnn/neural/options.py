@@ -27,7 +27,7 @@ class NeuralOptions:
     """Largest learning rate; a cosine follows the warm-up."""
     weight_decay: float = 1e-4
     """Decay of weight matrices; gates never decay."""
-    clip_norm: float = 1.0
+    clip_norm: float = 5.0
     """Largest gradient norm."""
     n_hidden: int = 16
     """Hidden units of the network of each sensor."""
