@@ -42,8 +42,8 @@ def test_the_folder_tells_how_training_went(experiment):
     )
     assert logged[-1]["objective_gradient/structure"] > 0
     summary = json.loads((folder / "training_summary.json").read_text())
-    assert summary["data_stats"]["n_features"] == 4 if "data_stats" in summary else True
-    assert "X_mean" in json.dumps(summary)
+    assert summary["data_stats"]["n_features"] == 4
+    assert len(summary["data_stats"]["X_mean"]) == 4
     assert (folder / "health.html").is_file()
     assert json.loads((folder / "metrics.json").read_text())["edge_count"] == results["edge_count"]
     assert np.isfinite(results["held_out"])

@@ -339,6 +339,20 @@ def test_removing_a_season_leaves_means_and_goes_back():
     assert np.nanstd(whole[:, 1]) < 12
 
 
+def test_a_season_is_taken_out_of_windows_where_they_lie():
+    x = readings(24 * 10, 2) + np.sin(2 * np.pi * np.arange(240) / 24)[:, None]
+    x[5::11, 0] = np.nan
+    raw = as_windows(x, length=30, stride=10)
+    windows = as_windows(raw, season=24)
+    np.testing.assert_allclose(
+        windows.values, as_windows(x, season=24, length=30, stride=10).values
+    )
+    np.testing.assert_allclose(windows.values + windows.seasonal(), raw.values)
+    assert (raw.seasonal() == 0).all()
+    with pytest.raises(InputError, match=r"a season of .24,. steps was already subtracted"):
+        as_windows(windows, season=24)
+
+
 def test_seasons_are_of_each_recording_and_of_the_units_of_each_sensor():
     x = [readings(48, seed=1), readings(72, seed=2)]
     both = as_windows(x, season=12)
@@ -465,6 +479,33 @@ def test_one_regime_splits_exactly_if_three_windows_can_be_kept_apart(extra, len
     else:
         with pytest.raises(InputError, match=rf"the recording has {kept} such"):
             split_windows(windows, gap=gap)
+
+
+@given(recordings(), st.floats(0.1, 0.5))
+def test_two_parts_are_as_far_apart_and_hold_every_regime(case, share):
+    parts, regimes, length, stride, gap = case
+    try:
+        windows = quiet(parts, regime=regimes, length=length, stride=stride)
+        split = split_windows(windows, gap=gap, fractions=(1 - share, share, 0.0))
+    except InputError as error:
+        assert "needs 2 windows" in str(error) or "no window of" in str(error)  # noqa: PT017
+        return
+    assert len(split.test) == 0
+    one, two = cells(windows, split.train), cells(windows, split.validation)
+    for series in range(len(parts)):
+        a, b = (np.array([t for s, t in held if s == series]) for held in (one, two))
+        if len(a) and len(b):
+            assert np.abs(a[:, None] - b[None]).min() > (length if gap is None else gap)
+    for rows in split[:2]:
+        assert set(windows.regime[rows]) == set(windows.regime)
+
+
+def test_two_parts_have_the_asked_shares_and_no_more_than_a_gap_is_lost():
+    split = split_windows(quiet(readings(1000), length=10), fractions=(0.8, 0.2, 0.0))
+    assert len(split.train) == 79
+    assert split.validation.tolist() == list(range(80, 100))
+    with pytest.raises(InputError, match=r"only that of test may be 0, got \(0.8, 0.0, 0.2\)"):
+        split_windows(quiet(readings(1000), length=10), fractions=(0.8, 0.0, 0.2))
 
 
 def test_the_advised_length_works_and_the_next_longer_does_not():

@@ -239,6 +239,45 @@ def test_windows_that_overlap_count_once():
     assert as_windows(data).n == 2
 
 
+def test_a_season_of_windows_is_taken_out_too():
+    data, _ = recordings(d=3, seed=9, n=2, steps=240)
+    wave = 3 * np.sin(2 * np.pi * np.arange(240) / 12)[None, :, None]
+    seasonal = as_windows(data.values + wave)
+    of_windows = RCGNN(**QUICK, season=12).fit(seasonal)
+    of_array = RCGNN(**QUICK, season=12).fit(seasonal.values)
+    np.testing.assert_array_equal(of_windows.summary_probability_, of_array.summary_probability_)
+    np.testing.assert_allclose(of_windows.imputed_, seasonal.values)
+    assert of_windows.windows_.season.periods == (12,)
+
+
+def test_a_share_that_is_held_out_shapes_neither_scales_nor_the_fit():
+    data, _ = recordings(d=3, seed=9, n=1, steps=600)
+    options = {"backend": "neural", "n_refits": 1, "validation_share": 0.2, "block_length": 30}
+    quick = {"n_steps": 8, "n_hidden": 4, "encoder_width": 8, "log_every": 4, "n_searches": 1}
+    later = data.values.copy()
+    later[:, -150:] = 0.5 * later[:, -150:][:, ::-1] + 0.3  # the last 20 % and the gap before it
+    one, two = (
+        RCGNN(**options, neural=quick, random_state=0, progress=False).fit(x)
+        for x in (data.values, later)
+    )
+    np.testing.assert_array_equal(one.edge_probability_, two.edge_probability_)
+    np.testing.assert_array_equal(one.clean_[:, :420], two.clean_[:, :420])
+    held = ([r for r in f.health_ if "loss" in r][-1] for f in (one, two))
+    first, second = (next(v for k, v in r.items() if k.startswith("validation_loss")) for r in held)
+    assert first != second
+
+
+def test_a_held_out_share_needs_a_back_end_that_scores_it_and_blocks_enough():
+    data, _ = recordings(d=3, seed=9, n=1, steps=600)
+    with pytest.raises(InputError, match=r"validation_share=0.2 has no effect with backend='lin"):
+        RCGNN(validation_share=0.2).fit(data)
+    few = RCGNN(backend="neural", validation_share=0.2, block_length=50)
+    with pytest.raises(
+        InputError, match=r"a split needs 2 windows of every regime.*regime 'b' has"
+    ):
+        few.fit(data.values[0], regime=["a"] * 530 + ["b"] * 70)
+
+
 def test_calibrated_probabilities_rise_with_the_frequency(clean):
     _, _, fitted = clean
     pairs = ~np.eye(5, dtype=bool)  # a sensor's own past is no question, and stays at zero

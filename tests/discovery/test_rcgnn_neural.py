@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from aetia.data import WindowSplit
 from aetia.discovery.rcgnn.linear.choose_states import choose_states
 from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates
 from aetia.discovery.rcgnn.linear.structure_search import LaggedConstraints, lagged_constraints
@@ -349,10 +350,11 @@ def test_every_penalty_of_invariance_trains_with_losses_that_depend_on_values(in
 
 def test_held_out_windows_are_scored_and_not_trained_on():
     readings, _ = nonlinear_case(3)
-    held = torch.zeros(len(readings.values), dtype=torch.bool)
-    held[-6:] = True
+    n = len(readings.values)
+    split = WindowSplit(np.arange(n - 8), np.arange(n - 6, n), np.arange(0))
+    seen = torch.from_numpy(split.train)
     spoilt = readings._replace(values=readings.values.clone())
-    spoilt.values[held] *= 3.0
+    spoilt.values[n - 8 :] *= 3.0  # those between training and validation, too
 
     def run(given: Readings) -> NeuralFit:
         return fit_neural(
@@ -362,25 +364,16 @@ def test_held_out_windows_are_scored_and_not_trained_on():
             constraints=free(),
             seeds=np.random.SeedSequence(0),
             progress=False,
-            validation=held,
+            split=split,
         )
 
     one, two = run(readings), run(spoilt)
     assert torch.equal(one.within, two.within)
-    assert torch.equal(one.state[~held], two.state[~held])
+    assert torch.equal(one.state[seen], two.state[seen])
     for e in range(3):
         name = f"validation_loss/regime_{e}"
         last, spoiled = ([r for r in f.health if "loss" in r][-1] for f in (one, two))
         assert spoiled[name] > last[name]
-    with pytest.raises(InputError, match="leave some to train on"):
-        fit_neural(
-            readings,
-            n_lags=1,
-            options=quick(),
-            constraints=free(),
-            seeds=np.random.SeedSequence(0),
-            validation=torch.ones_like(held),
-        )
 
 
 def test_the_published_prototype_returns_its_random_start():

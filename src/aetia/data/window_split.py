@@ -51,18 +51,22 @@ def split_windows(
 
     Args:
         windows: What to split; with ``stride`` smaller than ``length`` they overlap.
-        fractions: Shares of training, validation and test.
+        fractions: Shares of training, validation and test; a test share of 0 makes two parts.
         gap: Steps between parts; None is the length of a window.
 
     Returns:
         Numbers of the windows of each part, ascending.
 
     Raises:
-        InputError: If a regime has no three windows that can be kept apart, or none that are also
-            apart from the parts of other regimes.
+        InputError: If a regime has not one window for each part that can be kept apart, or none
+            that are also apart from the parts of other regimes.
     """
-    if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
-        raise InputError(f"fractions are three shares above 0 with sum 1, got {fractions}.")
+    is_usable = len(fractions) == 3 and min(fractions[:2]) > 0 and fractions[2] >= 0
+    if not is_usable or abs(sum(fractions) - 1) > 1e-9:
+        raise InputError(
+            "fractions are three shares with sum 1, of which only that of test may be 0, got "
+            f"{fractions}."
+        )
     if gap is not None and gap < 0:
         raise InputError(f"gap must be 0 or larger, got {gap}.")
     apart = windows.length if gap is None else gap
@@ -77,35 +81,41 @@ def split_windows(
         _by_regime,
         _by_recording,
     )
+    n_parts = _n_parts(fractions)
     for plan in plans:
         part = _kept_apart(plan(places, apart, fractions), places, apart)
         if all(
             (part[places.regime == k] == p).any()
             for k in np.unique(places.regime)
-            for p in range(3)
+            for p in range(n_parts)
         ):
             return WindowSplit(*(np.flatnonzero(part == p) for p in range(3)))
-    raise _too_few(windows, places, gap)
+    raise _too_few(windows, places, gap, n_parts)
+
+
+def _n_parts(fractions: tuple[float, float, float]) -> int:
+    return 3 if fractions[2] > 0 else 2
 
 
 def _by_stretch(places: _Places, gap: int, fractions: tuple[float, float, float]) -> np.ndarray:
     """Split every stretch that can be split; deal out the others regime by regime."""
     part = np.full(len(places.begin), _LEFT_OUT)
+    final = _n_parts(fractions) - 1
     small: dict[int, list[np.ndarray]] = {}
     last: tuple[int, int] | None = None  # recording, and the part at the end of its last stretch
     for run in _runs(places):
         series, regime = int(places.series[run[0]]), int(places.regime[run[0]])
-        backwards = last == (series, 2)
+        backwards = last == (series, final)
         blocks = _blocks(run, places, gap, fractions, backwards=backwards)
         if blocks is None:
             small.setdefault(regime, []).append(run)
             continue
         for p, block in enumerate(blocks):
             part[block] = p
-        last = (series, 0 if backwards else 2)
+        last = (series, 0 if backwards else final)
     for runs in small.values():
         blocks = _blocks(np.concatenate(runs), places, gap, fractions)
-        if blocks is None and len(runs) < 3:
+        if blocks is None and len(runs) <= final:
             blocks = (np.concatenate(runs), [], [])
         for p, block in enumerate(blocks or ()):
             part[np.asarray(block, dtype=int)] = p
@@ -153,7 +163,7 @@ def _blocks(
     *,
     backwards: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Cut a sequence of windows into three blocks that are apart; None if there is no way."""
+    """Cut a sequence of windows into blocks that are apart; None if there is no way."""
     begin, end, series = places.begin[order], places.end[order], places.series[order]
     if backwards:
         order, series = order[::-1], series[::-1]
@@ -163,12 +173,15 @@ def _blocks(
     reaches = np.flatnonzero(following < m)
     if not len(reaches):
         return None
+    lost = int(np.median(following[reaches] - reaches - 1))
+    if _n_parts(fractions) == 2:
+        train = int(np.clip(round(fractions[0] * max(m - lost, 2)) - 1, 0, reaches[-1]))
+        return order[: train + 1], order[following[train] :], order[:0]
     latest_val = int(reaches[-1])
     before = np.flatnonzero(following <= latest_val)
     if not len(before):
         return None
     latest_train = int(before[-1])
-    lost = int(np.median(following[reaches] - reaches - 1))
     usable = max(m - 2 * lost, 3)
     train = int(np.clip(round(fractions[0] * usable) - 1, 0, latest_train))
     first_val = int(following[train])
@@ -223,7 +236,7 @@ def _kept_apart(part: np.ndarray, places: _Places, gap: int) -> np.ndarray:
     return part
 
 
-def _too_few(windows: Windows, places: _Places, gap: int | None) -> InputError:
+def _too_few(windows: Windows, places: _Places, gap: int | None, n_parts: int) -> InputError:
     """Name the regime with the fewest windows apart, and a length that would do."""
     apart = windows.length if gap is None else gap
     order = _in_time(places)
@@ -240,14 +253,14 @@ def _too_few(windows: Windows, places: _Places, gap: int | None) -> InputError:
         counts[k] = (count, len(mine))
     worst = min(counts, key=lambda k: (counts[k][0], spans[k]))
     label = f"regime {windows.regime_names[worst]!r}" if windows.regime_names else "the recording"
-    if counts[worst][0] >= 3:
+    if counts[worst][0] >= n_parts:
         return InputError(
-            f"each regime has 3 windows that are {apart} steps apart, but regimes follow each "
-            "other so closely that no split keeps the parts of all of them apart (tightest: "
+            f"each regime has {n_parts} windows that are {apart} steps apart, but regimes follow "
+            "each other so closely that no split keeps the parts of all of them apart (tightest: "
             f"{label}, stretches of up to {spans[worst]} steps). Pass a smaller gap, or a shorter "
             "length."
         )
-    fits = _length_that_fits(spans[worst], windows.length, gap)
+    fits = _length_that_fits(spans[worst], windows.length, gap, n_parts)
     advice = (
         f"Its longest stretch has {spans[worst]} steps: length={fits} would do"
         if fits
@@ -255,17 +268,17 @@ def _too_few(windows: Windows, places: _Places, gap: int | None) -> InputError:
         "merge it with another regime"
     )
     return InputError(
-        f"a split needs 3 windows of every regime that are {apart} steps apart; {label} has "
-        f"{counts[worst][0]} such among its {counts[worst][1]} windows of {windows.length} steps. "
-        f"{advice}; or pass a smaller gap."
+        f"a split needs {n_parts} windows of every regime that are {apart} steps apart; {label} "
+        f"has {counts[worst][0]} such among its {counts[worst][1]} windows of {windows.length} "
+        f"steps. {advice}; or pass a smaller gap."
     )
 
 
-def _length_that_fits(steps: int, length: int, gap: int | None) -> int | None:
-    """Find the longest window of which three fit, cut without overlap."""
+def _length_that_fits(steps: int, length: int, gap: int | None, n_parts: int) -> int | None:
+    """Find the longest window of which one for each part fits, cut without overlap."""
     for shorter in range(min(length - 1, steps), 0, -1):
         apart = shorter if gap is None else gap
         stride = -(-(shorter + apart) // shorter) * shorter
-        if 2 * stride + shorter <= steps:
+        if (n_parts - 1) * stride + shorter <= steps:
             return shorter
     return None

@@ -532,8 +532,12 @@ def _as_given(
                 f"season={season!r}, but a season of {windows.season.periods} steps was already "
                 "subtracted from these windows."
             )
-        if length is None:
-            raise InputError("season of Windows needs length=, as they are glued and cut again.")
+        if length is None and stride is None:
+            profile = seasonal_profile(
+                windows.stretches(), _periods(season), windows.names, len(windows.series_names)
+            )
+            told = replace(windows, season=profile)
+            return replace(told, values=windows.values - told.seasonal())
         return _finished(windows, windows.stretches(), length, stride, season)
     if length is None and stride is None:
         return windows

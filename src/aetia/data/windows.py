@@ -42,7 +42,8 @@ class Windows:
         start: Steps from the start of the recording to the first row of each window.
         source: Where the readings came from, for reports.
         season: What was subtracted as seasonal, or None. ``values[i, t] + season.at(series[i],
-            start[i] + t)`` is back in the user's units, for imputed cells too.
+            start[i] + t)`` is back in the user's units, for imputed cells too; so is
+            ``values + seasonal()``.
     """
 
     values: Float[np.ndarray, "n time d"]
@@ -137,6 +138,17 @@ class Windows:
             "min": [float(cells.min()) if len(cells) else np.nan for cells in seen],
             "max": [float(cells.max()) if len(cells) else np.nan for cells in seen],
         }
+
+    def seasonal(self) -> Float[np.ndarray, "n time d"]:
+        """Look up what was subtracted as seasonal.
+
+        Returns:
+            What brings every cell back to the user's units; 0 without a season.
+        """
+        if self.season is None:
+            return np.zeros(self.values.shape)
+        steps = self.start[:, None] + np.arange(self.length)
+        return self.season.at(np.broadcast_to(self.series[:, None], steps.shape), steps)
 
     def stretches(self) -> list[Stretch]:
         """Glue the windows back to unbroken stretches, every cell once.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -19,7 +19,7 @@ __all__ = ["Blocks", "cut_blocks"]
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Blocks of standardised readings, by recording and time; none crosses a change of regime."""
+    """Blocks of readings, by recording and time; none crosses a change of regime."""
 
     readings: Readings
     series: Int[np.ndarray, " n"]
@@ -30,6 +30,40 @@ class Blocks:
     def regime(self) -> Int[np.ndarray, " n"]:
         """Regime of each block."""
         return self.readings.regime.numpy()
+
+    def windows(self, like: Windows) -> Windows:
+        """Write the blocks as windows.
+
+        Args:
+            like: What they were cut from.
+
+        Returns:
+            A window for each block.
+        """
+        observed = self.readings.observed.numpy()
+        return replace(
+            like,
+            values=np.where(observed, self.readings.values.numpy(), np.nan),
+            observed=observed,
+            series=self.series,
+            start=self.start,
+            regime=self.regime,
+            regime_names=self.regime_names,
+        )
+
+    def scaled(self, scaling: WindowScaling) -> Blocks:
+        """Scale the readings.
+
+        Args:
+            scaling: Brings them to the scale of the fit.
+
+        Returns:
+            The same blocks; 0 where not observed.
+        """
+        centre, scale = torch.from_numpy(scaling.centre), torch.from_numpy(scaling.scale)
+        values, observed = self.readings.values, self.readings.observed
+        scaled = torch.where(observed, (values - centre) / scale, 0.0)
+        return replace(self, readings=self.readings._replace(values=scaled))
 
     def place(
         self, values: Float[np.ndarray, "n time d"], windows: Windows
@@ -58,19 +92,16 @@ class Blocks:
         return out
 
 
-def cut_blocks(
-    windows: Windows, scaling: WindowScaling, length: int | Literal["auto"], n_lags: int
-) -> Blocks:
+def cut_blocks(windows: Windows, length: int | Literal["auto"], n_lags: int) -> Blocks:
     """Cut the unbroken stretches of recordings into blocks.
 
     Args:
         windows: Recordings.
-        scaling: Brings readings to the scale of the fit.
         length: Steps of a block; the last of a stretch may be shorter.
         n_lags: Longest lag; stretches without a row that has its whole past are left out.
 
     Returns:
-        The blocks.
+        The blocks, in the user's units.
 
     Raises:
         InputError: If fewer than four blocks are left.
@@ -95,8 +126,7 @@ def cut_blocks(
     x, seen = np.zeros(shape), np.zeros(shape, dtype=bool)
     live = np.zeros(shape[:2], dtype=bool)
     for k, (v, o) in enumerate(zip(values, observed, strict=True)):
-        scaled = (v - scaling.centre) / scaling.scale
-        x[k, : len(v)], seen[k, : len(v)] = np.where(o, scaled, 0.0), o
+        x[k, : len(v)], seen[k, : len(v)] = np.where(o, v, 0.0), o
         live[k, : len(v)] = True
     codes, regimes = np.unique(regime, return_inverse=True)
     names = tuple(windows.regime_names[c] for c in codes) if windows.regime_names else ()

@@ -25,7 +25,8 @@ class RCGNNConfig:
     n_refits: int = 5
     """Fits of the neural back end: one to all data, the others to half-samples."""
     validation_share: float = 0.0
-    """neural: share of each regime, its last blocks, that the fit to all data is scored on."""
+    """neural: share of each regime that the first fit is scored on, a block apart from what it is
+    trained on."""
     resample_share: float = 0.5
     """Share of the blocks of each regime in a resample."""
     block_length: int | Literal["auto"] = "auto"
@@ -75,6 +76,11 @@ class RCGNNConfig:
             raise InputError(
                 f"RCGNNConfig: threshold='held-out' needs backend='linear', not {self.backend!r}; "
                 "pass a number, or 'auto'."
+            )
+        if self.validation_share > 0 and self.backend != "neural":
+            raise InputError(
+                f"RCGNNConfig: validation_share={self.validation_share} has no effect with "
+                f"backend={self.backend!r}; leave it at 0, or choose backend='neural'."
             )
         if self.block_length != "auto" and self.block_length < self.n_lags + 4:
             raise InputError(

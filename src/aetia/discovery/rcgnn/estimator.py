@@ -15,7 +15,7 @@ from jaxtyping import Float
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
-from aetia.data import Windows, WindowScaling, as_windows
+from aetia.data import Windows, WindowScaling, as_windows, split_windows
 from aetia.devices import pick_device
 from aetia.discovery.rcgnn.answer import Answer
 from aetia.discovery.rcgnn.blocks import Blocks, cut_blocks
@@ -49,7 +49,8 @@ class RCGNN(BaseEstimator):
         n_lags: Longest lag of an edge, in steps.
         n_resamples: Half-samples of the linear back end.
         n_refits: Fits of the neural back end: one to all data, the others to half-samples.
-        validation_share: Share of each regime that the neural back end is scored on.
+        validation_share: Share of each regime that the first fit of the neural back end is scored
+            on, apart from what it is trained on; scales are measured on the training part too.
         resample_share: Share of the blocks of each regime in a resample.
         block_length: Steps of a block, or ``"auto"``.
         penalty: Price of an edge, in halves of log(steps).
@@ -78,8 +79,13 @@ class RCGNN(BaseEstimator):
             None for the neural back end, whose frequencies are not calibrated.
         weights_: ``[1 + lags, d, d]``, direct effects in units of the effect per unit of the cause;
             None for the neural back end.
+        edge_support_: ``[d, d]``, how well each edge at any lag is supported: for the linear back
+            end its odds given the rest of the graph, averaged over half-samples, which ranks edges
+            that were never selected; for the neural one its probability.
         regime_deltas_: ``[regimes, 1 + lags, d, d]``, what each regime adds to the weights (of the
-            neural back end: in standardised units).
+            neural back end: to the slopes of the linear part of its mechanisms).
+        noise_variance_: ``[regimes, d]``, variance of what the causes of a sensor leave
+            unexplained, in the square of its units.
         imputed_: In the shape of ``windows_.values``, in the user's units: readings, and where
             there is none its mean given all others.
         imputed_sd_: Standard deviation, in the user's units, with which a reading there is known
@@ -209,15 +215,19 @@ class RCGNN(BaseEstimator):
             time=time,
             series=series,
             regime=regime,
-            season=config.season if not isinstance(X, Windows) else None,
+            season=config.season,
         )
         statements = statements_of(knowledge)
         constraints = statements.constraints(windows.names)
         constraints = constraints._replace(
             forbidden=constraints.forbidden | torch.eye(windows.d, dtype=torch.bool)
         )
-        scaling = WindowScaling.fit(windows)
-        blocks = cut_blocks(windows, scaling, config.block_length, config.n_lags)
+        blocks = cut_blocks(windows, config.block_length, config.n_lags)
+        cut, split, share = blocks.windows(windows), None, config.validation_share
+        if share > 0:
+            split = split_windows(cut, fractions=(1 - share, share, 0.0))
+        scaling = WindowScaling.fit(cut, None if split is None else split.train)
+        blocks = blocks.scaled(scaling)
         _check_amount(blocks, windows)
         seeds = seed_sequence(self.random_state)
         vars(self).pop("posterior_", None)  # a failed fit must not leave the answer of another
@@ -234,6 +244,7 @@ class RCGNN(BaseEstimator):
                 seeds,
                 device=pick_device(self.device),
                 progress=self.progress,
+                split=split,
                 folder=None if folder is None else Path(folder),
                 evaluator=evaluator,
                 facts={
@@ -294,7 +305,7 @@ class RCGNN(BaseEstimator):
         self.sensor_noise_ = found.sensor_noise * scaling.scale
         self.clean_ = self._in_place(found.clean, scaling, windows)
         read = self._in_place(found.read, scaling, windows)
-        seen = windows.values + self._season(windows)
+        seen = windows.values + windows.seasonal()
         self.imputed_ = np.where(windows.observed, seen, read)
         spread = self._blocks.place(found.read_sd * scaling.scale, windows)
         self.imputed_sd_ = np.where(windows.observed, 0.0, spread)
@@ -309,13 +320,7 @@ class RCGNN(BaseEstimator):
     def _in_place(
         self, values: Float[np.ndarray, "n time d"], scaling: WindowScaling, windows: Windows
     ) -> np.ndarray:
-        return self._blocks.place(scaling.undo(values), windows) + self._season(windows)
-
-    def _season(self, windows: Windows) -> np.ndarray:
-        if windows.season is None:
-            return np.zeros(windows.values.shape)
-        steps = windows.start[:, None] + np.arange(windows.length)
-        return windows.season.at(np.broadcast_to(windows.series[:, None], steps.shape), steps)
+        return self._blocks.place(scaling.undo(values), windows) + windows.seasonal()
 
 
 def _check_amount(blocks: Blocks, windows: Windows) -> None:

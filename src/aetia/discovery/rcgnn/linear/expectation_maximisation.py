@@ -30,6 +30,7 @@ __all__ = [
     "FittedStates",
     "clean_moments",
     "em_step",
+    "extend_states",
     "fit_states",
     "settle_states",
 ]
@@ -151,6 +152,28 @@ def settle_states(
     return place.fitted(model)
 
 
+def extend_states(
+    fitted: FittedStates, readings: Readings, *, outlier_score: float | None
+) -> FittedStates:
+    """Smooth further readings under a state space that was fitted to some of them.
+
+    Args:
+        fitted: To a part; its parameters and levels are kept.
+        readings: All of them, in every regime of the part.
+        outlier_score: As for :func:`fit_states`.
+
+    Returns:
+        The same parameters and information, with the states of all readings.
+    """
+    place = _Place(readings)
+    place.set_level(fitted.level)
+    if outlier_score is not None:
+        place.set_outliers_aside(fitted.model, outlier_score)
+    whole = place.fitted(fitted.model)
+    moments = whole.moments._replace(information=fitted.moments.information)
+    return whole._replace(moments=moments)
+
+
 class _Place:
     """Readings about the level of their regime, without outliers; both move as the fit goes on."""
 
@@ -191,10 +214,13 @@ class _Place:
             self.patterns = patterns_of(self.observed)
         self.x = self._centred()
 
+    def set_level(self, level: Tensor) -> None:
+        self.level = level
+        self.x = self._centred()
+
     def move_level(self, smoothed: Smoothed, model: StateSpace) -> None:
         states = smoothed.mean[..., : model.d]
-        self.level = self.level + _means_by_regime(states, self.readings)
-        self.x = self._centred()
+        self.set_level(self.level + _means_by_regime(states, self.readings))
 
     def fitted(self, model: StateSpace) -> FittedStates:
         smoothed = smooth(self.x, self.patterns, model)

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from aetia.data import WindowSplit
 from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates
 from aetia.discovery.rcgnn.linear.structure_search import LaggedConstraints
 from aetia.discovery.rcgnn.neural.connected import check_connected
@@ -108,7 +109,7 @@ def fit_neural(
     device: torch.device | None = None,
     progress: bool | None = None,
     folder: Path | None = None,
-    validation: Bool[Tensor, " n"] | None = None,
+    split: WindowSplit | None = None,
     evaluator: Evaluator | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> NeuralFit:
@@ -124,7 +125,7 @@ def fit_neural(
         device: Where to compute; None for the CPU.
         progress: Whether to show a progress bar; None shows it in terminals.
         folder: For checkpoints and the health record; None keeps nothing.
-        validation: Windows that are scored and not trained on; None for none.
+        split: Windows that are trained on, and those that are scored; None trains on all.
         evaluator: Looks at the graph at every row of the record; the fit never sees what it says.
         facts: For the summary of the training.
 
@@ -132,12 +133,11 @@ def fit_neural(
         Graph, states and sensors of all windows.
 
     Raises:
-        InputError: If no window is left to train on, or windows are too short.
+        InputError: If windows are too short.
         NumericalError: If the data do not reach the graph.
     """
     held_seed, net_seed, step_seed, search_seed, draw_seed = seeds.spawn(5)
-    n = len(readings.values)
-    _check_size(readings, n_lags, validation)
+    _check_size(readings, n_lags)
     device = torch.device("cpu") if device is None else device
     inputs = prepare(
         readings,
@@ -147,9 +147,7 @@ def fit_neural(
         n_sets=_N_SETS,
         generator=torch_generator(held_seed),
     ).to(device)
-    every = torch.arange(n, device=device)
-    is_held = torch.zeros(n, dtype=torch.bool) if validation is None else validation.cpu()
-    train_rows, validation_rows = every[~is_held], every[is_held]
+    train_rows, validation_rows = _rows(len(readings.values), split, device)
     n_regimes = int(readings.regime.max()) + 1
     batch = inputs.rows(train_rows)
     module = _build(inputs, batch, warm, n_lags, n_regimes, options, constraints, net_seed)
@@ -157,7 +155,7 @@ def fit_neural(
     draws = None
     if warm is not None and options.start == "search":
         generator = torch_generator(draw_seed)
-        draws = draw_states(readings, warm, options.n_draws, generator)[:, ~is_held]
+        draws = draw_states(readings, warm, options.n_draws, generator)[:, train_rows.cpu()]
     if warm is not None:
         information = warm.moments.information
     else:
@@ -196,15 +194,23 @@ def fit_neural(
     return _read_off(module, inputs, options, trained)
 
 
-def _check_size(readings: Readings, n_lags: int, validation: Bool[Tensor, " n"] | None) -> None:
-    n, time, _ = readings.values.shape
+def _rows(n: int, split: WindowSplit | None, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Number the windows that are trained on and those that are scored."""
+    if split is None:
+        return torch.arange(n, device=device), torch.arange(0, device=device)
+    return (
+        torch.from_numpy(split.train).to(device),
+        torch.from_numpy(split.validation).to(device),
+    )
+
+
+def _check_size(readings: Readings, n_lags: int) -> None:
+    _, time, _ = readings.values.shape
     if time <= n_lags:
         raise InputError(
             f"windows of {time} steps hold no step with a past of {n_lags}: cut longer windows, or "
             "choose fewer lags."
         )
-    if validation is not None and bool(validation.all()):
-        raise InputError(f"all {n} windows are held out; leave some to train on.")
 
 
 def _build(

@@ -8,15 +8,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 from torch import Tensor
 
+from aetia.data import WindowSplit
 from aetia.discovery.rcgnn.answer import Answer
 from aetia.discovery.rcgnn.blocks import Blocks
 from aetia.discovery.rcgnn.config import RCGNNConfig
 from aetia.discovery.rcgnn.deploy import Frequencies, deploy
 from aetia.discovery.rcgnn.linear.choose_states import choose_states
-from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates, clean_moments
+from aetia.discovery.rcgnn.linear.expectation_maximisation import (
+    FittedStates,
+    clean_moments,
+    extend_states,
+)
 from aetia.discovery.rcgnn.linear.resampling import half_samples
 from aetia.discovery.rcgnn.linear.state_space import patterns_of, smooth
 from aetia.discovery.rcgnn.linear.structure_search import lagged_constraints
@@ -44,6 +49,7 @@ def fit_refits(
     device: torch.device,
     progress: bool | None,
     folder: Path | None,
+    split: WindowSplit | None = None,
     evaluator: Evaluator | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Answer:
@@ -57,7 +63,9 @@ def fit_refits(
         device: Where to compute.
         progress: Whether to show progress bars.
         folder: For the record of the fit to all blocks; None keeps nothing.
-        evaluator: Looks at the graph of the fit to all blocks while it trains.
+        split: Blocks that this fit is trained on, and others that it is scored on; None trains it
+            on all.
+        evaluator: Looks at the graph of that fit while it trains.
         facts: For the summary of that training.
 
     Returns:
@@ -70,15 +78,16 @@ def fit_refits(
     warm = None
     if not is_published:
         warm = choose_states(
-            readings,
+            readings if split is None else _some(readings, split.train),
             n_lags=n_lags,
             drift=None if config.drift == "auto" else bool(config.drift),
             outlier_score=config.outlier_score,
         )
+        if split is not None:
+            warm = extend_states(warm, readings, outlier_score=config.outlier_score)
     sample_seed, *fit_seeds = seeds.spawn(config.n_refits + 1)
     rng = np.random.default_rng(sample_seed)
     halves = half_samples(blocks.regime, config.n_refits - 1, config.resample_share, rng)
-    held_out = _held_out(blocks.regime, config.validation_share)
 
     def fit(
         part: Readings, start: FittedStates | None, seed: np.random.SeedSequence, is_first: bool
@@ -93,14 +102,12 @@ def fit_refits(
         }
         if isinstance(options, PublishedOptions):
             return fit_as_published(part, options=options, **shared)
-        validation = held_out if is_first and bool(held_out.any()) else None
-        looks = evaluator if is_first else None
         return fit_neural(
             part,
             options=options,
             warm=start,
-            validation=validation,
-            evaluator=looks,
+            split=split if is_first else None,
+            evaluator=evaluator if is_first else None,
             facts=facts,
             **shared,
         )
@@ -108,9 +115,8 @@ def fit_refits(
     whole = fit(readings, warm, fit_seeds[0], is_first=True)
     fits = [whole]
     for rows, seed in zip(halves, fit_seeds[1:], strict=True):
-        at = torch.from_numpy(rows)
-        part = Readings(*(tensor[at] for tensor in readings))
-        start = None if warm is None else _of_windows(warm, at, part)
+        part = _some(readings, rows)
+        start = None if warm is None else _of_windows(warm, torch.from_numpy(rows), part)
         fits.append(fit(part, start, seed, is_first=False))
     graphs = torch.stack([f.graph for f in fits]).numpy()
     found = _mean_probabilities(fits)
@@ -162,14 +168,9 @@ def _options(value: Any, cls: type) -> Any:
     )
 
 
-def _held_out(regime: Int[np.ndarray, " n"], share: float) -> Bool[Tensor, " n"]:
-    """Hold out the last blocks of every regime, apart from the one before them."""
-    out = np.zeros(len(regime), dtype=bool)
-    if share > 0:
-        for e in np.unique(regime):
-            at = np.flatnonzero(regime == e)
-            out[at[len(at) - max(round(share * len(at)), 1) :]] = True
-    return torch.from_numpy(out)
+def _some(readings: Readings, rows: Int[np.ndarray, " k"]) -> Readings:
+    at = torch.from_numpy(rows)
+    return Readings(*(tensor[at] for tensor in readings))
 
 
 def _of_windows(warm: FittedStates, rows: Tensor, part: Readings) -> FittedStates:
