@@ -7,12 +7,20 @@ import pytest
 import torch
 
 from aetia.discovery.rcgnn.deploy import deploy, frequencies
+from aetia.discovery.rcgnn.graph_search import (
+    Regressions,
+    escape_structure,
+    lagged_constraints,
+    log_prior,
+    search_structure,
+    straight_lines,
+)
 from aetia.discovery.rcgnn.linear.expectation_maximisation import (
     clean_moments,
     em_step,
     fit_states,
 )
-from aetia.discovery.rcgnn.linear.graph_likelihood import constrained_model, graph_score
+from aetia.discovery.rcgnn.linear.graph_likelihood import constrained_model, explain
 from aetia.discovery.rcgnn.linear.refit import candidates_of, held_out_losses, refit
 from aetia.discovery.rcgnn.linear.resampling import half_samples
 from aetia.discovery.rcgnn.linear.sparse_shifts import sparse_shifts
@@ -22,11 +30,7 @@ from aetia.discovery.rcgnn.linear.state_space import (
     smooth,
     stationary_covariance,
 )
-from aetia.discovery.rcgnn.linear.structure_search import (
-    escape_structure,
-    lagged_constraints,
-    search_structure,
-)
+from aetia.discovery.rcgnn.linear.structural_em import effective_steps, likeliest_graph
 from aetia.discovery.rcgnn.readings import Readings
 from aetia.graphs import Knowledge, is_acyclic
 from aetia.scm import random_structural_var
@@ -205,7 +209,7 @@ def test_the_search_finds_the_best_of_all_graphs(seed):
     penalty = 2.0
     nothing = lagged_constraints(NOTHING_KNOWN, 1)
     counts = torch.full((3,), float(n), dtype=torch.float64)
-    found = escape_structure(moments, counts, nothing, penalty=penalty)
+    found = escape_structure(straight_lines(moments[None], 3), counts, nothing, penalty=penalty)
     by_parents = [
         {
             within: max(
@@ -245,7 +249,9 @@ def _all_dags(d):
 def test_evidence_is_the_difference_an_edge_makes():
     moments, _, n = moments_of(5)
     counts = torch.full((1, 3), float(n), dtype=torch.float64)
-    found = search_structure(moments[None], counts, lagged_constraints(NOTHING_KNOWN, 1), penalty=2)
+    found = search_structure(
+        straight_lines(moments[None], 3), counts, lagged_constraints(NOTHING_KNOWN, 1), penalty=2
+    )
     parents = found.parents[0].numpy()
     for j, k in itertools.product(range(3), range(6)):
         if j == k:
@@ -256,18 +262,59 @@ def test_evidence_is_the_difference_an_edge_makes():
         assert float(found.evidence[0, j, k]) == pytest.approx(gap, abs=1e-6)
 
 
+def test_evidence_of_curves_is_the_difference_they_make():
+    """Two features for each candidate, against regressions on rows."""
+    rng = np.random.default_rng(0)
+    s = rng.normal(size=(400, 6))
+    s[:, 0] += np.sin(2 * s[:, 1]) + 0.5 * s[:, 4]
+    features = np.stack([s, s**2 - 1], -1)
+    columns = torch.from_numpy(np.concatenate([features.reshape(400, 12), s[:, :3]], 1))
+    both = (columns.mT @ columns / 400)[None]
+    curves = Regressions(
+        both[:, :12, :12], both[:, :12, 12:], both[:, 12:, 12:].diagonal(0, 1, 2), 2
+    )
+    counts = torch.full((1, 3), 400.0, dtype=torch.float64)
+    nothing = lagged_constraints(NOTHING_KNOWN, 1)
+    found = search_structure(curves, counts, nothing, penalty=1.0)
+    assert bool(found.parents[0, 0, 1])
+
+    def score(parents):
+        total = 0.0
+        for j in range(3):
+            x = features[:, parents[j]].reshape(400, -1)
+            fitted = x @ np.linalg.lstsq(x, s[:, j], rcond=None)[0] if x.size else 0.0
+            total -= 200 * np.log(np.mean((s[:, j] - fitted) ** 2))
+            total -= 0.5 * 2 * parents[j].sum() * np.log(400)
+        return total
+
+    parents = found.parents[0].numpy()
+    assert float(found.score[0]) == pytest.approx(score(parents))
+    for j, k in itertools.product(range(3), range(6)):
+        if j == k:
+            continue
+        with_edge, without = parents.copy(), parents.copy()
+        with_edge[j, k], without[j, k] = True, False
+        gap = score(with_edge) - score(without)
+        assert float(found.evidence[0, j, k]) == pytest.approx(gap, abs=1e-5)
+
+
 def test_the_search_does_not_depend_on_units_or_order():
     moments, _, n = moments_of(6)
     counts = torch.full((1, 3), float(n), dtype=torch.float64)
     nothing = lagged_constraints(NOTHING_KNOWN, 1)
-    plain = search_structure(moments[None], counts, nothing, penalty=2.0).parents[0]
+    plain = search_structure(
+        straight_lines(moments[None], 3), counts, nothing, penalty=2.0
+    ).parents[0]
     scale = torch.tensor([1e3, 1.0, 1e-2] * 2, dtype=torch.float64)
     scaled = moments * scale * scale[:, None]
-    other = search_structure(scaled[None], counts, nothing, penalty=2.0).parents[0]
+    other = search_structure(straight_lines(scaled[None], 3), counts, nothing, penalty=2.0).parents[
+        0
+    ]
     assert torch.equal(other, plain)
     order = torch.tensor([2, 0, 1])
     both = torch.cat([order, order + 3])
-    moved = search_structure(moments[both][:, both][None], counts, nothing, penalty=2.0).parents[0]
+    shuffled = straight_lines(moments[both][:, both][None], 3)
+    moved = search_structure(shuffled, counts, nothing, penalty=2.0).parents[0]
     assert torch.equal(moved, plain[order][:, both])
 
 
@@ -280,7 +327,10 @@ def test_statements_hold_in_every_graph():
     g = torch.Generator().manual_seed(0)
     root = torch.randn(30, 18, 40, generator=g, dtype=torch.float64)
     found = search_structure(
-        root @ root.mT / 40, torch.full((30, 6), 200.0).double(), constraints, penalty=0.2
+        straight_lines(root @ root.mT / 40, 6),
+        torch.full((30, 6), 200.0).double(),
+        constraints,
+        penalty=0.2,
     )
     by_lag = found.parents.unflatten(-1, (3, 6))
     assert bool(is_acyclic(by_lag[:, :, 0].mT).all())
@@ -395,5 +445,50 @@ def test_readings_prefer_the_true_graph_of_noisy_sensors():
     for target, candidate in ((0, 5), (2, 4), (3, 6)):
         wrong = right.clone()
         wrong[target, candidate] = ~wrong[target, candidate]
-        scores = [graph_score(g, fitted, readings, penalty=2.0) for g in (right, wrong)]
+        fits = [explain(g, fitted, readings, like=fitted, n_steps=4) for g in (right, wrong)]
+        n = effective_steps(fitted)
+        known = lagged_constraints(Knowledge().constraints(tuple("abcd")), 1)
+        scores = [
+            f.log_likelihood + float(log_prior(f.parents, n, known, penalty=2.0)) for f in fits
+        ]
         assert scores[0] > scores[1]
+
+
+@pytest.mark.parametrize("seed", [3, 5])
+def test_the_readings_lead_out_of_a_wrong_direction(seed):
+    """From the truth with one edge turned, and what makes up for it, back to as good a graph."""
+    readings, truth = recordings(noise=0.4, seed=seed, lost=0.2)
+    fitted = fit_states(readings, n_lags=1, drift=False, outlier_score=None)
+    known = lagged_constraints(Knowledge().constraints(tuple("abcd")), 1)
+    n = effective_steps(fitted)
+
+    def score(fit):
+        return fit.log_likelihood + float(log_prior(fit.parents, n, known, penalty=2.0))
+
+    right = torch.from_numpy(candidates_of(truth.graph, truth.lagged))
+    right[:, 4:] |= torch.eye(4, dtype=torch.bool)
+    cause, target = truth.graph.nonzero()[0][0], truth.graph.nonzero()[1][0]
+    wrong = right.clone()
+    wrong[target, cause], wrong[cause, target] = False, True
+    wrong[[cause, target], 4:] = True
+    assert bool(is_acyclic(wrong[:, :4].mT))
+    fits = [explain(g, fitted, readings, like=fitted, n_steps=6) for g in (right, wrong)]
+    assert score(fits[0]) > score(fits[1])
+    found = likeliest_graph(fitted, readings, known, penalty=2.0, start=wrong).parents
+    again = explain(found, fitted, readings, like=fitted, n_steps=6)
+    assert score(again) > score(fits[0]) - 1.0
+    assert bool(is_acyclic(found[:, :4].mT))
+
+
+def test_what_is_known_holds_while_the_readings_are_searched():
+    readings, truth = recordings(noise=0.4, seed=3)
+    causes, targets = np.nonzero(truth.graph)
+    names = tuple("abcd")
+    edge = f"{names[causes[0]]} -> {names[targets[0]]}"
+    known = lagged_constraints(Knowledge(forbidden=[edge]).constraints(names), 1)
+    fitted = fit_states(readings, n_lags=1, drift=False, outlier_score=None)
+    found = likeliest_graph(fitted, readings, known, penalty=2.0).parents
+    assert not bool((found & known.forbidden).any())
+    needed = lagged_constraints(Knowledge(required=[edge]).constraints(names), 1)
+    found = likeliest_graph(fitted, readings, needed, penalty=2.0).parents
+    assert bool(found.unflatten(-1, (2, 4)).any(1)[targets[0], causes[0]])

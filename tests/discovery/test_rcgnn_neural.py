@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from aetia.data import WindowSplit
+from aetia.discovery.rcgnn.graph_search import LaggedConstraints, lagged_constraints
 from aetia.discovery.rcgnn.linear.choose_states import choose_states
 from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates
-from aetia.discovery.rcgnn.linear.structure_search import LaggedConstraints, lagged_constraints
 from aetia.discovery.rcgnn.neural import (
     NeuralFit,
     NeuralOptions,

@@ -18,3 +18,14 @@ class Readings(NamedTuple):
     live: Bool[Tensor, "n time"]
     """False for rows after the end of a short window."""
     regime: Int[Tensor, " n"]
+
+    def select(self, rows: Int[Tensor, " k"]) -> Readings:
+        """Keep some windows.
+
+        Args:
+            rows: Their numbers.
+
+        Returns:
+            These.
+        """
+        return Readings(*(part[rows] for part in self))

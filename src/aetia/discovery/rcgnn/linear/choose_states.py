@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from aetia.discovery.rcgnn.linear.expectation_maximisation import (
     FittedStates,
@@ -13,7 +15,7 @@ from aetia.discovery.rcgnn.linear.expectation_maximisation import (
 )
 from aetia.discovery.rcgnn.readings import Readings
 
-__all__ = ["choose_states"]
+__all__ = ["choose_states", "some_windows"]
 
 _NOISELESS = 1e-6
 _ENOUGH_STEPS = 3000
@@ -41,7 +43,8 @@ def choose_states(
     Returns:
         The chosen fit.
     """
-    part = _some_windows(readings)
+    rows = some_windows(readings)
+    part = readings if rows is None else readings.select(rows)
     fitted = fit_states(part, n_lags=n_lags, drift=drift is True, outlier_score=outlier_score)
     n_cells = int(fitted.observed.sum())
     noiseless = fitted.model._replace(
@@ -67,7 +70,7 @@ def choose_states(
         first = drifting(fitted, 3)
         if _per_cell(first) > _per_cell(fitted) + 0.5 * math.log(n_cells) / n_cells:
             fitted = drifting(first, 5)
-    if len(part.values) == len(readings.values):
+    if rows is None:
         return fitted
     return settle_states(readings, fitted.model, outlier_score=outlier_score, n_steps=2)
 
@@ -77,16 +80,18 @@ def _per_cell(fitted: FittedStates) -> float:
     return fitted.smoothed.log_likelihood / int(fitted.observed.sum())
 
 
-def _some_windows(readings: Readings) -> Readings:
-    """Take windows from all over long recordings: enough to tell the noise of the sensors."""
+def some_windows(readings: Readings) -> Int[Tensor, " k"] | None:
+    """Choose windows from all over long recordings: enough to tell the noise of the sensors.
+
+    Args:
+        readings: Standardised readings.
+
+    Returns:
+        Their numbers; None if all are needed.
+    """
     d, n_steps = readings.values.shape[-1], int(readings.live.sum())
     every = n_steps // max(_ENOUGH_STEPS, 60 * d)
     if every < 2:
-        return readings
-    rows = torch.cat(
-        [
-            (readings.regime == e).nonzero().flatten()[::every]
-            for e in range(int(readings.regime.max()) + 1)
-        ]
-    )
-    return Readings(*(part[rows] for part in readings))
+        return None
+    regimes = range(int(readings.regime.max()) + 1)
+    return torch.cat([(readings.regime == e).nonzero().flatten()[::every] for e in regimes])

@@ -12,7 +12,7 @@ import math
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from aetia.discovery.rcgnn.linear.outliers import find_outliers
@@ -33,6 +33,7 @@ __all__ = [
     "extend_states",
     "fit_states",
     "settle_states",
+    "states_of_windows",
 ]
 
 _SMALLEST_VARIANCE = 1e-3
@@ -172,6 +173,32 @@ def extend_states(
     whole = place.fitted(fitted.model)
     moments = whole.moments._replace(information=fitted.moments.information)
     return whole._replace(moments=moments)
+
+
+def states_of_windows(
+    fitted: FittedStates, rows: Int[Tensor, " k"], part: Readings
+) -> FittedStates:
+    """Take the states of some windows.
+
+    Args:
+        fitted: States of all windows.
+        rows: Numbers of the windows.
+        part: Their readings.
+
+    Returns:
+        The same parameters, with the states and moments of these windows.
+    """
+    observed = fitted.observed[rows]
+    patterns = patterns_of(observed)
+    smoothed = smooth(fitted.x[rows], patterns, fitted.model)
+    return fitted._replace(
+        x=fitted.x[rows],
+        observed=observed,
+        outliers=fitted.outliers[rows],
+        patterns=patterns,
+        smoothed=smoothed,
+        moments=clean_moments(smoothed, patterns, part.live, fitted.model),
+    )
 
 
 class _Place:

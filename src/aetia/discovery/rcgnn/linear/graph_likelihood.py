@@ -8,19 +8,35 @@ such errors.
 
 from __future__ import annotations
 
-import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates, clean_moments
+from aetia.discovery.rcgnn.linear.expectation_maximisation import (
+    CleanMoments,
+    FittedStates,
+    clean_moments,
+)
 from aetia.discovery.rcgnn.linear.refit import refit
 from aetia.discovery.rcgnn.linear.state_space import StateSpace, smooth
 from aetia.discovery.rcgnn.readings import Readings
 
-__all__ = ["constrained_model", "graph_score"]
+__all__ = ["Explained", "constrained_model", "explain"]
+
+
+class Explained(NamedTuple):
+    """Readings explained by the weights on the edges of one graph."""
+
+    parents: Bool[Tensor, "d p"]
+    """Target by candidate."""
+    log_likelihood: float
+    """Of the readings."""
+    model: StateSpace
+    moments: CleanMoments
+    """Of the clean states, if the graph is true."""
 
 
 def constrained_model(
@@ -49,33 +65,31 @@ def constrained_model(
     )
 
 
-def graph_score(
+def explain(
     parents: Bool[Tensor, "d p"],
     fitted: FittedStates,
     readings: Readings,
     *,
-    penalty: float,
-    n_steps: int = 4,
-) -> float:
-    """Score a graph by the likelihood of the readings, less the price of its edges.
+    like: Explained | FittedStates,
+    n_steps: int,
+) -> Explained:
+    """Fit the weights of a graph to the readings, by EM steps that keep the sensors as they are.
 
     Args:
         parents: Target by candidate.
-        fitted: States fitted without a graph: where to start, and the sensors.
-        readings: What they were fitted to.
-        penalty: As for the search.
-        n_steps: EM steps under the graph.
+        fitted: Readings about their levels.
+        readings: The same.
+        like: Where to start, and the sensors.
+        n_steps: EM steps.
 
     Returns:
-        Penalised log-likelihood.
+        The fit.
     """
-    model, moments = fitted.model, fitted.moments
-    value = -math.inf
+    model, moments, value = like.model, like.moments, 0.0
     for _ in range(n_steps):
         mean = moments.moments.sum(0) / moments.steps.sum()
         model = constrained_model(mean, parents, model)
         smoothed = smooth(fitted.x, fitted.patterns, model)
         value = smoothed.log_likelihood
         moments = clean_moments(smoothed, fitted.patterns, readings.live, model)
-    n = float(moments.steps.sum() * fitted.moments.information.mean())
-    return value - 0.5 * penalty * int(parents.sum()) * math.log(n)
+    return Explained(parents, value, model, moments)

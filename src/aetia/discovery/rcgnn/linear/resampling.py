@@ -9,21 +9,30 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from aetia.discovery.rcgnn.graph_search import (
+    Found,
+    LaggedConstraints,
+    search_from,
+    straight_lines,
+)
 from aetia.discovery.rcgnn.linear.expectation_maximisation import (
     CleanMoments,
     FittedStates,
     clean_moments,
     em_step,
 )
-from aetia.discovery.rcgnn.linear.state_space import smooth
-from aetia.discovery.rcgnn.linear.structure_search import (
-    Found,
-    LaggedConstraints,
-    search_structure,
-)
+from aetia.discovery.rcgnn.linear.graph_likelihood import Explained, explain
+from aetia.discovery.rcgnn.linear.state_space import StateSpace, smooth
 from aetia.discovery.rcgnn.readings import Readings
 
-__all__ = ["Resampled", "graphs_of", "half_samples", "moment_variants", "resample_graphs"]
+__all__ = [
+    "Resampled",
+    "graphs_of",
+    "half_samples",
+    "moment_variants",
+    "moments_under_graph",
+    "resample_graphs",
+]
 
 
 class Resampled(NamedTuple):
@@ -84,24 +93,59 @@ def moment_variants(
         n_steps: EM steps of each further variant.
 
     Returns:
-        Moments of the clean states, by variant.
+        Moments of the clean states, by variant; the best fit alone if sensors have no noise.
     """
     variants = [fitted.moments]
-    if fitted.model.is_noiseless:
-        return variants
-    x = fitted.x
-    for _ in range(n_variants - 1):
-        draw = torch.randn(fitted.model.d, generator=generator, dtype=x.dtype)
-        model = fitted.model
-        noise = (model.sensor_variance * (spread * draw).exp()).clamp_min(1e-3)
-        model = model._replace(sensor_variance=noise)
+    for model in _other_sensors(fitted.model, n_variants - 1, spread, generator):
         for _ in range(n_steps):
             model, _ = em_step(
-                x, fitted.observed, readings.live, fitted.patterns, model, keep_sensors=True
+                fitted.x, fitted.observed, readings.live, fitted.patterns, model, keep_sensors=True
             )
-        smoothed = smooth(x, fitted.patterns, model)
+        smoothed = smooth(fitted.x, fitted.patterns, model)
         variants.append(clean_moments(smoothed, fitted.patterns, readings.live, model))
     return variants
+
+
+def moments_under_graph(
+    explained: Explained,
+    fitted: FittedStates,
+    readings: Readings,
+    *,
+    n_variants: int,
+    spread: float,
+    generator: torch.Generator,
+    n_steps: int = 2,
+) -> list[CleanMoments]:
+    """Vary the noise of the sensors in the same way, with weights on the edges of a graph alone.
+
+    Args:
+        explained: The readings under the graph, the first variant.
+        fitted: Readings about their levels.
+        readings: The same.
+        n_variants: How many, the first included.
+        spread: As for :func:`moment_variants`.
+        generator: Source of randomness.
+        n_steps: EM steps of each further variant.
+
+    Returns:
+        Moments of the clean states, by variant.
+    """
+    others = _other_sensors(explained.model, n_variants - 1, spread, generator)
+    starts = [explained._replace(model=model) for model in others]
+    parents = explained.parents
+    again = [explain(parents, fitted, readings, like=s, n_steps=n_steps) for s in starts]
+    return [explained.moments, *(variant.moments for variant in again)]
+
+
+def _other_sensors(
+    model: StateSpace, n: int, spread: float, generator: torch.Generator
+) -> list[StateSpace]:
+    if model.is_noiseless:
+        return []
+    variance = model.sensor_variance
+    draws = torch.randn((n, model.d), generator=generator, dtype=variance.dtype)
+    others = (variance * (spread * draws).exp()).clamp_min(1e-3)
+    return [model._replace(sensor_variance=one) for one in others]
 
 
 def resample_graphs(
@@ -118,7 +162,7 @@ def resample_graphs(
         variants: Moments of the clean states.
         samples: Numbers of windows.
         constraints: What is known.
-        penalty: As for :func:`search_structure`.
+        penalty: As for :func:`search_from`.
         start: A graph to climb from as well as from none; a sample keeps what scores better on it.
 
     Returns:
@@ -130,18 +174,8 @@ def resample_graphs(
         steps = variant.steps[rows].sum()
         moments.append(variant.moments[rows].sum(0) / steps)
         n.append((steps * variant.information).clamp_min(20.0))
-    problem = torch.stack(moments), torch.stack(n), constraints
-    found = search_structure(*problem, penalty=penalty)
-    if start is not None:
-        starts = start.expand(len(samples), -1, -1)
-        other = search_structure(*problem, penalty=penalty, start=starts)
-        better = other.score > found.score
-        pick = better[:, None, None]
-        found = Found(
-            torch.where(pick, other.parents, found.parents),
-            torch.where(pick, other.evidence, found.evidence),
-            torch.where(better, other.score, found.score),
-        )
+    lines = straight_lines(torch.stack(moments), constraints.required.shape[-1])
+    found = search_from(start, lines, torch.stack(n), constraints, penalty=penalty)
     return graphs_of(found)
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
-from jaxtyping import Bool
-from torch import Tensor
+from jaxtyping import Int
 
 from aetia.discovery.rcgnn.answer import Answer
 from aetia.discovery.rcgnn.blocks import Blocks
@@ -16,28 +17,28 @@ from aetia.discovery.rcgnn.deploy import (
     deploy,
     frequencies,
 )
+from aetia.discovery.rcgnn.graph_search import (
+    LaggedConstraints,
+    lagged_constraints,
+)
 from aetia.discovery.rcgnn.linear.choose_states import choose_states
 from aetia.discovery.rcgnn.linear.expectation_maximisation import CleanMoments, FittedStates
-from aetia.discovery.rcgnn.linear.graph_likelihood import graph_score
 from aetia.discovery.rcgnn.linear.refit import candidates_of, held_out_losses, refit
 from aetia.discovery.rcgnn.linear.resampling import (
+    Resampled,
     half_samples,
     moment_variants,
+    moments_under_graph,
     resample_graphs,
 )
 from aetia.discovery.rcgnn.linear.sparse_shifts import sparse_shifts
-from aetia.discovery.rcgnn.linear.structure_search import (
-    LaggedConstraints,
-    escape_structure,
-    lagged_constraints,
-    search_structure,
-)
+from aetia.discovery.rcgnn.linear.structural_em import is_exact, likeliest_graph
 from aetia.discovery.rcgnn.readings import Readings
 from aetia.discovery.rcgnn.residuals import residual_invariance
 from aetia.graphs import Constraints
 from aetia.randomness import torch_generator
 
-__all__ = ["fit_linear", "thorough_start", "threshold_by_likelihood"]
+__all__ = ["fit_linear", "threshold_by_likelihood"]
 
 _N_FOLDS = 5
 _THRESHOLD = 0.8
@@ -65,13 +66,6 @@ def fit_linear(
         drift=None if config.drift == "auto" else bool(config.drift),
         outlier_score=config.outlier_score,
     )
-    variants = moment_variants(
-        states,
-        blocks.readings,
-        n_variants=config.n_imputations,
-        spread=config.imputation_spread,
-        generator=torch_generator(imputation_seed),
-    )
     samples = half_samples(
         blocks.regime,
         config.n_resamples,
@@ -79,12 +73,8 @@ def fit_linear(
         np.random.default_rng(sample_seed),
     )
     known = lagged_constraints(constraints, n_lags)
-    graphs = resample_graphs(
-        variants,
-        samples,
-        known,
-        penalty=config.penalty,
-        start=thorough_start(states, blocks.readings, known, penalty=config.penalty),
+    graphs = _stable_graphs(
+        states, blocks.readings, samples, constraints, known, config, imputation_seed
     )
     within, lagged = graphs.within.numpy(), graphs.lagged.numpy()
     found = frequencies(within, lagged)
@@ -141,30 +131,38 @@ def fit_linear(
     )
 
 
-def thorough_start(
-    states: FittedStates, readings: Readings, known: LaggedConstraints, *, penalty: float
-) -> Bool[Tensor, "d p"] | None:
-    """Search all data thoroughly, and believe the result if the readings do.
+def _stable_graphs(
+    states: FittedStates,
+    readings: Readings,
+    samples: list[Int[np.ndarray, " k"]],
+    constraints: Constraints,
+    known: LaggedConstraints,
+    config: RCGNNConfig,
+    seed: np.random.SeedSequence,
+) -> Resampled:
+    """Search half-samples, from the graph under which all readings are likeliest as well.
 
-    Args:
-        states: Fitted without a graph.
-        readings: What they were fitted to.
-        known: What is known about the graph.
-        penalty: As for the search.
-
-    Returns:
-        The graph of the thorough search; None if the readings are no likelier under it than under
-        the graph of a simple climb, so that it fits errors of the moments.
+    Half of the moments are those that this graph implies: its weights are fewer, and so are their
+    errors. The other half know of no graph, so that it must hold without itself.
     """
-    steps = states.moments.steps.sum()
-    moments = states.moments.moments.sum(0) / steps
-    n = (steps * states.moments.information).clamp_min(20.0)
-    simple = search_structure(moments[None], n[None], known, penalty=penalty).parents[0]
-    thorough = escape_structure(moments, n, known, penalty=penalty).parents[0]
-    if bool((simple == thorough).all()):
-        return thorough
-    scores = [graph_score(g, states, readings, penalty=penalty) for g in (simple, thorough)]
-    return thorough if scores[1] > scores[0] else None
+    penalty = config.penalty
+    if is_exact(states, readings):
+        best = likeliest_graph(states, readings, known, penalty=penalty)
+        moments = [states.moments]
+        return resample_graphs(moments, samples, known, penalty=penalty, start=best.parents)
+    shared: dict[str, Any] = {
+        "n_variants": config.n_imputations,
+        "spread": config.imputation_spread,
+    }
+    free = moment_variants(states, readings, **shared, generator=torch_generator(seed))
+    first = resample_graphs(free, samples, known, penalty=penalty)
+    found = frequencies(first.within.numpy(), first.lagged.numpy())
+    often = deploy(found, constraints, threshold=0.5, feedback_threshold=config.feedback_threshold)
+    start = torch.from_numpy(candidates_of(often.within, often.lagged))
+    best = likeliest_graph(states, readings, known, penalty=penalty, start=start)
+    bound = moments_under_graph(best, states, readings, **shared, generator=torch_generator(seed))
+    both = [moments for pair in zip(free, bound, strict=True) for moments in pair]
+    return resample_graphs(both, samples, known, penalty=penalty, start=best.parents)
 
 
 def threshold_by_likelihood(

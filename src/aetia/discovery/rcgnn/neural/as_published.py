@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from aetia.discovery.rcgnn.linear.structure_search import LaggedConstraints
+from aetia.discovery.rcgnn.graph_search import LaggedConstraints
 from aetia.discovery.rcgnn.neural.acyclicity import without_cycles
 from aetia.discovery.rcgnn.neural.fit import NeuralFit
 from aetia.discovery.rcgnn.readings import Readings

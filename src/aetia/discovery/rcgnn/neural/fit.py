@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from aetia.data import WindowSplit
+from aetia.discovery.rcgnn.graph_search import LaggedConstraints
 from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates
-from aetia.discovery.rcgnn.linear.structure_search import LaggedConstraints
 from aetia.discovery.rcgnn.neural.connected import check_connected
 from aetia.discovery.rcgnn.neural.graph_stage import GraphStage
 from aetia.discovery.rcgnn.neural.inputs import Inputs, prepare
@@ -105,6 +105,7 @@ def fit_neural(
     options: NeuralOptions,
     constraints: LaggedConstraints,
     warm: FittedStates | None = None,
+    start: Bool[Tensor, "d p"] | None = None,
     seeds: np.random.SeedSequence,
     device: torch.device | None = None,
     progress: bool | None = None,
@@ -121,6 +122,7 @@ def fit_neural(
         options: Of this back end.
         constraints: What is known about the graph.
         warm: Linear state space of the same readings: its smoothed states are the first guess.
+        start: A graph that searches climb from as well as from none, target by candidate.
         seeds: Of everything random.
         device: Where to compute; None for the CPU.
         progress: Whether to show a progress bar; None shows it in terminals.
@@ -161,7 +163,15 @@ def fit_neural(
     else:
         information = batch.observed.double().mean((0, 1)).clamp_min(0.02).cpu()
     stage = GraphStage(
-        module, inputs, train_rows, validation_rows, constraints, information, draws, search_seed
+        module,
+        inputs,
+        train_rows,
+        validation_rows,
+        constraints,
+        information,
+        draws,
+        start,
+        search_seed,
     )
     seed = int(step_seed.generate_state(1, np.uint32)[0])
     deal = minibatches(len(train_rows), options.n_batch, seed)

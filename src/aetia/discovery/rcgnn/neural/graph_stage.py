@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from aetia.discovery.rcgnn.linear.structure_search import LaggedConstraints
+from aetia.discovery.rcgnn.graph_search import LaggedConstraints
 from aetia.discovery.rcgnn.neural.acyclicity import without_cycles
 from aetia.discovery.rcgnn.neural.additive_search import (
     AdditiveGraphs,
@@ -97,6 +97,7 @@ class GraphStage:
         constraints: What is known.
         information: Share of each sensor that the readings determine.
         first_draws: Draws of the states for the first search; None draws from the encoder.
+        start: A graph that searches climb from as well as from none, target by candidate.
         seeds: Of the searches.
     """
 
@@ -109,12 +110,14 @@ class GraphStage:
         constraints: LaggedConstraints,
         information: Float[Tensor, " d"],
         first_draws: Float[Tensor, "s k time d"] | None,
+        start: Bool[Tensor, "d p"] | None,
         seeds: np.random.SeedSequence,
     ) -> None:
         self.module, self.inputs, self.constraints = module, inputs, constraints
         self.batch = inputs.rows(train_rows)
         self.validation_rows = validation_rows
         self.information, self.first_draws, self.seeds = information, first_draws, seeds
+        self.start = start
         self.last_graph: Tensor | None = None
         self.step = 0
         self.search_steps = _search_steps(module)
@@ -162,6 +165,7 @@ class GraphStage:
             self.constraints,
             information=self.information,
             penalty=module.options.lambda_sparse,
+            start=self.start,
         )
         module.gates.flat.copy_(gate_logits(found).flatten())
         if number == 0:

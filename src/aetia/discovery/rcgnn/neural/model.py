@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from aetia.discovery.rcgnn.linear.structure_search import LaggedConstraints
+from aetia.discovery.rcgnn.graph_search import LaggedConstraints
 from aetia.discovery.rcgnn.neural.acyclicity import CyclePenalty
 from aetia.discovery.rcgnn.neural.additive_search import N_FEATURES
 from aetia.discovery.rcgnn.neural.encoder import Latent, TemporalEncoder, slow_filter

@@ -8,23 +8,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool
 from torch import Tensor
 
 from aetia.data import WindowSplit
 from aetia.discovery.rcgnn.answer import Answer
 from aetia.discovery.rcgnn.blocks import Blocks
 from aetia.discovery.rcgnn.config import RCGNNConfig
-from aetia.discovery.rcgnn.deploy import Frequencies, deploy
+from aetia.discovery.rcgnn.deploy import deploy, frequencies
+from aetia.discovery.rcgnn.graph_search import LaggedConstraints, lagged_constraints
 from aetia.discovery.rcgnn.linear.choose_states import choose_states
 from aetia.discovery.rcgnn.linear.expectation_maximisation import (
     FittedStates,
-    clean_moments,
     extend_states,
+    states_of_windows,
 )
 from aetia.discovery.rcgnn.linear.resampling import half_samples
-from aetia.discovery.rcgnn.linear.state_space import patterns_of, smooth
-from aetia.discovery.rcgnn.linear.structure_search import lagged_constraints
+from aetia.discovery.rcgnn.linear.structural_em import likeliest_graph
 from aetia.discovery.rcgnn.neural.as_published import PublishedOptions, fit_as_published
 from aetia.discovery.rcgnn.neural.fit import Evaluator, NeuralFit, fit_neural
 from aetia.discovery.rcgnn.neural.model import CorruptedSCM
@@ -53,7 +53,7 @@ def fit_refits(
     evaluator: Evaluator | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Answer:
-    """Fit to all blocks, then to half-samples of them; an edge's frequency is its mean probability.
+    """Fit to all blocks, then to half-samples of them, and count the edges of the fits.
 
     Args:
         blocks: Standardised readings.
@@ -78,13 +78,16 @@ def fit_refits(
     warm = None
     if not is_published:
         warm = choose_states(
-            readings if split is None else _some(readings, split.train),
+            readings if split is None else readings.select(torch.from_numpy(split.train)),
             n_lags=n_lags,
             drift=None if config.drift == "auto" else bool(config.drift),
             outlier_score=config.outlier_score,
         )
         if split is not None:
             warm = extend_states(warm, readings, outlier_score=config.outlier_score)
+    likeliest = None
+    if warm is not None:
+        likeliest = _likeliest(warm, readings, known, config.penalty, split)
     sample_seed, *fit_seeds = seeds.spawn(config.n_refits + 1)
     rng = np.random.default_rng(sample_seed)
     halves = half_samples(blocks.regime, config.n_refits - 1, config.resample_share, rng)
@@ -106,6 +109,7 @@ def fit_refits(
             part,
             options=options,
             warm=start,
+            start=likeliest,
             split=split if is_first else None,
             evaluator=evaluator if is_first else None,
             facts=facts,
@@ -115,11 +119,13 @@ def fit_refits(
     whole = fit(readings, warm, fit_seeds[0], is_first=True)
     fits = [whole]
     for rows, seed in zip(halves, fit_seeds[1:], strict=True):
-        part = _some(readings, rows)
-        start = None if warm is None else _of_windows(warm, torch.from_numpy(rows), part)
+        at = torch.from_numpy(rows)
+        part = readings.select(at)
+        start = None if warm is None else states_of_windows(warm, at, part)
         fits.append(fit(part, start, seed, is_first=False))
     graphs = torch.stack([f.graph for f in fits]).numpy()
-    found = _mean_probabilities(fits)
+    found = frequencies(graphs[:, 0], graphs[:, 1:])
+    gates = torch.stack([torch.cat([f.within[None], f.lagged]) for f in fits]).double().mean(0)
     threshold = _THRESHOLD if config.threshold == "auto" else float(config.threshold)
     deployed = deploy(
         found, constraints, threshold=threshold, feedback_threshold=config.feedback_threshold
@@ -130,7 +136,7 @@ def fit_refits(
         within=graphs[:, 0],
         lagged=graphs[:, 1:],
         found=found,
-        support=found.by_lag,
+        support=gates.numpy(),
         threshold=threshold,
         deployed=deployed,
         weights=None,
@@ -168,37 +174,25 @@ def _options(value: Any, cls: type) -> Any:
     )
 
 
-def _some(readings: Readings, rows: Int[np.ndarray, " k"]) -> Readings:
-    at = torch.from_numpy(rows)
-    return Readings(*(tensor[at] for tensor in readings))
-
-
-def _of_windows(warm: FittedStates, rows: Tensor, part: Readings) -> FittedStates:
-    """Take some windows of a fitted state space."""
-    observed = warm.observed[rows]
-    patterns = patterns_of(observed)
-    smoothed = smooth(warm.x[rows], patterns, warm.model)
-    return warm._replace(
-        x=warm.x[rows],
-        observed=observed,
-        outliers=warm.outliers[rows],
-        patterns=patterns,
-        smoothed=smoothed,
-        moments=clean_moments(smoothed, patterns, part.live, warm.model),
-    )
+def _likeliest(
+    warm: FittedStates,
+    readings: Readings,
+    known: LaggedConstraints,
+    penalty: float,
+    split: WindowSplit | None,
+) -> Bool[Tensor, "d p"]:
+    """Find the linear graph under which the readings are likeliest, without held-out blocks."""
+    if split is not None:
+        rows = torch.from_numpy(split.train)
+        readings = readings.select(rows)
+        warm = states_of_windows(warm, rows, readings)
+    return likeliest_graph(warm, readings, known, penalty=penalty).parents
 
 
 def _changed(whole: NeuralFit) -> np.ndarray:
     """Tell whose slopes differ in a regime; the group penalty leaves most differences tiny."""
     sizes = whole.deltas.abs().amax((1, 2)).numpy()
     return (sizes > 0.05) & (len(sizes) > 1)
-
-
-def _mean_probabilities(fits: list[NeuralFit]) -> Frequencies:
-    by_lag = torch.stack([torch.cat([f.within[None], f.lagged]) for f in fits]).double()
-    either = 1 - (1 - by_lag).prod(1)
-    eye = torch.eye(by_lag.shape[-1], dtype=by_lag.dtype)
-    return Frequencies(by_lag.mean(0).numpy(), (either.mean(0) * (1 - eye)).numpy())
 
 
 @torch.no_grad()

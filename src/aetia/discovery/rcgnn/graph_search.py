@@ -1,0 +1,430 @@
+r"""Greedy search for the graph of an additive process, for many problems at once.
+
+A candidate enters a target by B features (one for a straight line, more for a curve), and a graph
+scores by the Gaussian likelihood with a variance of its own for every variable, less a penalty for
+every edge:
+
+.. math::
+    \sum_j -\frac{n_j}{2} \log \hat\sigma_j^2(\mathrm{pa}_j)
+    - \frac{\lambda B}{2} |\mathrm{pa}_j| \log n_j,
+
+so it does not depend on the units of the variables (least squares over standardised variables
+does, and finds wrong directions). Parents are other variables within the step, without cycles, and
+all variables at the lags before. Moves add, delete or reverse an edge; each problem makes its best
+one until none helps. From there, every edge within the step is turned, held so while the rest
+adapts, and let go; the best of these graphs is the next start, until none is better.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from aetia.graphs import Constraints, is_acyclic, transitive_closure
+
+__all__ = [
+    "Found",
+    "LaggedConstraints",
+    "Regressions",
+    "escape_structure",
+    "lagged_constraints",
+    "log_prior",
+    "search_from",
+    "search_structure",
+    "straight_lines",
+    "turned_edges",
+]
+
+
+class Regressions(NamedTuple):
+    """Second moments from which every target can be regressed on any candidates, by problem.
+
+    Candidates are the variables within the step, at lag 1, ...; q = p B.
+    """
+
+    gram: Float[Tensor, "b q q"]
+    """Of the features of all candidates, those of one side by side."""
+    cross: Float[Tensor, "b q d"]
+    """Of features with targets."""
+    total: Float[Tensor, "b d"]
+    """Of targets."""
+    size: int
+    """B, features of a candidate."""
+
+    def repeated(self, times: int) -> Regressions:
+        """Pose the only problem several times.
+
+        Args:
+            times: How often.
+
+        Returns:
+            A batch.
+        """
+        return Regressions(
+            self.gram.expand(times, -1, -1),
+            self.cross.expand(times, -1, -1),
+            self.total.expand(times, -1),
+            self.size,
+        )
+
+
+def straight_lines(moments: Float[Tensor, "b p p"], d: int) -> Regressions:
+    """Regress on the candidates themselves.
+
+    Args:
+        moments: Second moments of (s_t, s_{t-1}, ...), p = d (L + 1).
+        d: Number of variables.
+
+    Returns:
+        Regressions with one feature for each candidate.
+    """
+    now = moments[:, :d, :d]
+    return Regressions(moments, moments[:, :, :d], now.diagonal(dim1=-2, dim2=-1), 1)
+
+
+class LaggedConstraints(NamedTuple):
+    """Knowledge over the candidate parents of each variable, at all lags."""
+
+    forbidden: Bool[Tensor, "*#b d p"]
+    """Target, candidate."""
+    required: Bool[Tensor, "d d"]
+    """Target, cause: at one lag at least."""
+    log_odds: Float[Tensor, "d d"]
+    """Target, cause: added once if the cause is a parent at any lag."""
+
+
+class Found(NamedTuple):
+    """Graphs, one for each problem; candidates are (within the step, lag 1, lag 2, ...)."""
+
+    parents: Bool[Tensor, "b d p"]
+    evidence: Float[Tensor, "b d p"]
+    """Score with the edge less score without it, the rest of the graph as it is; positive too for
+    edges that would close a cycle."""
+    score: Float[Tensor, " b"]
+
+
+def lagged_constraints(constraints: Constraints, n_lags: int) -> LaggedConstraints:
+    """Apply statements about causes at every lag; a variable's own past is always free.
+
+    Args:
+        constraints: Statements, cause in rows.
+        n_lags: Longest lag.
+
+    Returns:
+        The same by target and candidate.
+    """
+    d = len(constraints.forbidden)
+    eye = torch.eye(d, dtype=torch.bool)
+    within = constraints.forbidden.mT | eye
+    lagged = constraints.forbidden.mT & ~eye
+    return LaggedConstraints(
+        torch.cat([within, *[lagged] * n_lags], -1),
+        constraints.required.mT,
+        constraints.log_odds.mT,
+    )
+
+
+def search_structure(
+    regressions: Regressions,
+    n: Float[Tensor, "b d"],
+    constraints: LaggedConstraints,
+    *,
+    penalty: float,
+    start: Bool[Tensor, "b d p"] | None = None,
+    max_moves: int | None = None,
+) -> Found:
+    """Climb to a graph that no single move improves.
+
+    Args:
+        regressions: Of every variable.
+        n: Effective number of steps, for each variable.
+        constraints: What is known.
+        penalty: Lambda; 1 is the Bayesian information criterion.
+        start: Parents to start from; None starts without edges.
+        max_moves: Of one search; None is 20 for each variable.
+
+    Returns:
+        Graphs, acyclic within the step, and the evidence for each edge.
+    """
+    climb = _Climb(regressions, n, constraints, penalty, start)
+    for _ in range(20 * climb.d if max_moves is None else max_moves):
+        if not climb.move():
+            break
+    return Found(climb.parents, climb.evidence(), climb.score())
+
+
+def search_from(
+    start: Bool[Tensor, "d p"] | None,
+    regressions: Regressions,
+    n: Float[Tensor, "b d"],
+    constraints: LaggedConstraints,
+    *,
+    penalty: float,
+) -> Found:
+    """Climb from no edges and from a given graph; each problem keeps what scores better.
+
+    Args:
+        start: The graph; None climbs from no edges only.
+        regressions: Of every variable.
+        n: Effective number of steps, for each variable.
+        constraints: What is known; the graph obeys it.
+        penalty: As for :func:`search_structure`.
+
+    Returns:
+        Graphs, acyclic within the step.
+    """
+    found = search_structure(regressions, n, constraints, penalty=penalty)
+    if start is None:
+        return found
+    starts = start.expand(len(n), -1, -1)
+    other = search_structure(regressions, n, constraints, penalty=penalty, start=starts)
+    better = other.score > found.score
+    pick = better[:, None, None]
+    return Found(
+        torch.where(pick, other.parents, found.parents),
+        torch.where(pick, other.evidence, found.evidence),
+        torch.where(better, other.score, found.score),
+    )
+
+
+def escape_structure(
+    regressions: Regressions,
+    n: Float[Tensor, " d"],
+    constraints: LaggedConstraints,
+    *,
+    penalty: float,
+    max_rounds: int = 10,
+) -> Found:
+    """Climb, and climb on from where single moves end, by turning edges for a while.
+
+    Args:
+        regressions: A batch of one.
+        n: Effective number of steps, for each variable.
+        constraints: What is known.
+        penalty: As for :func:`search_structure`.
+        max_rounds: Times that all edges within the step are tried.
+
+    Returns:
+        One graph, in a batch of one.
+    """
+    best = search_structure(regressions, n[None], constraints, penalty=penalty)
+    for _ in range(max_rounds):
+        turned = turned_edges(best.parents[0], regressions, n, constraints, penalty=penalty)
+        if turned is None:
+            break
+        many = len(turned)
+        every = regressions.repeated(many), n.expand(many, -1), constraints
+        freed = search_structure(*every, penalty=penalty, start=turned)
+        at = int(freed.score.argmax())
+        if float(freed.score[at]) <= float(best.score[0]) + 1e-6:
+            break
+        best = Found(*(value[at : at + 1] for value in freed))
+    return best
+
+
+def turned_edges(
+    parents: Bool[Tensor, "d p"],
+    regressions: Regressions,
+    n: Float[Tensor, " d"],
+    constraints: LaggedConstraints,
+    *,
+    penalty: float,
+) -> Bool[Tensor, "m d p"] | None:
+    """Turn every edge within the step, and let both of its ends find their parents anew.
+
+    A wrong direction drags in edges that make up for it, within the step and before it, and no
+    single move leads out of that.
+
+    Args:
+        parents: A graph.
+        regressions: A batch of one.
+        n: Effective number of steps, for each variable.
+        constraints: What is known.
+        penalty: As for :func:`search_structure`.
+
+    Returns:
+        A graph for each edge that can be turned, held turned while all others adapt; None if there
+        is none.
+    """
+    d, p = parents.shape
+    target, cause = parents[:, :d].nonzero(as_tuple=True)
+    m = torch.arange(len(target))
+    starts = parents.expand(len(m), -1, -1).clone()
+    kept = parents & constraints.required.repeat(1, p // d)
+    starts[m, target], starts[m, cause] = kept[target], kept[cause]
+    starts[m, target, cause] = False
+    starts[m, cause, target] = True
+    forbidden = torch.zeros(len(m), d, p, dtype=torch.bool)
+    forbidden[m, target, cause] = True
+    is_known = constraints.forbidden.expand(len(m), -1, -1)[m, cause, target]
+    lags = starts.unflatten(-1, (-1, d)).any(-2)
+    keeps = (lags | ~constraints.required).flatten(1).all(-1)
+    usable = keeps & ~is_known & is_acyclic(starts[:, :, :d].mT)
+    if not bool(usable.any()):
+        return None
+    locked = constraints._replace(forbidden=constraints.forbidden | forbidden[usable])
+    many = int(usable.sum())
+    return search_structure(
+        regressions.repeated(many),
+        n.expand(many, -1),
+        locked,
+        penalty=penalty,
+        start=starts[usable],
+    ).parents
+
+
+def log_prior(
+    parents: Bool[Tensor, "*b d p"],
+    n: Float[Tensor, "*#b d"],
+    constraints: LaggedConstraints,
+    *,
+    penalty: float,
+) -> Float[Tensor, "*b"]:
+    """Charge for edges, and credit what is believed.
+
+    Args:
+        parents: Graphs.
+        n: Effective number of steps, for each variable.
+        constraints: What is known.
+        penalty: Of an edge, in halves of log n.
+
+    Returns:
+        What is added to the log-likelihood.
+    """
+    price = 0.5 * penalty * (n.log() * parents.sum(-1)).sum(-1)
+    caused = parents.unflatten(-1, (-1, parents.shape[-2])).any(-2)
+    return torch.where(caused, constraints.log_odds, 0.0).sum((-2, -1)) - price
+
+
+class _Climb:
+    """State of the search: parents, and what every possible change is worth."""
+
+    def __init__(
+        self,
+        regressions: Regressions,
+        n: Tensor,
+        constraints: LaggedConstraints,
+        penalty: float,
+        start: Tensor | None,
+    ) -> None:
+        gram, cross, self.total, self.size = regressions
+        self.b, _, self.d = cross.shape
+        self.p = gram.shape[-1] // self.size
+        self.n, self.known = n, constraints
+        # The last candidate is a dummy that pads lists of parents.
+        self.gram = torch.nn.functional.pad(gram, (0, self.size, 0, self.size))
+        self.cross = torch.nn.functional.pad(cross, (0, 0, 0, self.size))
+        by_candidate = gram.unflatten(1, (self.p, self.size)).unflatten(3, (self.p, self.size))
+        self.spread = by_candidate.diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2)
+        self.penalty, self.price = penalty, 0.5 * penalty * self.size * n.log()
+        if start is None:
+            self.parents = torch.zeros(self.b, self.d, self.p, dtype=torch.bool)
+            self.parents[:, :, : self.d] |= constraints.required
+        else:
+            self.parents = start.clone()
+        self.reach = transitive_closure(self.parents[:, :, : self.d].mT)
+        self.residual = gram.new_ones(self.b, self.d)
+        # Log-likelihood that a candidate would add, or that is lost without a parent.
+        self.change = gram.new_zeros(self.b, self.d, self.p)
+        self.active = torch.arange(self.b)  # searches that have not ended
+        every = torch.cartesian_prod(torch.arange(self.b), torch.arange(self.d)).view(-1, 2)
+        self._refresh(every[:, 0], every[:, 1])
+
+    def move(self) -> bool:
+        """Make the best move of every search that has one; the others end."""
+        add, delete, reverse = self._gains(self.active)
+        gains = torch.stack([add, delete, reverse], 1).flatten(1)
+        value, which = gains.max(-1)
+        goes_on = value > 1e-9
+        self.active, which = self.active[goes_on], which[goes_on]
+        at = self.active
+        if not len(at):
+            return False
+        kind = which // (self.d * self.p)
+        target, candidate = which // self.p % self.d, which % self.p
+        self.parents[at, target, candidate] = kind == 0
+        turned = kind == 2
+        self.parents[at[turned], candidate[turned], target[turned]] = True
+        self._refresh(torch.cat([at, at[turned]]), torch.cat([target, candidate[turned]]))
+        changed = at[candidate < self.d]
+        if len(changed):
+            self.reach[changed] = transitive_closure(self.parents[changed, :, : self.d].mT)
+        return True
+
+    def score(self) -> Float[Tensor, " b"]:
+        """Score of the graphs."""
+        fit = -0.5 * (self.n * self.residual.log()).sum(-1)
+        penalty = self.penalty * self.size
+        return fit + log_prior(self.parents, self.n, self.known, penalty=penalty)
+
+    def evidence(self) -> Float[Tensor, "b d p"]:
+        """Score with each edge less score without it."""
+        value = self.change - self.price.unsqueeze(-1)
+        return value.masked_fill(self.known.forbidden, -torch.inf)
+
+    def _gains(self, at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        d, known, parents = self.d, self.known, self.parents[at]
+        forbidden = known.forbidden[at] if known.forbidden.ndim == 3 else known.forbidden
+        lags = parents.unflatten(-1, (-1, d)).sum(-2)  # target, cause: at how many lags
+        # Beliefs are about causes: they count for the first lag that a cause gets.
+        first = torch.where(lags == 0, known.log_odds, 0.0).repeat(1, 1, self.p // d)
+        last = torch.where(lags == 1, known.log_odds, 0.0).repeat(1, 1, self.p // d)
+        worth = self.change[at] - self.price[at].unsqueeze(-1)
+        add = (worth + first).masked_fill(parents | forbidden, -torch.inf)
+        needed = ((lags == 1) & known.required).repeat(1, 1, self.p // d)
+        delete = -(worth + last).masked_fill(~parents | needed, torch.inf)
+        turned = add[:, :, :d].mT  # what the parent would gain from its child
+        reach = self.reach[at]
+        within = parents[:, :, :d].mT
+        detour = (within.to(add) @ reach.to(add)) > 0  # a way besides the edge
+        reverse = (delete[:, :, :d] + turned).masked_fill(detour.mT, -torch.inf)
+        reverse = torch.cat([reverse, torch.full_like(delete[:, :, d:], -torch.inf)], -1)
+        closes = torch.cat([reach, torch.zeros_like(parents[:, :, d:])], -1)
+        return add.masked_fill(closes, -torch.inf), delete, reverse
+
+    def _refresh(self, b: Int[Tensor, " k"], j: Int[Tensor, " k"]) -> None:
+        """Compute what each candidate adds to some targets, or their parents are worth."""
+        mask, size, p = self.parents[b, j], self.size, self.p
+        most = max(int(mask.sum(-1).max()), 1)
+        index = torch.where(mask, torch.arange(p), p).sort(-1).values[:, :most]
+        columns = (index.unsqueeze(-1) * size + torch.arange(size)).flatten(1)
+        rows = self.gram[b.unsqueeze(-1), columns]
+        block = rows.gather(2, columns.unsqueeze(1).expand(-1, most * size, -1))
+        is_dummy = (index == p).repeat_interleave(size, -1).to(block)
+        inverse = torch.linalg.inv(block + torch.diag_embed(is_dummy))
+        rows = rows[:, :, : p * size]
+        cross = self.cross[b, :, j]
+        own = cross.gather(1, columns)
+        weights = (inverse @ own.unsqueeze(-1)).squeeze(-1)
+        residual = (self.total[b, j] - (own * weights).sum(-1)).clamp_min(1e-10)
+        # What a candidate adds: the part of it that the parents do not explain.
+        left = cross[:, : p * size] - (rows * weights.unsqueeze(-1)).sum(1)
+        explained = (rows.unflatten(-1, (p, size)).unsqueeze(-1)) * (
+            (inverse @ rows).unflatten(-1, (p, size)).unsqueeze(-2)
+        )
+        unit = torch.eye(size).to(rows)
+        free = self.spread[b] - explained.sum(1) + 1e-10 * unit
+        free = torch.where(mask[..., None, None], unit, free)
+        share = _squared(left.unflatten(-1, (p, size)), free) / residual.unsqueeze(-1)
+        n = self.n[b, j].unsqueeze(-1)
+        gained = -0.5 * n * torch.log1p(-share.clamp(0.0, 1 - 1e-9))
+        # What a parent is worth: the rise of the residual without it.
+        at = torch.arange(most)
+        by_parent = inverse.unflatten(1, (most, size)).unflatten(3, (most, size))
+        worse = _squared(weights.unflatten(-1, (most, size)), by_parent[:, at, :, at].movedim(0, 1))
+        lost = 0.5 * n * torch.log1p(worse / residual.unsqueeze(-1))
+        lost = gained.new_zeros(len(b), p + 1).scatter(1, index, lost)[:, :p]
+        self.residual[b, j] = residual
+        self.change[b, j] = torch.where(mask, lost, gained)
+
+
+def _squared(
+    vectors: Float[Tensor, "k m size"], matrices: Float[Tensor, "k m size size"]
+) -> Float[Tensor, "k m"]:
+    """Compute v' M^-1 v."""
+    if vectors.shape[-1] == 1:
+        return (vectors.square() / matrices.squeeze(-1)).squeeze(-1)
+    return (vectors * torch.linalg.solve(matrices, vectors)).sum(-1)
