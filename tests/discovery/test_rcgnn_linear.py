@@ -126,7 +126,7 @@ def test_every_em_step_raises_the_likelihood(drift):
     space, seen = model(drift=drift), patterns_of(observed)
     values = []
     for _ in range(15):
-        space, smoothed = em_step(x, observed, live, seen, space)
+        space, smoothed = em_step(x, live, seen, space)
         values.append(smoothed.log_likelihood)
     assert all(b >= a - 1e-6 for a, b in itertools.pairwise(values))
     assert values[-1] > values[0] + 1

@@ -12,13 +12,17 @@ from aetia.discovery.rcgnn.linear.expectation_maximisation import (
     FittedStates,
     fit_states,
     settle_states,
+    states_of_more,
 )
+from aetia.discovery.rcgnn.linear.heavy_tails import with_heavy_tails
 from aetia.discovery.rcgnn.readings import Readings
 
-__all__ = ["choose_states", "some_windows"]
+__all__ = ["choose_states", "extend_states", "some_windows"]
 
 _NOISELESS = 1e-6
 _ENOUGH_STEPS = 3000
+_WILD_SHARE = 0.02
+"""Of the readings set aside, from which the noise of the others is not taken for normal."""
 
 
 def choose_states(
@@ -32,7 +36,8 @@ def choose_states(
 
     EM leaves noise variances above zero for long when sensors are perfect, so that model is fitted
     on its own. A drift is one more parameter and doubles the state; it is taken up if it raises the
-    log-likelihood by more than the information criterion asks.
+    log-likelihood by more than the information criterion asks. Where many readings are outliers the
+    noise of the others has heavy tails.
 
     Args:
         readings: Standardised readings.
@@ -70,9 +75,31 @@ def choose_states(
         first = drifting(fitted, 3)
         if _per_cell(first) > _per_cell(fitted) + 0.5 * math.log(n_cells) / n_cells:
             fitted = drifting(first, 5)
-    if rows is None:
-        return fitted
-    return settle_states(readings, fitted.model, outlier_score=outlier_score, n_steps=2)
+    if rows is not None:
+        fitted = settle_states(readings, fitted.model, outlier_score=outlier_score, n_steps=2)
+    if fitted.n_outliers > _WILD_SHARE * int(fitted.observed.sum()):
+        return with_heavy_tails(fitted, readings)
+    return fitted
+
+
+def extend_states(
+    fitted: FittedStates, readings: Readings, *, outlier_score: float | None
+) -> FittedStates:
+    """Smooth further readings under a state space that was chosen on some of them.
+
+    Args:
+        fitted: To a part.
+        readings: All of them, in every regime of the part.
+        outlier_score: As for :func:`choose_states`.
+
+    Returns:
+        The same parameters and information, with the states of all readings.
+    """
+    whole = states_of_more(fitted, readings, outlier_score=outlier_score)
+    if math.isfinite(fitted.freedom):
+        whole = with_heavy_tails(whole, readings, n_steps=2, learn=False)
+    moments = whole.moments._replace(information=fitted.moments.information)
+    return whole._replace(moments=moments)
 
 
 def _per_cell(fitted: FittedStates) -> float:

@@ -30,9 +30,11 @@ __all__ = [
     "FittedStates",
     "clean_moments",
     "em_step",
-    "extend_states",
     "fit_states",
     "settle_states",
+    "smoothed_again",
+    "squared_errors",
+    "states_of_more",
     "states_of_windows",
 ]
 
@@ -68,6 +70,14 @@ class FittedStates(NamedTuple):
     moments: CleanMoments
     outliers: Bool[Tensor, "n time d"]
     """Readings that were set aside."""
+    freedom: float = math.inf
+    """Degrees of freedom of the noise of the sensors; infinite for normal noise."""
+
+    @property
+    def noise_variance(self) -> Float[Tensor, " d"]:
+        """Variance of the noise of each sensor."""
+        heavier = self.freedom / (self.freedom - 2) if math.isfinite(self.freedom) else 1.0
+        return self.model.sensor_variance * heavier
 
     @property
     def n_outliers(self) -> int:
@@ -106,16 +116,14 @@ def fit_states(
     if drift and model.drift_variance is None:
         model = model._replace(drift_variance=torch.full_like(model.sensor_variance, 0.01))
     for _ in range(4 if start is None else 0):
-        model = em_step(place.x, place.observed, place.live, place.patterns, model, common=True)[0]
+        model = em_step(place.x, place.live, place.patterns, model, common=True)[0]
     for common, cycles, checked in ((True, n_cycles, (2, 5, 8)), (False, n_own_cycles, (0,))):
         before = -math.inf
         for cycle in range(cycles):
             if outlier_score is not None and cycle in checked:
                 place.set_outliers_aside(model, outlier_score)
                 before = -math.inf
-            model, smoothed = _cycle(
-                place.x, place.observed, place.live, place.patterns, model, common=common
-            )
+            model, smoothed = _cycle(place.x, place.live, place.patterns, model, common=common)
             place.move_level(smoothed, model)
             if cycle > max(checked[0], 1) and smoothed.log_likelihood < before + _ENOUGH:
                 break
@@ -145,15 +153,13 @@ def settle_states(
     for step in range(n_steps):
         if outlier_score is not None and step == n_steps // 2:
             place.set_outliers_aside(model, outlier_score)
-        new, smoothed = em_step(
-            place.x, place.observed, place.live, place.patterns, model, keep_sensors=True
-        )
+        new, smoothed = em_step(place.x, place.live, place.patterns, model, keep_sensors=True)
         place.move_level(smoothed, model)
         model = new
     return place.fitted(model)
 
 
-def extend_states(
+def states_of_more(
     fitted: FittedStates, readings: Readings, *, outlier_score: float | None
 ) -> FittedStates:
     """Smooth further readings under a state space that was fitted to some of them.
@@ -164,15 +170,13 @@ def extend_states(
         outlier_score: As for :func:`fit_states`.
 
     Returns:
-        The same parameters and information, with the states of all readings.
+        The same parameters with the states of all readings.
     """
     place = _Place(readings)
     place.set_level(fitted.level)
     if outlier_score is not None:
         place.set_outliers_aside(fitted.model, outlier_score)
-    whole = place.fitted(fitted.model)
-    moments = whole.moments._replace(information=fitted.moments.information)
-    return whole._replace(moments=moments)
+    return place.fitted(fitted.model)
 
 
 def states_of_windows(
@@ -188,17 +192,29 @@ def states_of_windows(
     Returns:
         The same parameters, with the states and moments of these windows.
     """
-    observed = fitted.observed[rows]
-    patterns = patterns_of(observed)
-    smoothed = smooth(fitted.x[rows], patterns, fitted.model)
-    return fitted._replace(
-        x=fitted.x[rows],
-        observed=observed,
-        outliers=fitted.outliers[rows],
-        patterns=patterns,
-        smoothed=smoothed,
-        moments=clean_moments(smoothed, patterns, part.live, fitted.model),
+    some = fitted._replace(
+        x=fitted.x[rows], observed=fitted.observed[rows], outliers=fitted.outliers[rows]
     )
+    return smoothed_again(some, part, patterns_of(fitted.patterns.cells()[rows]), fitted.model)
+
+
+def smoothed_again(
+    fitted: FittedStates, readings: Readings, patterns: Patterns, model: StateSpace
+) -> FittedStates:
+    """Smooth the readings with other parameters or precisions.
+
+    Args:
+        fitted: Readings about their levels.
+        readings: The same.
+        patterns: Which of them count, and how much.
+        model: Parameters.
+
+    Returns:
+        The states and moments of these.
+    """
+    smoothed = smooth(fitted.x, patterns, model)
+    moments = clean_moments(smoothed, patterns, readings.live, model)
+    return fitted._replace(model=model, patterns=patterns, smoothed=smoothed, moments=moments)
 
 
 class _Place:
@@ -265,7 +281,6 @@ class _Place:
 
 def _cycle(
     x: Tensor,
-    observed: Tensor,
     live: Tensor,
     patterns: Patterns,
     model: StateSpace,
@@ -273,18 +288,17 @@ def _cycle(
     common: bool,
 ) -> tuple[StateSpace, Smoothed]:
     """Make two EM steps and extrapolate them; also return what the given model smoothed."""
-    first, smoothed = em_step(x, observed, live, patterns, model, common=common)
-    second, at_first = em_step(x, observed, live, patterns, first, common=common)
+    first, smoothed = em_step(x, live, patterns, model, common=common)
+    second, at_first = em_step(x, live, patterns, first, common=common)
     guess = _extrapolated(model, first, second)
     if guess is None:
         return second, smoothed
-    third, at_guess = em_step(x, observed, live, patterns, guess, common=common)
+    third, at_guess = em_step(x, live, patterns, guess, common=common)
     return (third if at_guess.log_likelihood >= at_first.log_likelihood else second), smoothed
 
 
 def em_step(
     x: Float[Tensor, "n time d"],
-    observed: Bool[Tensor, "n time d"],
     live: Bool[Tensor, "n time"],
     patterns: Patterns,
     model: StateSpace,
@@ -296,9 +310,8 @@ def em_step(
 
     Args:
         x: Centred readings.
-        observed: Cells that count.
         live: Rows that exist.
-        patterns: Of ``observed``.
+        patterns: Which of them count, and how much.
         model: Current parameters.
         common: Whether all sensors have the same noise variance.
         keep_sensors: Whether noise and drift of the sensors stay as they are.
@@ -320,10 +333,9 @@ def em_step(
     )
     if keep_sensors:
         return new, smoothed
-    readout = model.readout()
-    variance = torch.einsum("jk,utkl,jl->utj", readout, smoothed.covariance, readout)
-    gaps = (x - smoothed.mean @ readout.mT).square() + variance[patterns.which]
-    squares, counts = torch.where(observed, gaps, 0.0).sum((0, 1)), observed.sum((0, 1))
+    precision = patterns.cells()
+    gaps = torch.where(precision > 0, squared_errors(x, smoothed, patterns, model), 0.0)
+    squares, counts = (precision * gaps).sum((0, 1)), (precision > 0).sum((0, 1))
     own = squares / counts.clamp_min(1)
     pooled = (squares.sum() / counts.sum()).expand(d)
     new = new._replace(sensor_variance=(pooled if common else own).clamp_min(_SMALLEST_VARIANCE))
@@ -331,6 +343,25 @@ def em_step(
         steps = _drift_steps(smoothed, patterns, live, model)
         new = new._replace(drift_variance=steps.mean().expand(d).clamp_min(1e-6))
     return new, smoothed
+
+
+def squared_errors(
+    x: Float[Tensor, "n time d"], smoothed: Smoothed, patterns: Patterns, model: StateSpace
+) -> Float[Tensor, "n time d"]:
+    """Compute the expected squared errors of the readings.
+
+    Args:
+        x: Centred readings.
+        smoothed: States given the readings.
+        patterns: Of the readings.
+        model: Parameters the states were smoothed with.
+
+    Returns:
+        For every cell; of no meaning where nothing was seen.
+    """
+    readout = model.readout()
+    variance = torch.einsum("jk,utkl,jl->utj", readout, smoothed.covariance, readout)
+    return (x - smoothed.mean @ readout.mT).square() + variance[patterns.which]
 
 
 def clean_moments(

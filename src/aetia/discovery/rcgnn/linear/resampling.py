@@ -98,9 +98,7 @@ def moment_variants(
     variants = [fitted.moments]
     for model in _other_sensors(fitted.model, n_variants - 1, spread, generator):
         for _ in range(n_steps):
-            model, _ = em_step(
-                fitted.x, fitted.observed, readings.live, fitted.patterns, model, keep_sensors=True
-            )
+            model, _ = em_step(fitted.x, readings.live, fitted.patterns, model, keep_sensors=True)
         smoothed = smooth(fitted.x, fitted.patterns, model)
         variants.append(clean_moments(smoothed, fitted.patterns, readings.live, model))
     return variants

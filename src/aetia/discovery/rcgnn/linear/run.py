@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -116,13 +117,14 @@ def fit_linear(
         invariance=_invariance(clean.numpy(), blocks, weights.by_lag),
         clean=(clean + level).numpy(),
         read=(states.smoothed.mean @ readout.mT + level).numpy(),
-        read_sd=(spread.clamp_min(0) + model.sensor_variance).sqrt()[which].numpy(),
+        read_sd=(spread.clamp_min(0) + states.noise_variance).sqrt()[which].numpy(),
         outliers=states.outliers.numpy(),
-        sensor_noise=model.sensor_variance.sqrt().numpy(),
+        sensor_noise=states.noise_variance.sqrt().numpy(),
         drift_sd=None if model.drift_variance is None else model.drift_variance.sqrt().numpy(),
         information=states.moments.information.numpy(),
         facts={
-            "sensor_noise_share": float(model.sensor_variance.mean()),
+            "sensor_noise_share": float(states.noise_variance.mean()),
+            "has_heavy_tails": math.isfinite(states.freedom),
             "has_drift": model.drift_variance is not None,
             "n_outliers": states.n_outliers,
             "information": share,

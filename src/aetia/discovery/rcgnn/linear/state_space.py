@@ -88,11 +88,20 @@ class StateSpace(NamedTuple):
 
 
 class Patterns(NamedTuple):
-    """Windows grouped by which of their cells are seen."""
+    """Windows grouped by which of their cells are seen, and how well."""
 
-    observed: Bool[Tensor, "u time d"]
+    precision: Float[Tensor, "u time d"]
+    """Of the noise of a reading, in multiples of that of its sensor; 0 where not seen."""
     which: Int[Tensor, " n"]
     counts: Int[Tensor, " u"]
+
+    def cells(self) -> Float[Tensor, "n time d"]:
+        """Look up the precision of every reading.
+
+        Returns:
+            One for each cell of each window.
+        """
+        return self.precision[self.which]
 
 
 class Smoothed(NamedTuple):
@@ -105,19 +114,19 @@ class Smoothed(NamedTuple):
     """Covariance of the state at t + 1 with that at t."""
 
 
-def patterns_of(observed: Bool[Tensor, "n time d"]) -> Patterns:
+def patterns_of(precision: Bool[Tensor, "n time d"] | Float[Tensor, "n time d"]) -> Patterns:
     """Group windows by their pattern of observed cells.
 
     Args:
-        observed: True where a value was seen.
+        precision: Of each reading, in multiples of that of its sensor; True is 1, False is 0.
 
     Returns:
         The patterns, and which one each window has.
     """
     flat, which, counts = torch.unique(
-        observed.flatten(1), dim=0, return_inverse=True, return_counts=True
+        precision.flatten(1), dim=0, return_inverse=True, return_counts=True
     )
-    return Patterns(flat.unflatten(1, observed.shape[1:]), which, counts)
+    return Patterns(flat.unflatten(1, precision.shape[1:]).double(), which, counts)
 
 
 def stationary_covariance(
@@ -159,9 +168,9 @@ def smooth(readings: Float[Tensor, "n time d"], patterns: Patterns, model: State
         return by_pattern if shared else by_pattern[which]
 
     forward, step, readout = model.transition(), model.step_covariance(), model.readout()
-    root = patterns.observed.to(readings) / model.sensor_variance.sqrt()
-    seen = patterns.observed[which]
-    x = torch.where(seen, readings, 0.0)
+    precision = patterns.precision.to(readings)
+    root = precision.sqrt() / model.sensor_variance.sqrt()
+    x = torch.where(precision[which] > 0, readings, 0.0)
     eye = torch.eye(model.d).to(readings)
     p = stationary_covariance(forward, step).expand(len(root), -1, -1)
     m = readings.new_zeros(len(x), len(forward))
@@ -192,8 +201,8 @@ def smooth(readings: Float[Tensor, "n time d"], patterns: Patterns, model: State
         log_likelihood = (
             log_likelihood - (logs * patterns.counts).sum() - 0.5 * white.square().sum()
         )
-    n_seen = (patterns.observed * patterns.counts[:, None, None]).sum((0, 1))
-    log_likelihood = log_likelihood - 0.5 * (n_seen * model.sensor_variance.log()).sum()
+    logs = torch.where(precision > 0, root, 1.0).log().sum((1, 2))
+    log_likelihood = log_likelihood + (logs * patterns.counts).sum()
     means, covariances, cross = [filtered[-1][0]], [filtered[-1][1]], []
     for t in range(x.shape[1] - 2, -1, -1):
         m, p = filtered[t]

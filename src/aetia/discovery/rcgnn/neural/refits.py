@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,9 @@ from aetia.discovery.rcgnn.blocks import Blocks
 from aetia.discovery.rcgnn.config import RCGNNConfig
 from aetia.discovery.rcgnn.deploy import deploy, frequencies
 from aetia.discovery.rcgnn.graph_search import LaggedConstraints, lagged_constraints
-from aetia.discovery.rcgnn.linear.choose_states import choose_states
+from aetia.discovery.rcgnn.linear.choose_states import choose_states, extend_states
 from aetia.discovery.rcgnn.linear.expectation_maximisation import (
     FittedStates,
-    extend_states,
     states_of_windows,
 )
 from aetia.discovery.rcgnn.linear.resampling import half_samples
@@ -219,7 +219,8 @@ def _facts(fits: list[NeuralFit], warm: FittedStates | None) -> dict[str, Any]:
     }
     if warm is not None:
         facts |= {
-            "sensor_noise_share": float(warm.model.sensor_variance.mean()),
+            "sensor_noise_share": float(warm.noise_variance.mean()),
+            "has_heavy_tails": math.isfinite(warm.freedom),
             "has_drift": warm.model.drift_variance is not None,
             "n_outliers": warm.n_outliers,
             "information": float(warm.moments.information.mean()),

@@ -46,13 +46,15 @@ def draw_states(
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=level.dtype)
 
+    precision = fitted.patterns.cells()
+    noise = (model.sensor_variance / torch.where(precision > 0, precision, 1.0)).sqrt()
     draws = []
     for _ in range(n_draws):
         path = [normal(n, len(forward)) @ first.mT]
         for _ in range(time - 1):
             path.append(path[-1] @ forward.mT + normal(n, len(forward)) @ root.mT)
         z = torch.stack(path, 1)
-        simulated = z @ readout.mT + model.sensor_variance.sqrt() * normal(n, time, d)
+        simulated = z @ readout.mT + noise * normal(n, time, d)
         gap = torch.where(fitted.observed, fitted.x - simulated, 0.0)
         corrected = z + smooth(gap, fitted.patterns, model).mean
         draws.append(corrected[..., :d] + level)
@@ -76,7 +78,7 @@ def guess_without(
     patterns, smoothed = fitted.patterns, fitted.smoothed
     level = fitted.level[readings.regime].unsqueeze(1)
     if bool(hidden.any()):
-        patterns = patterns_of(seen)
+        patterns = patterns_of(fitted.patterns.cells() * seen)
         smoothed: Smoothed = smooth(torch.where(seen, fitted.x, 0.0), patterns, fitted.model)
     d = fitted.model.d
     variance = smoothed.covariance[..., :d, :d].diagonal(dim1=-2, dim2=-1)[patterns.which]
