@@ -21,7 +21,7 @@ __all__ = ["choose_states", "extend_states", "some_windows"]
 
 _NOISELESS = 1e-6
 _ENOUGH_STEPS = 3000
-_WILD_SHARE = 0.02
+_WILD_SHARE = 0.005
 """Of the readings set aside, from which the noise of the others is not taken for normal."""
 
 
