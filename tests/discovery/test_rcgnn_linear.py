@@ -15,12 +15,15 @@ from aetia.discovery.rcgnn.graph_search import (
     search_structure,
     straight_lines,
 )
+from aetia.discovery.rcgnn.linear.choose_states import choose_states
 from aetia.discovery.rcgnn.linear.expectation_maximisation import (
     clean_moments,
     em_step,
     fit_states,
+    states_of_windows,
 )
 from aetia.discovery.rcgnn.linear.graph_likelihood import constrained_model, explain
+from aetia.discovery.rcgnn.linear.heavy_tails import with_heavy_tails
 from aetia.discovery.rcgnn.linear.refit import candidates_of, held_out_losses, refit
 from aetia.discovery.rcgnn.linear.resampling import half_samples
 from aetia.discovery.rcgnn.linear.sparse_shifts import sparse_shifts
@@ -73,19 +76,25 @@ def joint_gaussian(space, time):
     return covariance.reshape(time * k, time * k)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(("n_lags", "drift"), [(1, False), (2, False), (1, True), (2, True)])
-def test_the_smoother_equals_conditioning_one_large_gaussian(n_lags, drift):
+def test_the_smoother_equals_conditioning_one_large_gaussian(n_lags, drift, weighted):
     space, time = model(n_lags=n_lags, drift=drift), 6
     x, observed = windows(time=time)
-    smoothed = smooth(x, patterns_of(observed), space)
+    precision = observed.double()
+    if weighted:
+        g = torch.Generator().manual_seed(5)
+        precision = precision * torch.rand(x.shape, generator=g, dtype=torch.float64).add(0.2)
+    patterns = patterns_of(precision)
+    smoothed = smooth(x, patterns, space)
     joint, readout = joint_gaussian(space, time), space.readout()
     k = readout.shape[1]
     design = torch.kron(torch.eye(time, dtype=torch.float64), readout)
-    which, total = patterns_of(observed).which, 0.0
+    which, total = patterns.which, 0.0
     for n in range(len(x)):
         seen = observed[n].flatten()
         h = design[seen]
-        noise = torch.diag(space.sensor_variance.repeat(time)[seen])
+        noise = torch.diag(space.sensor_variance.repeat(time)[seen] / precision[n].flatten()[seen])
         spread = h @ joint @ h.mT + noise
         gain = torch.linalg.solve(spread, h @ joint).mT
         mean = gain @ x[n].flatten()[seen]
@@ -180,6 +189,52 @@ def test_outliers_are_set_aside_and_little_else():
     left_out = ~fitted.observed
     assert float(left_out[hit].double().mean()) > 0.95
     assert float(left_out[~hit].double().mean()) < 0.005
+
+
+def heavy_readings(seed=0):
+    """A tenth of the readings have noise of 2 instead of .2 standard deviations."""
+    readings, truth = recordings(seed=seed, n=60)
+    g = torch.Generator().manual_seed(seed)
+    wild = torch.rand(readings.values.shape, generator=g) < 0.1
+    noise = torch.where(wild, 2.0, 0.2) * torch.randn(
+        readings.values.shape, generator=g, dtype=torch.float64
+    )
+    return readings._replace(values=readings.values + noise), readings.values, truth
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_heavy_tails_bring_states_closer_to_the_truth(seed):
+    readings, clean, _ = heavy_readings(seed)
+    fitted = fit_states(readings, n_lags=1, drift=False, outlier_score=4.0)
+    robust = with_heavy_tails(fitted, readings)
+    errors = [
+        float((f.smoothed.mean + f.level[0] - clean).square().mean()) for f in (fitted, robust)
+    ]
+    assert errors[1] < 0.95 * errors[0]
+    chosen = choose_states(readings, n_lags=1, drift=False, outlier_score=4.0)
+    assert chosen.freedom == 3.0
+    assert bool((chosen.noise_variance == 3 * chosen.model.sensor_variance).all())
+
+
+def test_normal_noise_has_no_heavy_tails():
+    readings, _ = recordings(noise=0.5)
+    chosen = choose_states(readings, n_lags=1, drift=False, outlier_score=4.0)
+    assert chosen.freedom == np.inf
+    assert torch.equal(chosen.noise_variance, chosen.model.sensor_variance)
+
+
+def test_readings_count_by_how_much_they_are_believed():
+    readings, _, _ = heavy_readings()
+    fitted = fit_states(readings, n_lags=1, drift=False, outlier_score=None)
+    once = with_heavy_tails(fitted, readings, n_steps=1, learn=False)
+    spread = fitted.smoothed.covariance.diagonal(dim1=-2, dim2=-1)[fitted.patterns.which]
+    errors = (fitted.x - fitted.smoothed.mean).square() + spread
+    expected = 4 / (3 + errors / fitted.model.sensor_variance)
+    torch.testing.assert_close(once.patterns.cells(), expected * fitted.observed)
+    some = torch.tensor([4, 1])
+    part = states_of_windows(once, some, readings.select(some))
+    torch.testing.assert_close(part.patterns.cells(), once.patterns.cells()[some])
+    torch.testing.assert_close(part.moments.moments, once.moments.moments[some])
 
 
 def moments_of(seed, d=3, n=4000):
