@@ -58,7 +58,8 @@ class RCGNN(BaseEstimator):
             linear back end and .4 for the neural one, ``"held-out"`` chooses by likelihood.
         feedback_threshold: Smallest frequency of the rarer of two opposite edges.
         drift: Whether sensors drift, or ``"auto"``.
-        outlier_score: Standard deviations from which a reading is set aside; None keeps all.
+        outlier_score: Standard deviations from which a reading is set aside; None keeps all. Where
+            many are, the noise of the others has heavy tails (Student t).
         n_imputations: Fits with other sensor noise, over which edges must be stable.
         imputation_spread: Standard deviation of the logarithm of that noise's variance.
         season: Steps of a period, or several, whose profile is subtracted first.
