@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import typer
-import yaml
 
 from aetia.cli.messages import echo_warnings
+from aetia.cli.options_file import read_setting, read_yaml
 from aetia.cli.tables import check_column, split_names, table_frame
 from aetia.data import Placed, place_rows
 from aetia.errors import InputError
@@ -147,44 +147,16 @@ def _options(request: CorruptRequest) -> Corruption:
     if request.preset is not None:
         values = _plain(PRESETS[request.preset].corruption)
     if request.config is not None:
-        values = _merged(values, _read_yaml(request.config))
+        values = _merged(values, read_yaml(request.config))
     for setting in request.settings:
         values = _merged(values, _setting(setting))
     return build_corruption(values)
 
 
 def _setting(setting: str) -> dict[str, Any]:
-    name, separator, text = setting.partition("=")
-    if not separator or not name.strip():
-        raise InputError(f"--set takes name=value, got {setting!r}.")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {setting!r}: the value is not YAML ({error}).") from error
-    outer, dot, inner = name.strip().partition(".")
-    return {outer: _number({inner: value} if dot else value)}
-
-
-def _read_yaml(file: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"cannot read options from {str(file)!r}: {error}") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise InputError(f"{str(file)!r} must hold `option: value` lines.")
-    return {str(k): _number(v) for k, v in values.items()}
-
-
-def _number(value: Any) -> Any:
-    """Read what YAML leaves as text although people mean a number: 1e-1."""
-    if isinstance(value, dict):
-        return {k: _number(v) for k, v in value.items()}
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
+    name, value = read_setting(setting)
+    outer, dot, inner = name.partition(".")
+    return {outer: {inner: value} if dot else value}
 
 
 def _merged(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

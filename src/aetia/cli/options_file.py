@@ -18,7 +18,7 @@ from aetia.cli.methods import Methods, all_methods, find_method
 from aetia.errors import InputError
 from aetia.options import nearest
 
-__all__ = ["describe_options", "read_options"]
+__all__ = ["describe_options", "read_options", "read_setting", "read_yaml"]
 
 
 def describe_options(method: str) -> str:
@@ -61,19 +61,13 @@ def read_options(
     _, config = find_method(method, methods)
     values: dict[str, Any] = {}
     if file is not None:
-        values = _read_yaml(file)
+        values = read_yaml(file)
         named = values.pop("method", method)
         if named != method:
             raise InputError(f"{file} holds options of {named!r}, but --method is {method!r}.")
     for setting in settings:
-        name, separator, text = setting.partition("=")
-        if not separator or not name.strip():
-            raise InputError(f"--set takes name=value, got {setting!r}.")
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set {setting!r}: the value is not YAML ({error}).") from error
-        _assign(values, name.strip().split("."), _number(value), config)
+        name, value = read_setting(setting)
+        _assign(values, name.split("."), value, config)
     known = [f.name for f in fields(config)]
     for name in values:
         if name not in known:
@@ -89,6 +83,28 @@ def read_options(
         name: tuple(value) if name in are_tuples and isinstance(value, list) else value
         for name, value in values.items()
     }
+
+
+def read_setting(setting: str) -> tuple[str, Any]:
+    """Read what stands behind ``--set``.
+
+    Args:
+        setting: ``name=value``; the value is YAML.
+
+    Returns:
+        Name and value.
+
+    Raises:
+        InputError: If it is not of that form.
+    """
+    name, separator, text = setting.partition("=")
+    if not separator or not name.strip():
+        raise InputError(f"--set takes name=value, got {setting!r}.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {setting!r}: the value is not YAML ({error}).") from error
+    return name.strip(), _number(value)
 
 
 def _plain(value: Any) -> Any:
@@ -108,7 +124,18 @@ def _assign(values: dict[str, Any], path: list[str], value: Any, config: type) -
     values[path[0]] = inner
 
 
-def _read_yaml(file: Path) -> dict[str, Any]:
+def read_yaml(file: Path) -> dict[str, Any]:
+    """Read options from a file.
+
+    Args:
+        file: YAML with an option on each line.
+
+    Returns:
+        Options by name.
+
+    Raises:
+        InputError: If it cannot be read.
+    """
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
