@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from copy import copy
 from dataclasses import replace
@@ -144,8 +145,10 @@ def test_a_record_of_training_is_kept_as_lines(answers, tmp_path):
     ]
     files = write_series_run(
         answers, tmp_path, title="t", imputed=pd.DataFrame({"a": [1]}), source="", roles={},
-        health=rows,
+        health=rows, training={"final_step": 2, "aborted": None},
     )  # fmt: skip
+    assert json.loads(files["training"].read_text())["final_step"] == 2
+    assert "had not ended" not in files["health_page"].read_text()
     assert pd.read_json(files["health"], lines=True).to_dict("records") == rows
     assert "learning rate" in files["health_page"].read_text()
 

@@ -115,6 +115,7 @@ def run_discover_series(request: Request, cls: type, options: dict[str, Any]) ->
         warnings=messages,
         truth=truth,
         health=estimator.health_,
+        training=estimator.training_summary_,
     )
     _print_result(request, answers, files)
 

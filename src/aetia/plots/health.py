@@ -17,8 +17,13 @@ __all__ = ["plot_record", "plot_shares"]
 
 Curve = tuple[Sequence[float], Sequence[float]]
 
-_COLOURS = (BLUE, ORANGE, "#2d7d46", "#7a4fa3", "#b3261e", "#2a8c99", "#a38a1f", GREY)
+_COLOURS = (
+    *(BLUE, ORANGE, "#2d7d46", "#7a4fa3", "#b3261e", "#2a8c99", "#a38a1f", GREY),
+    *("#6fa8dc", "#f1c27d", "#8fce9a", "#c3a6e0", "#ef9a9a"),
+)
 _SIZE = (4.2, 2.8)
+_FEW = 4
+"""Labels that find room inside the axes."""
 
 
 def plot_record(
@@ -81,8 +86,7 @@ def plot_record(
         ax.axvline(marked, color=GREY, lw=1.0, ls=":")
     ax.set_title(title, fontsize=10)
     ax.set_xlabel("step", fontsize=9)
-    if len(curves) + (limit is not None) > 1:
-        ax.legend(fontsize=8, frameon=False)
+    _explain(ax, len(curves) + (limit is not None))
     return ax, pd.DataFrame(drawn, columns=["curve", "step", "value"])
 
 
@@ -117,5 +121,16 @@ def plot_shares(
     ax.set_xlim(x[0], x[-1])
     ax.set_title(title, fontsize=10)
     ax.set_xlabel("step", fontsize=9)
-    ax.legend(fontsize=8, loc="lower right")
+    _explain(ax, len(shares))
     return ax, pd.DataFrame({"step": list(steps), **{k: list(v) for k, v in shares.items()}})
+
+
+def _explain(ax: Axes, n: int) -> None:
+    """Add a legend, below the axes if it would cover the curves."""
+    if n > _FEW:
+        ax.legend(
+            fontsize=7.5, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.3),
+            columnspacing=1.2, handlelength=1.5,
+        )  # fmt: skip
+    elif n > 1:
+        ax.legend(fontsize=8, framealpha=0.7, edgecolor="none")

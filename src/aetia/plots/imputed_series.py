@@ -45,13 +45,15 @@ def _panel(ax: Axes, rows: Any) -> None:
     step = rows["step"].to_numpy(float)
     reading, imputed = rows["reading"].to_numpy(float), rows["imputed"].to_numpy(float)
     gap = np.isnan(reading)
-    # A gap's line starts and ends at the readings beside it.
+    aside = rows["set_aside"].to_numpy(bool)
+    # A gap's line starts and ends at the readings beside it, if these are believed.
+    imputed = np.where(aside, np.nan, imputed)
     beside = gap.copy()
     beside[:-1] |= gap[1:]
     beside[1:] |= gap[:-1]
     lower, upper = rows["lower"].to_numpy(float), rows["upper"].to_numpy(float)
     if np.isfinite(lower).any():
-        low, high = (np.where(gap, band, reading) for band in (lower, upper))
+        low, high = (np.where(gap, band, imputed) for band in (lower, upper))
         ax.fill_between(
             step,
             low,
@@ -62,7 +64,6 @@ def _panel(ax: Axes, rows: Any) -> None:
             lw=0,
         )
     ax.plot(step, np.where(beside, imputed, np.nan), "-", color=ORANGE, lw=1.5, label="imputed")
-    aside = rows["set_aside"].to_numpy(bool)
     dots = ~gap & ~aside
     ax.plot(step[dots], reading[dots], ".", color=BLUE, ms=3.5, label="readings")
     if aside.any():

@@ -17,6 +17,7 @@ from aetia.report.series_answers import SeriesAnswers
 from aetia.report.series_report import render_series_report
 from aetia.results import GraphPosterior, plain_json, write_atomically
 from aetia.results.export import summary_networkx, to_dot, to_gml
+from aetia.training import write_summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +39,7 @@ def write_series_run(
     warnings: Sequence[str] = (),
     truth: Sequence[Mapping[str, Any]] | None = None,
     health: Sequence[Mapping[str, Any]] = (),
+    training: Mapping[str, Any] | None = None,
 ) -> dict[str, Path]:
     """Write everything about a run to a folder, each file atomically, the report last.
 
@@ -51,6 +53,7 @@ def write_series_run(
         warnings: Messages shown during the run.
         truth: Known edges, ``source``, ``target`` and perhaps ``lag``, to compare with.
         health: Rows of the record of training.
+        training: Its summary.
 
     Returns:
         The files by what they are.
@@ -87,6 +90,8 @@ def write_series_run(
         files["health"] = folder / "health.jsonl"
         lines = [json.dumps(plain_json(row)) for row in health]
         write_atomically(files["health"], "\n".join(lines) + "\n")
+        if training:
+            files["training"] = write_summary(folder, training)
     summary = plain_json(
         {
             "kind": "series",

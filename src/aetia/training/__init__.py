@@ -12,7 +12,7 @@ from aetia.training.phase import Phase
 from aetia.training.processes import make_fabric
 from aetia.training.rowwise_adam import RowwiseAdam
 from aetia.training.run import Trained
-from aetia.training.summary import SUMMARY_FILE, seed_record
+from aetia.training.summary import SUMMARY_FILE, seed_record, write_summary
 from aetia.training.terms import weigh
 from aetia.training.trackers import TRACKERS, Tracker
 
@@ -41,4 +41,5 @@ __all__ = [
     "train",
     "verdicts",
     "weigh",
+    "write_summary",
 ]

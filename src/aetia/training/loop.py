@@ -116,21 +116,21 @@ def train(
     followers = trackers if is_first else ()
     ranges = dict(signals or {})
 
-    def conclude(aborted: str | None = None) -> list[Finding]:
+    def conclude(aborted: str | None = None) -> tuple[list[Finding], dict[str, Any]]:
         findings = diagnose(record.rows, signals=ranges)
+        summary = summarise(
+            record.rows,
+            config=config,
+            seed=seed,
+            progress=run.progress,
+            findings=findings,
+            signals=ranges,
+            facts=facts or {},
+            aborted=aborted,
+        )
         if folder is not None and is_first:
-            summary = summarise(
-                record.rows,
-                config=config,
-                seed=seed,
-                progress=run.progress,
-                findings=findings,
-                signals=ranges,
-                facts=facts or {},
-                aborted=aborted,
-            )
             write_summary(folder, summary)
-        return findings
+        return findings, summary
 
     try:
         _steps(run, batches, record, followers, validate, evaluate, on_step_end, ranges, signals_of)
@@ -141,7 +141,7 @@ def train(
     finally:
         for tracker in trackers:
             tracker.close()
-    return run.finish(record.rows, conclude())
+    return run.finish(record.rows, *conclude())
 
 
 def _steps(

@@ -63,6 +63,7 @@ class Trained:
         rows: The health record.
         n_skipped: Steps that were skipped because a gradient was not finite.
         findings: What the record says, in words.
+        summary: What ``training_summary.json`` holds.
     """
 
     module: nn.Module
@@ -72,6 +73,7 @@ class Trained:
     rows: list[dict[str, Any]] = field(default_factory=list)
     n_skipped: int = 0
     findings: list[Finding] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
 
 
 class Run:
@@ -432,7 +434,9 @@ class Run:
             self.plain.load_state_dict(self.ema.module.state_dict())
         self.plain.eval()
 
-    def finish(self, rows: list[dict[str, Any]], findings: list[Finding]) -> Trained:
+    def finish(
+        self, rows: list[dict[str, Any]], findings: list[Finding], summary: dict[str, Any]
+    ) -> Trained:
         """Put the best weights back, and say how it went."""
         progress = self.progress
         if progress.n_skipped:
@@ -451,6 +455,7 @@ class Run:
             rows=rows,
             n_skipped=progress.n_skipped,
             findings=findings,
+            summary=summary,
         )
 
 

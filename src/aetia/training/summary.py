@@ -113,15 +113,20 @@ def check_facts(facts: Mapping[str, Any]) -> None:
         raise InputError(f"facts: {', '.join(taken)} are names of the summary; choose others.")
 
 
-def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
+def write_summary(folder: Path, summary: Mapping[str, Any]) -> Path:
     """Write the summary beside the health record; readers see all of it or the old one.
 
     Args:
         folder: Of the run.
         summary: Plain values.
+
+    Returns:
+        The file.
     """
     text = json.dumps(strict(plain_json(summary)), indent=1, allow_nan=False)
-    write_atomically(Path(folder) / SUMMARY_FILE, text + "\n")
+    file = Path(folder) / SUMMARY_FILE
+    write_atomically(file, text + "\n")
+    return file
 
 
 def seed_record(rows: Sequence[Row]) -> list[dict[str, Any]]:

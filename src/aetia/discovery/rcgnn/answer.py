@@ -40,6 +40,7 @@ class Answer:
         facts: For the diagnostics of the posterior.
         health: Rows of the record of training.
         findings: What they say, in words.
+        training: Its summary.
     """
 
     within: Bool[np.ndarray, "s d d"]
@@ -63,3 +64,4 @@ class Answer:
     facts: Mapping[str, Any] = field(default_factory=dict)
     health: Sequence[Mapping[str, Any]] = ()
     findings: Sequence[Any] = ()
+    training: Mapping[str, Any] = field(default_factory=dict)

@@ -103,6 +103,7 @@ class RCGNN(BaseEstimator):
         windows_: The recordings as they were read.
         health_: Rows of the record of training (empty for the linear back end).
         findings_: What they say, in words.
+        training_summary_: Options, time and outcome of that training.
         n_features_in_: Number of sensors.
         feature_names_in_: Their names.
 
@@ -317,6 +318,7 @@ class RCGNN(BaseEstimator):
         self.regime_names_ = self._blocks.regime_names
         self.health_ = [dict(row) for row in found.health]
         self.findings_ = list(found.findings)
+        self.training_summary_ = dict(found.training)
 
     def _in_place(
         self, values: Float[np.ndarray, "n time d"], scaling: WindowScaling, windows: Windows

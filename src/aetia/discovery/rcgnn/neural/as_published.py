@@ -302,6 +302,7 @@ def _read_off(
         inverse_probability=torch.ones_like(values),
         health=trained.rows,
         findings=trained.findings,
+        summary=trained.summary,
         module=module,
         n_steps=trained.step,
         n_skipped=trained.n_skipped,

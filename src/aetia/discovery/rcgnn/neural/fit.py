@@ -75,6 +75,7 @@ class NeuralFit:
         inverse_probability: Weight of each observed cell under that model.
         health: Rows of the record of training.
         findings: What they say, in words.
+        summary: Of the training.
         module: The trained network.
         n_steps: Steps that were made.
         n_skipped: Steps that were skipped.
@@ -93,6 +94,7 @@ class NeuralFit:
     inverse_probability: Float[Tensor, "n time d"]
     health: list[dict[str, Any]]
     findings: list[Finding]
+    summary: dict[str, Any]
     module: nn.Module
     n_steps: int
     n_skipped: int
@@ -325,6 +327,7 @@ def _read_off(
         inverse_probability=weights.cpu(),
         health=trained.rows,
         findings=trained.findings,
+        summary=trained.summary,
         module=module.cpu(),
         n_steps=trained.step,
         n_skipped=trained.n_skipped,

@@ -158,6 +158,7 @@ def fit_refits(
         facts=_facts(fits, warm),
         health=whole.health,
         findings=whole.findings,
+        training=whole.summary,
     )
 
 
