@@ -29,6 +29,7 @@ from aetia.discovery.rcgnn.neural.as_published import (
 )
 from aetia.discovery.rcgnn.neural.connected import check_connected, structure_gradient
 from aetia.discovery.rcgnn.neural.encoder import slow_filter
+from aetia.discovery.rcgnn.neural.fit import beyond_shared
 from aetia.discovery.rcgnn.neural.gates import open_probability, sample_gates
 from aetia.discovery.rcgnn.neural.inputs import Inputs, prepare
 from aetia.discovery.rcgnn.neural.invariance import (
@@ -421,6 +422,16 @@ def test_the_search_agrees_with_scoring_each_change_of_its_graph_anew():
         states, readings.live, readings.regime, known, information=information, penalty=1.0
     )
     assert not bool(without.edges[0, lag, i, j])
+
+
+def test_what_all_regimes_add_is_no_difference_between_them():
+    deltas = torch.zeros(3, 4, 2)
+    deltas[:, 1, 0] = 0.7  # in all
+    deltas[2, 3, 1] = -0.4  # in one
+    apart = beyond_shared(deltas)
+    assert apart[:, 1, 0].tolist() == [0.0, 0.0, 0.0]
+    torch.testing.assert_close(apart[:, 3, 1], torch.tensor([0.0, 0.0, -0.4]))
+    torch.testing.assert_close(beyond_shared(deltas[1:])[:, 3, 1], torch.tensor([0.2, -0.2]))
 
 
 def test_hard_concrete_gates_open_as_often_as_their_probability_says():

@@ -40,7 +40,7 @@ from aetia.training import (
     train,
 )
 
-__all__ = ["NEURAL_SIGNALS", "Evaluator", "NeuralFit", "fit_neural"]
+__all__ = ["NEURAL_SIGNALS", "Evaluator", "NeuralFit", "beyond_shared", "fit_neural"]
 
 _UNKNOWN_NOISE = 0.3
 _STATES_RATE = 4.0
@@ -65,7 +65,7 @@ class NeuralFit:
         within: Probability of each edge within a step, cause in rows.
         lagged: Of each edge at lag 1, 2, ...; diagonals are a sensor's own past.
         graph: The graph in force at lag 0, 1, ...; acyclic within the step.
-        deltas: What each regime adds to the slopes, 0 where there is no edge.
+        deltas: What a regime adds to the slopes beyond what most do, 0 where there is no edge.
         state: Means of the clean states.
         state_sd: Their spread.
         bias: Slow errors of the sensors, constants included.
@@ -297,6 +297,18 @@ def _training(options: NeuralOptions, progress: bool | None) -> TrainingConfig:
     )
 
 
+def beyond_shared(deltas: Float[Tensor, "k p d"]) -> Float[Tensor, "k p d"]:
+    """Take out what most regimes add: the slopes that all share could hold it as well.
+
+    Args:
+        deltas: What each regime adds.
+
+    Returns:
+        Differences from the median of the regimes.
+    """
+    return deltas - deltas.quantile(0.5, 0, keepdim=True)
+
+
 @torch.no_grad()
 def _read_off(
     module: CorruptedSCM,
@@ -310,7 +322,7 @@ def _read_off(
     probability = module.gates.probability().cpu()
     graph = module.gates.support.cpu()
     d, m = probability.shape[-1], probability.shape[0]
-    deltas = module.mechanisms.deltas.cpu().unflatten(1, (m, d))
+    deltas = beyond_shared(module.mechanisms.deltas.cpu()).unflatten(1, (m, d))
     log_odds = module.missingness(states.draw, inputs.regime)
     weights = inverse_probability(log_odds, inputs.observed, options.weight_quantile)
     return NeuralFit(
