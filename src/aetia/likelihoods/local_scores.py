@@ -25,9 +25,7 @@ class LocalScores(Protocol):
     empty: Float[Tensor, " d"]
     """Log score of each variable without parents; what the tables are relative to."""
 
-    def tables(
-        self, candidates: Int64[Tensor, "d k"], max_parents: int
-    ) -> Float[Tensor, "d sets"]:
+    def tables(self, candidates: Int64[Tensor, "d k"], max_parents: int) -> Float[Tensor, "d sets"]:
         """Score every subset of the candidates of each variable, relative to the empty set.
 
         Args:
