@@ -34,12 +34,13 @@ def subset_sum_stages(table: Float[Tensor, " sets"]) -> Float[Tensor, "stages se
         ``k + 1`` stages: at stage i subsets may differ from the set in its first i bits only. The
         last is :func:`subset_log_sums`. Walked backwards, they give exact draws of a subset.
     """
-    stages = [table]
-    for stage in range(_n_bits(table)):
-        following = stages[-1].clone()
-        _add_bit(following, stage)
-        stages.append(following)
-    return torch.stack(stages)
+    k = _n_bits(table)
+    stages = table.new_empty(k + 1, len(table))
+    stages[0] = table
+    for stage in range(k):
+        stages[stage + 1] = stages[stage]
+        _add_bit(stages[stage + 1], stage)
+    return stages
 
 
 def _add_bit(sums: Tensor, bit: int) -> None:
