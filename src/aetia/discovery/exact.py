@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from aetia.data import Scaling
 from aetia.discovery.table import Accepts, read_table
 from aetia.errors import InputError
-from aetia.graphs import GRAPH_LAWS, MAX_ENUMERATED, Knowledge, all_dags, n_dags
+from aetia.graphs import STRUCTURE_PRIORS, MAX_ENUMERATED, Knowledge, all_dags, n_dags
 from aetia.likelihoods import LIKELIHOODS
 from aetia.options import check_literals, choose, options_dict
 from aetia.results import GraphPosterior, LinearModel
@@ -120,7 +120,7 @@ class ExactPosterior(BaseEstimator):
                 f"ExactPosterior enumerates all graphs of at most {MAX_ENUMERATED} columns; with "
                 f"{d} there are {float(n_dags(d)):.2g}. Use DiBS, or choose columns."
             )
-        prior = choose("prior", config.prior, GRAPH_LAWS, needs="log_prob")
+        prior = choose("prior", config.prior, STRUCTURE_PRIORS, needs="log_prob")
         self.n_features_in_ = d
         self.feature_names_in_ = np.array(table.data.names, dtype=object)
         graphs = all_dags(d)

@@ -23,21 +23,42 @@ from aetia.graphs.effects import total_effect_moments, total_effects
 from aetia.graphs.enumeration import MAX_ENUMERATED, all_dags, n_dags
 from aetia.graphs.equivalence import cpdag, markov_equivalent, skeleton, v_structures
 from aetia.graphs.knowledge import Constraints, Knowledge
-from aetia.graphs.laws import GRAPH_LAWS, ErdosRenyi, GraphLaw, ScaleFree, UniformDAGs
+from aetia.graphs.layered_dags import log_number_of_weighted_dags
+from aetia.graphs.linear_extensions import log_linear_extensions
+from aetia.graphs.order_programme import MAX_COLUMNS, OrderProgramme, draw_dags, order_programme
 from aetia.graphs.orders import is_acyclic, on_cycle, topological_order, transitive_closure
+from aetia.graphs.parent_set_prior import prior_tables
 from aetia.graphs.retrieval import oracle_f1, retrieval_scores
 from aetia.graphs.separation import d_separated
 from aetia.graphs.sortability import r2_sortability, varsortability
+from aetia.graphs.structure_priors import (
+    STRUCTURE_PRIORS,
+    BICPenalty,
+    ErdosRenyi,
+    FairParentCounts,
+    ModularPrior,
+    ScaleFree,
+    SparseEdgeRate,
+    StructurePrior,
+    UniformDAGs,
+)
+from aetia.graphs.subset_sums import subset_log_sums
 
 __all__ = [
     "ACYCLICITY",
-    "GRAPH_LAWS",
+    "MAX_COLUMNS",
     "MAX_ENUMERATED",
+    "STRUCTURE_PRIORS",
+    "BICPenalty",
     "Constraints",
     "ErdosRenyi",
-    "GraphLaw",
+    "FairParentCounts",
     "Knowledge",
+    "ModularPrior",
+    "OrderProgramme",
     "ScaleFree",
+    "SparseEdgeRate",
+    "StructurePrior",
     "UniformDAGs",
     "adjustment_distance",
     "all_dags",
@@ -46,24 +67,30 @@ __all__ = [
     "average_precision",
     "cpdag",
     "d_separated",
+    "draw_dags",
     "edge_scores",
     "expected",
     "expected_cpdag_shd",
     "exponential_trace",
     "is_acyclic",
     "log_determinant",
+    "log_linear_extensions",
+    "log_number_of_weighted_dags",
     "markov_equivalent",
     "n_dags",
     "on_cycle",
     "oracle_f1",
+    "order_programme",
     "perron_radius",
     "power_trace",
+    "prior_tables",
     "r2_sortability",
     "retrieval_scores",
     "shd",
     "sid",
     "skeleton",
     "spectral_radius",
+    "subset_log_sums",
     "topological_order",
     "total_effect_moments",
     "total_effects",

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aetia.graphs import Constraints, GraphLaw
+from aetia.graphs import Constraints, StructurePrior
 from aetia.likelihoods import JointScore, MarginalScore
 from aetia.likelihoods.protocol import Parameters
 
@@ -165,7 +165,7 @@ def acyclicity_gradient(
 
 
 def prior_gradient(
-    prior: GraphLaw,
+    prior: StructurePrior,
     probabilities: Float[Tensor, "s d d"],
     *,
     alpha: float,

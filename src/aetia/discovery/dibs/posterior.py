@@ -28,7 +28,7 @@ from aetia.discovery.dibs.latent import (
     uniform_noise,
 )
 from aetia.discovery.dibs.schedules import Schedule
-from aetia.graphs import Constraints, GraphLaw
+from aetia.graphs import Constraints, StructurePrior
 from aetia.likelihoods import JointScore, MarginalScore
 
 __all__ = ["LatentPosterior", "ScoreInfo"]
@@ -59,7 +59,7 @@ class LatentPosterior:
 
     likelihood: Callable[[torch.Generator], MarginalScore | JointScore]
     """Bound to all rows, or to the minibatch of a step."""
-    prior: GraphLaw
+    prior: StructurePrior
     constraints: Constraints
     acyclicity: Callable[[Tensor], Tensor]
     alpha: Schedule

@@ -16,7 +16,7 @@ from aetia.discovery.dibs.posterior import LatentPosterior
 from aetia.discovery.dibs.trace import Trace
 from aetia.discovery.table import DiscoveryTable
 from aetia.errors import InputError, NumericalError
-from aetia.graphs import ACYCLICITY, GRAPH_LAWS, Constraints, is_acyclic
+from aetia.graphs import ACYCLICITY, STRUCTURE_PRIORS, Constraints, is_acyclic
 from aetia.likelihoods import JointScore
 from aetia.options import choose
 from aetia.randomness import torch_generator
@@ -42,7 +42,7 @@ class Run:
             table.constraints.forbidden.to(device),
             table.constraints.log_odds.to(device=device, dtype=torch.float32),
         )
-        self.prior = choose("prior", config.prior, GRAPH_LAWS, needs="log_prob")
+        self.prior = choose("prior", config.prior, STRUCTURE_PRIORS, needs="log_prob")
         d = table.data.d
         self.prior.log_prob(torch.zeros(d, d))  # degenerate priors are refused before the run
         self.bound = likelihood.on(self.x, self.intervened)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from aetia.errors import InputError
-from aetia.graphs import GRAPH_LAWS, ErdosRenyi, ScaleFree, UniformDAGs, is_acyclic
+from aetia.graphs import STRUCTURE_PRIORS, ErdosRenyi, ScaleFree, UniformDAGs, is_acyclic
 
 
 def test_log_probabilities_match_the_golden_numbers_on_hard_and_soft_graphs(dibs_golden):
@@ -49,10 +49,10 @@ def test_the_automatic_density_is_two_edges_per_node_but_at_most_one_half():
     assert ErdosRenyi().edge_probability(21) == pytest.approx(0.2)
 
 
-@pytest.mark.parametrize("name", GRAPH_LAWS)
+@pytest.mark.parametrize("name", STRUCTURE_PRIORS)
 def test_soft_graphs_have_gradients(name):
     g = torch.full((2, 3, 10, 10), 0.3, dtype=torch.float64).requires_grad_()
-    value = GRAPH_LAWS[name]().log_prob(g)
+    value = STRUCTURE_PRIORS[name]().log_prob(g)
     assert value.shape == (2, 3)
     if value.requires_grad:
         (gradient,) = torch.autograd.grad(value.sum(), g)
@@ -61,11 +61,11 @@ def test_soft_graphs_have_gradients(name):
         assert name == "uniform"
 
 
-@pytest.mark.parametrize("name", GRAPH_LAWS)
+@pytest.mark.parametrize("name", STRUCTURE_PRIORS)
 @pytest.mark.parametrize("d", [2, 5, 8])
 def test_draws_are_acyclic_and_follow_their_seed(name, d):
     def draw(seed):
-        return GRAPH_LAWS[name]().sample(20, d, torch.Generator().manual_seed(seed))
+        return STRUCTURE_PRIORS[name]().sample(20, d, torch.Generator().manual_seed(seed))
 
     first = draw(1)
     assert first.shape == (20, d, d)
@@ -75,14 +75,14 @@ def test_draws_are_acyclic_and_follow_their_seed(name, d):
     assert not torch.equal(first, draw(2))
 
 
-@pytest.mark.parametrize("name", GRAPH_LAWS)
+@pytest.mark.parametrize("name", STRUCTURE_PRIORS)
 def test_one_generator_gives_different_draws_each_time(name):
     generator = torch.Generator().manual_seed(0)
-    law = GRAPH_LAWS[name]()
+    law = STRUCTURE_PRIORS[name]()
     assert not torch.equal(law.sample(20, 6, generator), law.sample(20, 6, generator))
 
 
-@pytest.mark.parametrize("name", GRAPH_LAWS)
+@pytest.mark.parametrize("name", STRUCTURE_PRIORS)
 def test_one_variable_has_one_graph(name):
-    draws = GRAPH_LAWS[name]().sample(3, 1, torch.Generator().manual_seed(0))
+    draws = STRUCTURE_PRIORS[name]().sample(3, 1, torch.Generator().manual_seed(0))
     assert torch.equal(draws, torch.zeros(3, 1, 1, dtype=torch.bool))
