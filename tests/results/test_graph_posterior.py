@@ -87,6 +87,8 @@ def test_the_edge_table_is_sorted_and_names_edges(small):
     ]  # fmt: skip
     np.testing.assert_allclose(table["probability"], [1.0, 0.5, 0.3, 0.2])
     np.testing.assert_allclose(table["path_probability"], [1.0, 0.5, 0.3, 0.7])
+    np.testing.assert_allclose(table["adjacent"], [1.0, 0.8, 0.8, 0.2])
+    np.testing.assert_allclose(table["reverse_probability"], [0.0, 0.3, 0.5, 0.0])
     assert len(small.edge_table(threshold=0.3)) == 3
 
 

@@ -29,7 +29,8 @@ class SeriesAnswers:
         posterior: Selected graphs.
         graph: The graph in force, within the step and at lag 1, 2, ...
         edges: Frame of edges: ``source``, ``target``, ``lag``, ``frequency``, ``path_frequency``,
-            ``weight`` in units of the target per unit of the source, ``in_graph``.
+            ``adjacent`` (either direction), ``reverse_frequency``, ``weight`` in units of the
+            target per unit of the source, ``in_graph``.
         regimes: Frame of mechanisms by regime, empty without regimes: ``regime``, ``sensor``,
             ``changed``, ``noise_sd``, ``p_value``; where weights differ, a row for each of them
             with ``source``, ``lag`` and ``difference`` to what most regimes share (of the neural
@@ -89,15 +90,20 @@ def _edges(estimator: Any, graph: np.ndarray) -> pd.DataFrame:
 
     posterior = estimator.posterior_
     table = posterior.edge_table().rename(
-        columns={"probability": "frequency", "path_probability": "path_frequency"}
+        columns={
+            "probability": "frequency",
+            "path_probability": "path_frequency",
+            "reverse_probability": "reverse_frequency",
+        }
     )
-    for name in ("frequency", "path_frequency"):
+    for name in ("frequency", "path_frequency", "adjacent", "reverse_frequency"):
         table[name] = table[name].round(12)  # weights add up to 1 but for rounding
     place = {name: k for k, name in enumerate(posterior.names)}
     at = (table["lag"], table["source"].map(place), table["target"].map(place))
     listed = np.zeros(graph.shape, dtype=bool)
     listed[at] = True
     lag, i, j = np.nonzero(graph & ~listed)  # required by knowledge, and never selected
+    reverse = np.where(lag == 0, posterior.edge_probabilities()[j, i], 0.0).round(12)
     never = pd.DataFrame(
         {
             "source": [posterior.names[k] for k in i],
@@ -108,6 +114,8 @@ def _edges(estimator: Any, graph: np.ndarray) -> pd.DataFrame:
                 posterior.path_probability(posterior.names[a], posterior.names[b])
                 for a, b in zip(i, j, strict=True)
             ],
+            "adjacent": reverse,
+            "reverse_frequency": reverse,
         }
     )
     if len(never):

@@ -229,9 +229,16 @@ def _edge_row(row: Mapping[str, Any]) -> dict[str, Any]:
         "frequency": float(row["frequency"]),
         "weight": show(float(row["weight"])),
         "path": float(row["path_frequency"]),
+        # Folders written before this column existed can still be shown.
+        "reverse": _reverse(int(row["lag"]), row.get("reverse_frequency")),
         "in_graph": bool(row["in_graph"]),
         "own": row["source"] == row["target"],
     }
+
+
+def _reverse(lag: int, frequency: float | None) -> str:
+    """Write how often the edge pointed the other way; from an earlier step it cannot."""
+    return "" if lag or frequency is None else f"{float(frequency):.2f}"
 
 
 def _regimes(answers: SeriesAnswers) -> dict[str, Any] | None:

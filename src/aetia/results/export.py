@@ -1,23 +1,20 @@
-"""Ways out of a graph posterior: tables, networkx, Graphviz, GML, xarray, text."""
+"""Ways out of a graph posterior: tables, networkx, Graphviz, GML, xarray."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import networkx as nx
 import numpy as np
+
+from aetia.results.adjacency_table import adjacency_probabilities
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-    from aetia.results.graph_posterior import GraphPosterior
-
 __all__ = [
-    "describe",
-    "describe_html",
     "edge_table",
     "greedy_dag",
     "lagged_edge_table",
@@ -42,10 +39,12 @@ def edge_table(
         threshold: Smallest probability listed.
 
     Returns:
-        Columns ``source``, ``target``, ``probability``, ``path_probability``.
+        Columns ``source``, ``target``, ``probability``, ``path_probability``, ``adjacent`` (either
+        direction), ``reverse_probability``.
     """
     import pandas as pd
 
+    adjacent = adjacency_probabilities(probabilities)
     i, j = np.nonzero((probabilities >= threshold) & (probabilities > 0))
     order = np.argsort(-probabilities[i, j], kind="stable")
     i, j = i[order], j[order]
@@ -55,6 +54,8 @@ def edge_table(
             "target": [names[k] for k in j],
             "probability": probabilities[i, j],
             "path_probability": paths[i, j],
+            "adjacent": adjacent[i, j],
+            "reverse_probability": probabilities[j, i],
         }
     )
 
@@ -71,10 +72,15 @@ def lagged_edge_table(
         threshold: Smallest probability listed.
 
     Returns:
-        Columns ``source``, ``target``, ``lag``, ``probability``, ``path_probability``; a variable's
-        own past is listed with itself as source.
+        Columns ``source``, ``target``, ``lag``, ``probability``, ``path_probability``,
+        ``adjacent``, ``reverse_probability``; a variable's own past is listed with itself as
+        source. From an earlier step an edge points one way only, so its reverse has probability 0.
     """
     import pandas as pd
+
+    reverse = np.zeros_like(by_lag)
+    reverse[0] = by_lag[0].T
+    adjacent = np.minimum(by_lag + reverse, 1.0)
 
     lag, i, j = np.nonzero((by_lag >= threshold) & (by_lag > 0))
     order = np.argsort(-by_lag[lag, i, j], kind="stable")
@@ -86,6 +92,8 @@ def lagged_edge_table(
             "lag": lag,
             "probability": by_lag[lag, i, j],
             "path_probability": paths[i, j],
+            "adjacent": adjacent[lag, i, j],
+            "reverse_probability": reverse[lag, i, j],
         }
     )
 
@@ -258,70 +266,3 @@ def to_xarray(
         dims = ("source", "target") if same else tuple(f"{name}_{k}" for k in range(1, value.ndim))
         data[name] = (("draw", *dims), value)
     return data
-
-
-def describe(posterior: GraphPosterior, n_edges: int = 10) -> str:
-    """Summarise a posterior in a few lines.
-
-    Args:
-        posterior: The posterior.
-        n_edges: Edges listed.
-
-    Returns:
-        Text for people.
-    """
-    lines = [_headline(posterior)]
-    share = posterior.diagnostics.get("share_cyclic")
-    if share and "edges_dropped_per_draw" in posterior.diagnostics:
-        lines.append(f"  {share:.0%} of the raw draws had cycles; their weakest edges were dropped")
-    elif share:
-        lines.append(f"  {share:.0%} of the draws were cyclic and are not in it")
-    table = _edges_of_others(posterior)
-    for row in table.head(n_edges).to_dict("records"):
-        when = f" (lag {row['lag']})" if "lag" in row else ""
-        lines.append(f"  {row['source']} -> {row['target']}{when}: {row['probability']:.3f}")
-    if len(table) > n_edges:
-        lines.append(f"  ... and {len(table) - n_edges} more edges of positive probability")
-    return "\n".join(lines)
-
-
-def _edges_of_others(posterior: GraphPosterior) -> pd.DataFrame:
-    """List edges without a variable's own past, which nearly every series has."""
-    table: Any = posterior.edge_table()
-    return table[table["source"] != table["target"]]
-
-
-def _headline(posterior: GraphPosterior) -> str:
-    method = posterior.diagnostics.get("method", "unknown method")
-    what = "posterior" if posterior.kind == "posterior" else "selection frequencies (resampling)"
-    return (
-        f"GraphPosterior ({what}) over {len(posterior.names)} variables by {method}: "
-        f"{len(posterior.graphs):,} draws, effective {posterior.ess:.1f}, "
-        f"{posterior.summary_probabilities().sum():.1f} edges expected"
-        + ("" if posterior.lagged is None else " at any lag")
-    )
-
-
-def describe_html(posterior: GraphPosterior) -> str:
-    """Summarise a posterior for a notebook.
-
-    Args:
-        posterior: The posterior.
-
-    Returns:
-        HTML with the table of the most probable edges.
-    """
-    table = _edges_of_others(posterior).head(15)
-    rows = "".join(
-        f"<tr><td>{escape(r['source'])}</td><td>&rarr;</td><td>{escape(r['target'])}</td>"
-        + (f"<td>{r['lag']}</td>" if "lag" in r else "")
-        + f"<td>{r['probability']:.3f}</td></tr>"
-        for r in table.to_dict("records")
-    )
-    lag = "" if posterior.lagged is None else "<th>lag</th>"
-    number = "probability" if posterior.kind == "posterior" else "selection frequency"
-    return (
-        f"<div><p><b>{escape(_headline(posterior))}</b></p><table><thead><tr><th>cause</th>"
-        f"<th></th><th>effect</th>{lag}<th>{number}</th></tr></thead><tbody>{rows}</tbody></table>"
-        "</div>"
-    )

@@ -19,8 +19,12 @@ from aetia.graphs import Knowledge, cpdag, is_acyclic, transitive_closure
 from aetia.options import nearest
 from aetia.randomness import RandomState, seed_sequence, torch_generator
 from aetia.results import export
+from aetia.results.adjacency_table import adjacency_table, lagged_adjacency_table
 from aetia.results.comparison import compare_graphs
+from aetia.results.description import describe, describe_html
 from aetia.results.effect_posterior import EffectPosterior
+from aetia.results.equivalence_classes import EquivalenceClasses, equivalence_classes
+from aetia.results.experiment_value import ExperimentValues, experiment_values
 from aetia.results.linear_effects import LinearModel, effect_draws, effect_moments
 from aetia.results.posterior_file import posterior_from_plain, posterior_to_plain
 from aetia.results.storage import read_draws, write_draws
@@ -140,8 +144,9 @@ class GraphPosterior:
             threshold: Leave out edges of smaller probability (and always those of zero).
 
         Returns:
-            Columns ``source``, ``target``, ``probability``, ``path_probability``; of time series
-            also ``lag``, and the path is one through edges at any lag.
+            Columns ``source``, ``target``, ``probability``, ``path_probability``, ``adjacent``
+            (either direction), ``reverse_probability``; of time series also ``lag``, and the path
+            is one through edges at any lag.
         """
         if self.lagged is not None:
             return export.lagged_edge_table(
@@ -150,6 +155,21 @@ class GraphPosterior:
         return export.edge_table(
             self.edge_probabilities(), self._path_probabilities, self.names, threshold
         )
+
+    def adjacency_table(self, threshold: float = 0.0) -> pd.DataFrame:
+        """List pairs of variables: are they adjacent, and which way does the edge point?
+
+        Args:
+            threshold: Leave out pairs less probably adjacent (and always those of zero).
+
+        Returns:
+            Columns ``a``, ``b``, ``adjacent``, ``a_to_b``, ``b_to_a``, ``decided``: the direction
+            that holds at least 90 % of the probability of adjacency, or ``"open"``; of time series
+            also ``lag``.
+        """
+        if self.lagged is not None:
+            return lagged_adjacency_table(self._by_lag(), self.names, threshold)
+        return adjacency_table(self.edge_probabilities(), self.names, threshold)
 
     def path_probability(self, a: str, b: str) -> float:
         """Compute the probability that a causes b, directly or through others.
@@ -239,6 +259,17 @@ class GraphPosterior:
         d = len(self.names)
         return unique[order].reshape(-1, d, d), mass[order]
 
+    def equivalence_classes(self, n_most: int | None = None) -> EquivalenceClasses:
+        """Group the draws by Markov equivalence class.
+
+        Args:
+            n_most: Keep only this many of the most probable classes; None keeps all.
+
+        Returns:
+            CPDAGs and their probabilities, the most probable first.
+        """
+        return equivalence_classes(*self.distinct(), n_most)
+
     # -- questions ------------------------------------------------------------------------
 
     def compare(self, truth: Any) -> dict[str, float]:
@@ -261,6 +292,14 @@ class GraphPosterior:
             torch.from_numpy(self.consensus_dag()),
             n_draws=len(self.graphs) if self.edge_marginals is None else None,
         )
+
+    def experiment_values(self) -> ExperimentValues:
+        """Compute what setting each single variable by intervention would reveal of the graph.
+
+        Returns:
+            Entropies in bits and expected numbers of directions; ``frame(names)`` ranks them.
+        """
+        return experiment_values(*self.distinct())
 
     def effect(
         self,
@@ -480,7 +519,7 @@ class GraphPosterior:
         return self.names.index(name)
 
     def __repr__(self) -> str:
-        return export.describe(self)
+        return describe(self)
 
     def _repr_html_(self) -> str:
-        return export.describe_html(self)
+        return describe_html(self)
