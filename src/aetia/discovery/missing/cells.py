@@ -1,0 +1,198 @@
+r"""Draws of the missing cells of every row, given the mechanisms of each chain.
+
+With :math:`A = I - B`, noise variances :math:`\omega` and intercepts a, a row has log density
+:math:`-\tfrac12 \sum_k (A^\top x - a)_k^2 / \omega_k`, where mechanisms that an intervention
+replaced in this row are left out. Its missing numbers M are drawn together: precision
+:math:`\Lambda_{MM}` with :math:`\Lambda = A \Omega^{-1} A^\top`, and mean
+:math:`\Lambda_{MM}^{-1} (A \Omega^{-1} a - \Lambda x_O)_M`. A missing category is drawn over its
+levels u with probability proportional to :math:`p_u\, N(u; \text{rest}) / N(u; 0, I)`: divided by
+the density that the indicators have on their own, so that a category on which nothing depends
+follows its frequencies.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from aetia.discovery.missing.columns import Columns, Levels
+from aetia.discovery.missing.mechanisms import Mechanisms
+from aetia.discovery.missing.small_factors import cholesky_factor, solve_lower, solve_upper
+
+__all__ = ["CellPlan", "NominalCells", "RowGroup"]
+
+
+class RowGroup(NamedTuple):
+    """Rows with the same number of missing numbers and the same interventions."""
+
+    rows: slice
+    missing: Bool[Tensor, "n w"]
+    patterns: Int64[Tensor, "k p"]
+    """Missing columns of each distinct pattern."""
+    pattern: Int64[Tensor, " n"]
+    """Pattern of each row."""
+    acting: Float[Tensor, " w"]
+    """1 for mechanisms that no intervention replaced."""
+
+
+class NominalCells(NamedTuple):
+    """Missing cells of one nominal variable."""
+
+    rows: Int64[Tensor, " n"]
+    block: slice
+    levels: Levels
+    acting: Float[Tensor, "n w"]
+
+
+class CellPlan:
+    """Which cells are drawn how: everything that depends on the pattern of missing cells only.
+
+    Args:
+        columns: The table.
+
+    Attributes:
+        rows: Rows with missing cells, in the order in which they are kept.
+        observed_columns: True where a column of these rows was seen.
+        groups: Rows whose missing numbers are drawn together.
+        nominal: Missing categories.
+    """
+
+    def __init__(self, columns: Columns) -> None:
+        node, first = columns.node, columns.first
+        is_number = torch.tensor([found is None for found in columns.levels])
+        missing = ~columns.observed[:, node]
+        numbers = missing & is_number[node]
+        acting = torch.ones_like(columns.values)
+        if columns.intervened is not None:
+            acting = (~columns.intervened[:, node]).double()
+        some = missing.any(-1).nonzero().flatten()
+        counts = numbers[some].sum(-1)
+        _, regime = acting[some].unique(dim=0, return_inverse=True)
+        key = regime * (missing.shape[1] + 1) + counts
+        order = torch.argsort(key, stable=True)
+        self.rows, key = some[order], key[order]
+        self.observed_columns = ~missing[self.rows]
+        self.groups: list[RowGroup] = []
+        ends = (key.diff() != 0).nonzero().flatten() + 1
+        edges = [0, *ends.tolist(), len(key)] if len(key) else [0]
+        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+            group = numbers[self.rows[start:stop]]
+            k = int(group[0].sum())
+            if k == 0:
+                continue
+            distinct, pattern = group.unique(dim=0, return_inverse=True)
+            where = distinct.nonzero()[:, 1].view(len(distinct), k).mT.contiguous()
+            self.groups.append(
+                RowGroup(slice(start, stop), group, where, pattern, acting[self.rows[start]])
+            )
+        self.nominal: list[NominalCells] = []
+        for j, levels in enumerate(columns.levels):
+            rows = (~columns.observed[self.rows, j]).nonzero().flatten()
+            if levels is not None and len(rows):
+                block = slice(int(first[j]), int(first[j + 1]))
+                self.nominal.append(NominalCells(rows, block, levels, acting[self.rows[rows]]))
+
+    def begin(
+        self, columns: Columns, n_chains: int, generator: torch.Generator
+    ) -> Float[Tensor, "c m w"]:
+        """Fill the missing cells independently of everything: normal numbers, frequent levels.
+
+        Args:
+            columns: The table.
+            n_chains: Number of chains, each with an imputation of its own.
+            generator: Source of randomness.
+
+        Returns:
+            The rows with missing cells, in the order of ``rows``.
+        """
+        known = columns.values[self.rows]
+        shape = (n_chains, *known.shape)
+        noise = torch.randn(shape, dtype=torch.float64, generator=generator)
+        x = torch.where(self.observed_columns, known, noise)
+        for cells in self.nominal:
+            picked = torch.multinomial(
+                cells.levels.frequency,
+                n_chains * len(cells.rows),
+                replacement=True,
+                generator=generator,
+            )
+            x[:, cells.rows, cells.block] = cells.levels.rows[picked].view(
+                n_chains, len(cells.rows), -1
+            )
+        return x
+
+    def redraw(
+        self, x: Float[Tensor, "c m w"], mechanisms: Mechanisms, generator: torch.Generator
+    ) -> Float[Tensor, "c m w"]:
+        """Draw all missing cells once.
+
+        Args:
+            x: Rows with missing cells, completed; changed in place.
+            mechanisms: Of each chain.
+            generator: Source of randomness.
+
+        Returns:
+            The rows with new values.
+        """
+        regime, precision, linear = None, None, None
+        for group in self.groups:
+            if precision is None or not torch.equal(regime, group.acting):  # pyright: ignore[reportArgumentType]
+                regime = group.acting
+                weighted = mechanisms.structure * (regime / mechanisms.variance).unsqueeze(1)
+                precision = weighted @ mechanisms.structure.mT
+                linear = (weighted @ mechanisms.intercept.unsqueeze(-1))[..., 0]
+            assert linear is not None
+            _draw_numbers(x, group, precision, linear, generator)
+        for cells in self.nominal:
+            _draw_levels(x, cells, mechanisms, generator)
+        return x
+
+
+def _draw_numbers(
+    x: Float[Tensor, "c m w"],
+    group: RowGroup,
+    precision: Float[Tensor, "c w w"],
+    linear: Float[Tensor, "c w"],
+    generator: torch.Generator,
+) -> None:
+    """Draw the missing numbers of each row of a group together, chains in the last axis."""
+    n_chains, _, width = x.shape
+    rows = x[:, group.rows]
+    n, k = len(group.missing), len(group.patterns)
+    known = rows.masked_fill(group.missing, 0.0)
+    right = torch.baddbmm(linear.unsqueeze(1), known, precision, alpha=-1.0)
+    pairs = group.patterns.unsqueeze(1) * width + group.patterns.unsqueeze(0)
+    inner = precision.reshape(n_chains, -1).mT.contiguous().index_select(0, pairs.view(-1))
+    factor = cholesky_factor(inner.view(k, k, -1, n_chains))
+    at = torch.arange(n) * width + group.patterns[:, group.pattern]  # [k, n]
+    right = right.reshape(n_chains, -1).mT.contiguous().index_select(0, at.view(-1))
+    factor = factor[:, :, group.pattern]
+    noise = torch.randn(k, n, n_chains, dtype=x.dtype, generator=generator)
+    drawn = solve_upper(factor, solve_lower(factor, right.view(k, n, n_chains)) + noise)
+    begin = group.rows.start * width
+    x.view(n_chains, -1).index_copy_(1, begin + at.view(-1), drawn.view(k * n, n_chains).mT)
+
+
+def _draw_levels(
+    x: Float[Tensor, "c m w"],
+    cells: NominalCells,
+    mechanisms: Mechanisms,
+    generator: torch.Generator,
+) -> None:
+    """Draw the levels of one variable given all other cells of each row."""
+    levels = cells.levels
+    rows = x[:, cells.rows]
+    rows[..., cells.block] = 0.0
+    residual = torch.baddbmm(-mechanisms.intercept.unsqueeze(1), rows, mechanisms.structure)
+    per_level = levels.rows @ mechanisms.structure[:, cells.block]  # [c, r, w]
+    residual = residual * cells.acting / mechanisms.variance.unsqueeze(1)
+    cross = residual @ per_level.mT
+    scaled = per_level.square() / mechanisms.variance.unsqueeze(1)
+    own = cells.acting @ scaled.mT
+    on_their_own = levels.frequency.log() + 0.5 * levels.rows.square().sum(-1)
+    logits = on_their_own - cross - 0.5 * own
+    noise = torch.empty_like(logits).exponential_(generator=generator).log_()
+    x[:, cells.rows, cells.block] = levels.rows[(logits - noise).argmax(-1)]
