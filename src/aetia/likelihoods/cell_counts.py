@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float64, Int64
 
-__all__ = ["CellTerms", "subset_products", "subset_sums", "sum_over_cells"]
+__all__ = ["CellTerms", "sum_over_cells"]
 
 CellTerms = Callable[[int, int], tuple[Float64[np.ndarray, " counts"], float]]
 """Number of rows and of cells to f for the counts 0 to n, and a constant of the whole table."""
@@ -23,36 +23,6 @@ _BATCH = 1 << 21
 _PART_CELLS = 1 << 22
 """Rows times subsets of one part of the columns whose codes are kept."""
 _PART_COLUMNS = 10
-
-
-def subset_products(levels: Int64[np.ndarray, " k"]) -> Float64[np.ndarray, " sets"]:
-    """Multiply the number of levels over every subset of columns.
-
-    Args:
-        levels: Number of levels of each column.
-
-    Returns:
-        Number of cells of each of the ``2^k`` subsets by their bits, exact up to 2^53.
-    """
-    cells = np.ones(1)
-    for count in levels:
-        cells = np.concatenate([cells, cells * count])
-    return cells
-
-
-def subset_sums(values: Int64[np.ndarray, " k"]) -> Int64[np.ndarray, " sets"]:
-    """Add integers over every subset: bits to unions, ones to sizes.
-
-    Args:
-        values: One integer for each member.
-
-    Returns:
-        ``2^k`` sums.
-    """
-    sums = np.zeros(1, dtype=np.int64)
-    for value in values:
-        sums = np.concatenate([sums, sums + value])
-    return sums
 
 
 def sum_over_cells(

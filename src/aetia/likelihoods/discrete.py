@@ -24,9 +24,11 @@ from scipy.special import gammaln, xlogy
 from torch import Tensor
 
 from aetia.data import Dataset
-from aetia.likelihoods.cell_counts import CellTerms, subset_products, subset_sums, sum_over_cells
+from aetia.likelihoods.cell_counts import CellTerms, sum_over_cells
 from aetia.likelihoods.column_codes import ColumnCodes, check_columns, column_codes
 from aetia.likelihoods.multinomial_regret import log_multinomial_regret
+from aetia.likelihoods.row_groups import rows_of_variables
+from aetia.likelihoods.subsets import subset_products, subset_totals
 from aetia.options import check_positive
 
 __all__ = ["QNML", "BDeu", "DiscreteScores"]
@@ -175,13 +177,13 @@ class DiscreteScores:
         """Write the tables of variables that share rows and whose families lie in ``columns``."""
         bits = np.zeros(len(self.levels), dtype=np.int64)
         bits[columns] = 1 << np.arange(len(columns))
-        small = subset_sums(np.ones(candidates.shape[1], dtype=np.int64)) <= max_parents
+        small = subset_totals(np.ones(candidates.shape[1], dtype=np.int64)) <= max_parents
         needed = np.zeros(1 << len(columns), dtype=bool)
         scored = []
         for j in nodes:
             states = subset_products(self.levels[candidates[j]])
             kept = np.flatnonzero(small & (states <= _STATES_PER_ROW * len(self.codes)))
-            sets = subset_sums(bits[candidates[j]])[kept]
+            sets = subset_totals(bits[candidates[j]])[kept]
             scored.append((j, kept, sets))
             needed[sets] = needed[sets | bits[j]] = True
         subsets = np.flatnonzero(needed)
@@ -198,24 +200,3 @@ class DiscreteScores:
         codes = self.codes[rows][:, columns]
         levels = tuple(self.levels[columns].tolist())
         return sum_over_cells(codes, levels, subsets, self.terms)
-
-
-def rows_of_variables(
-    shape: tuple[int, ...], intervened: Bool[np.ndarray, "n d"] | None
-) -> list[tuple[Int64[np.ndarray, " r"], list[int]]]:
-    """Group the variables by the rows in which they were not set by intervention.
-
-    Args:
-        shape: Number of rows and of variables.
-        intervened: True where a variable was set.
-
-    Returns:
-        Rows and the variables that are explained by exactly these rows.
-    """
-    n, d = shape
-    if intervened is None or not intervened.any():
-        return [(np.arange(n), list(range(d)))]
-    groups: dict[bytes, list[int]] = {}
-    for j in range(d):
-        groups.setdefault(np.packbits(intervened[:, j]).tobytes(), []).append(j)
-    return [(np.flatnonzero(~intervened[:, nodes[0]]), nodes) for nodes in groups.values()]

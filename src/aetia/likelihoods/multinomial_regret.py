@@ -29,7 +29,7 @@ def log_multinomial_regret(n: int, q: int) -> float:
     Returns:
         The log regret in nats: by the exact recursion ``C(q + 2) = C(q + 1) + n / q C(q)`` up to
         20,000 cells, and beyond by the approximation of Szpankowski & Weinberger (2012), whose
-        error at 20,000 cells is below 0.01 nats for n of 100 to 1,000,000.
+        error at 20,000 cells is below 2e-5 nats for n of 100 to 1,000,000.
     """
     if n == 0 or q == 1:
         return 0.0
