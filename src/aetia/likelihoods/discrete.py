@@ -15,6 +15,7 @@ need it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -154,44 +155,60 @@ class DiscreteScores:
         Returns:
             Scores relative to the empty set.
         """
-        d, k = candidates.shape
-        out = torch.full((d, 1 << k), -torch.inf, dtype=torch.float64)
+        return torch.stack(self.ragged_tables(candidates.tolist(), max_parents))
+
+    def ragged_tables(
+        self, candidates: Sequence[Sequence[int]], max_parents: int
+    ) -> list[Float[Tensor, " sets"]]:
+        """Do the same where the variables have different numbers of candidates.
+
+        Args:
+            candidates: Possible parents of each variable.
+            max_parents: Sets with more parents score minus infinity.
+
+        Returns:
+            One table for each variable.
+        """
+        out = [torch.empty(0)] * len(candidates)
         for rows, nodes in self.row_groups:
-            if d <= _SHARED_COLUMNS:
-                self._fill(out, rows, list(range(d)), nodes, candidates.numpy(), max_parents)
+            if len(candidates) <= _SHARED_COLUMNS:
+                families = {j: list(candidates[j]) for j in nodes}
+                columns = list(range(len(candidates)))
+                found = self._tables_within(columns, rows, families, max_parents)
+                for j in nodes:
+                    out[j] = found[j]
                 continue
             for j in nodes:
-                columns = [*candidates[j].tolist(), j]
-                self._fill(out, rows, columns, [j], candidates.numpy(), max_parents)
+                parents = list(candidates[j])
+                out[j] = self._tables_within([*parents, j], rows, {j: parents}, max_parents)[j]
         return out
 
-    def _fill(
+    def _tables_within(
         self,
-        out: Tensor,
-        rows: Int64[np.ndarray, " r"],
         columns: list[int],
-        nodes: list[int],
-        candidates: Int64[np.ndarray, "d k"],
+        rows: Int64[np.ndarray, " r"],
+        candidates: Mapping[int, list[int]],
         max_parents: int,
-    ) -> None:
-        """Write the tables of variables that share rows and whose families lie in ``columns``."""
+    ) -> dict[int, Float[Tensor, " sets"]]:
+        """Score variables that share rows and whose families lie within some columns."""
         bits = np.zeros(len(self.levels), dtype=np.int64)
         bits[columns] = 1 << np.arange(len(columns))
-        small = subset_totals(np.ones(candidates.shape[1], dtype=np.int64)) <= max_parents
         needed = np.zeros(1 << len(columns), dtype=bool)
-        scored = []
-        for j in nodes:
-            states = subset_products(self.levels[candidates[j]])
-            kept = np.flatnonzero(small & (states <= _STATES_PER_ROW * len(self.codes)))
-            sets = subset_totals(bits[candidates[j]])[kept]
-            scored.append((j, kept, sets))
-            needed[sets] = needed[sets | bits[j]] = True
+        kept = {}
+        for j, parents in candidates.items():
+            small = subset_totals(np.ones(len(parents), dtype=np.int64)) <= max_parents
+            few = subset_products(self.levels[parents]) <= _STATES_PER_ROW * len(self.codes)
+            sets = subset_totals(bits[parents])
+            kept[j] = (small & few, sets)
+            needed[sets[small & few]] = needed[sets[small & few] | bits[j]] = True
         subsets = np.flatnonzero(needed)
         values = np.zeros(len(needed))
         values[subsets] = self._set_scores(rows, columns, subsets)
-        for j, kept, sets in scored:
+        out = {}
+        for j, (scored, sets) in kept.items():
             table = values[sets | bits[j]] - values[sets]
-            out[j, torch.from_numpy(kept)] = torch.from_numpy(table - table[0])
+            out[j] = torch.from_numpy(np.where(scored, table - table[0], -np.inf))
+        return out
 
     def _set_scores(
         self, rows: np.ndarray, columns: list[int], subsets: Int64[np.ndarray, " m"]
