@@ -19,12 +19,14 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from aetia.likelihoods.local_scores import LocalScores
 from aetia.likelihoods.regression_walk import SubsetRegressions, regression_walk
+from aetia.likelihoods.row_groups import rows_of_variables
 
 __all__ = ["AveragedScores", "BasisScores", "SubsetScores", "ridge_scores", "zellner_scores"]
 
@@ -121,7 +123,7 @@ class BasisScores:
         self,
         features: Sequence[Float[Tensor, "n _"]],
         responses: Float[Tensor, "n d"],
-        intervened: Bool[Tensor, "n d"] | None,
+        intervened: Bool[np.ndarray, "n d"] | None,
         score: Callable[[Tensor, Sequence[int], int, int], SubsetScores],
         max_parents: int,
     ) -> None:
@@ -136,8 +138,10 @@ class BasisScores:
         """
         self.features = tuple(f.double() for f in features)
         self.responses = responses.double()
-        self.groups = _equal_columns(intervened, self.responses.shape[1])
-        self.kept = None if intervened is None else ~intervened
+        self.groups = [
+            (torch.from_numpy(rows), nodes)
+            for rows, nodes in rows_of_variables(tuple(responses.shape), intervened)
+        ]
         self.score = score
         self.max_parents = max_parents
         self.empty = self.responses.new_zeros(self.responses.shape[1])
@@ -156,30 +160,30 @@ class BasisScores:
         out = self.responses.new_full((d, 1 << k), -torch.inf)
         limit = min(max_parents, self.max_parents)
         all_others = k == d - 1 and bool((candidates == _others(d, candidates.device)).all())
-        for nodes in self.groups:
+        for rows, nodes in self.groups:
             if all_others:
-                self._fill_from_one_walk(out, nodes, limit)
+                self._fill_from_one_walk(out, rows, nodes, limit)
             else:
                 for j in nodes:
                     parents = candidates[j].tolist()
-                    subsets, scores = self._scored(parents, [j], limit)
+                    subsets, scores = self._scored(parents, rows, [j], limit)
                     out[j, subsets] = scores[:, 0]
         return out
 
-    def _fill_from_one_walk(self, out: Tensor, nodes: list[int], limit: int) -> None:
+    def _fill_from_one_walk(self, out: Tensor, rows: Tensor, nodes: list[int], limit: int) -> None:
         """Walk over all variables with all responses, then leave out sets with the response."""
-        subsets, scores = self._scored(list(range(len(self.features))), nodes, limit)
+        subsets, scores = self._scored(list(range(len(self.features))), rows, nodes, limit)
         for column, j in enumerate(nodes):
             without = ((subsets >> j) & 1 == 0).nonzero().flatten()
             full = subsets[without]
             low = full & ((1 << j) - 1)
             out[j, low | (full >> (j + 1) << j)] = scores[without, column]
 
-    def _scored(self, parents: list[int], nodes: list[int], limit: int) -> SubsetScores:
+    def _scored(
+        self, parents: list[int], rows: Tensor, nodes: list[int], limit: int
+    ) -> SubsetScores:
         columns = [self.features[i] for i in parents]
-        matrix = torch.cat([*columns, self.responses[:, nodes]], dim=1)
-        if self.kept is not None:
-            matrix = matrix[self.kept[:, nodes[0]]]
+        matrix = torch.cat([*columns, self.responses[:, nodes]], dim=1)[rows]
         n = len(matrix)
         if n:
             matrix = matrix - matrix.mean(0)
@@ -223,13 +227,3 @@ def _others(d: int, device: torch.device) -> Int64[Tensor, "d k"]:
     """List for each variable all others, ascending."""
     each = torch.arange(d, device=device)
     return each.expand(d, d)[~torch.eye(d, dtype=torch.bool, device=device)].view(d, d - 1)
-
-
-def _equal_columns(intervened: Bool[Tensor, "n d"] | None, d: int) -> list[list[int]]:
-    """Group the variables that were set in the same rows."""
-    if intervened is None:
-        return [list(range(d))]
-    groups: dict[bytes, list[int]] = {}
-    for j in range(d):
-        groups.setdefault(intervened[:, j].cpu().numpy().tobytes(), []).append(j)
-    return list(groups.values())

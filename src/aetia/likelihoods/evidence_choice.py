@@ -1,0 +1,140 @@
+r"""Which likelihood a table of numbers is scored by: chosen by evidence, guarded by a test.
+
+The additive likelihoods find directions where their assumption of additive noise holds, and
+wrong ones where it does not, although their evidence is then high too. So the test of constant
+variance (:mod:`aetia.likelihoods.variance_test`) comes first; a table that fails it is scored by
+the block score, which takes no direction from residuals. Otherwise the largest evidence wins:
+
+- ``additive``: :math:`\log Z - \sum_j n_j J_j`, with :math:`J_j` the divergence of column j from
+  a Gaussian, which puts it on the density of normal scores;
+- ``normal-scores`` and ``rank-basis``: :math:`\log Z`.
+
+A divergence below 30 nats for a column is within what its estimate errs and does not count. When
+one of the latter two wins, the test on normal scores must be passed as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from aetia.errors import InputError
+from aetia.likelihoods.variance_test import VARIES_ABOVE
+
+__all__ = ["FAMILIES", "LikelihoodChoice", "choose_by_evidence", "noise_is_additive"]
+
+FAMILIES = ("additive", "normal-scores", "rank-basis")
+"""Likelihoods whose evidence is compared; of equals, the first wins."""
+
+NON_GAUSSIAN_ABOVE = 30.0
+"""Divergence of a column in nats, over all its rows, from which it counts."""
+FEW_ROWS = 300
+"""Below this number of rows the block score has two columns a variable instead of three."""
+
+_WORDS = {
+    "additive": "effects add up on the scale of the table",
+    "normal-scores": "effects add up after each column is made normal by its ranks",
+    "rank-basis": "effects are rough functions of the ranks",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LikelihoodChoice:
+    """A likelihood and why it was chosen.
+
+    Attributes:
+        name: Registered name of the likelihood.
+        options: Options of it that differ from its defaults.
+        reason: One or two sentences for people.
+        numbers: What was compared, in nats: ``log_evidence_<family>`` on one density,
+            ``variance_evidence_<scale>``, and ``non_gaussian``, the divergences that count.
+    """
+
+    name: str
+    reason: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+def noise_is_additive(variance_evidence: float) -> bool:
+    """Say whether a table passes the test, so that evidences need to be compared at all.
+
+    Args:
+        variance_evidence: V of the additive likelihood, in nats.
+
+    Returns:
+        False above 20 nats.
+    """
+    return not variance_evidence > VARIES_ABOVE
+
+
+def choose_by_evidence(
+    log_evidence: Mapping[str, float],
+    variance_evidence: Mapping[str, float],
+    divergences: Float[Tensor, " d"],
+    n: int,
+) -> LikelihoodChoice:
+    """Choose the likelihood of a table.
+
+    Args:
+        log_evidence: Log Z over all graphs of each family, its scores relative to the empty parent
+            sets, under one structure prior. Families that are missing are not considered; none is
+            needed when the noise is not additive on the scale of the table.
+        variance_evidence: V in nats on the scale of the table (``"additive"``) and, if known, on
+            ``"normal-scores"``.
+        divergences: From a Gaussian, of each column, in nats over the rows that score it.
+        n: Number of rows.
+
+    Returns:
+        The choice.
+
+    Raises:
+        InputError: If there is nothing to choose from.
+    """
+    far_from_normal = divergences[divergences > NON_GAUSSIAN_ABOVE]
+    evidence = {name: float(log_evidence[name]) for name in FAMILIES if name in log_evidence}
+    if "additive" in evidence:
+        evidence["additive"] -= float(far_from_normal.sum())
+    numbers = {f"log_evidence_{name}": value for name, value in evidence.items()}
+    numbers |= {f"variance_evidence_{name}": float(v) for name, v in variance_evidence.items()}
+    numbers["non_gaussian"] = float(far_from_normal.sum())
+    on_table = float(variance_evidence["additive"])
+    if not noise_is_additive(on_table):
+        return _block(on_table, len(far_from_normal), n, numbers)
+    if not evidence:
+        raise InputError(
+            f"choose_by_evidence: no evidence given for any of {', '.join(FAMILIES)}; "
+            f"got {', '.join(log_evidence) or 'none'}."
+        )
+    ranked = sorted(evidence, key=lambda name: -evidence[name])
+    best = ranked[0]
+    after = float(variance_evidence.get("normal-scores", 0.0))
+    if best != "additive" and not noise_is_additive(after):
+        return _block(after, 0, n, numbers)
+    reason = f"By evidence {_WORDS[best]}"
+    if len(ranked) > 1:
+        reason += f", {evidence[best] - evidence[ranked[1]]:.0f} nats ahead of '{ranked[1]}'"
+    reason += f"; noise is additive (evidence of {on_table:.0f} nats against it)."
+    return LikelihoodChoice(name=best, reason=reason, numbers=numbers)
+
+
+def _block(
+    variance_evidence: float, n_far_from_normal: int, n: int, numbers: dict[str, float]
+) -> LikelihoodChoice:
+    reason = (
+        "The noise is not additive: directions come from conditional independence only "
+        f"(evidence of {variance_evidence:.0f} nats that noise varies with the causes; "
+        f"the limit is {VARIES_ABOVE:.0f})."
+    )
+    if n_far_from_normal:
+        columns = "1 column is" if n_far_from_normal == 1 else f"{n_far_from_normal} columns are"
+        reason += (
+            f" {columns} far from normal: if a logarithm is the natural scale, take it and run "
+            "again; the noise may be additive there."
+        )
+    options = {"n_columns": 3 if n >= FEW_ROWS else 2}
+    return LikelihoodChoice(name="block", options=options, reason=reason, numbers=numbers)
