@@ -99,6 +99,19 @@ def test_tables_equal_student_densities_cell_by_cell(with_interventions, max_par
                 assert float(tables[j, m]) == pytest.approx(expected, abs=1e-7)
 
 
+def test_a_variable_that_was_set_in_every_row_scores_zero():
+    data = mixed_table(n=20)
+    intervened = np.zeros(data.values.shape, dtype=bool)
+    intervened[:, [0, 1]] = True
+    scores = ConditionalGaussian().local_scores(replace(data, intervened=intervened))
+    tables = scores.tables(every_other(6), 2)
+    sizes = torch.tensor([m.bit_count() for m in range(32)])
+    assert scores.empty[0] == scores.empty[1] == 0.0
+    assert (tables[0, sizes <= 2] == 0.0).all()
+    assert (tables[0, sizes > 2] == -torch.inf).all()
+    assert set(tables[1].tolist()) == {0.0, -math.inf}
+
+
 def test_discrete_variables_have_bdeu_scores_and_no_continuous_parents():
     data = mixed_table()
     scores = ConditionalGaussian(equivalent_sample_size=2.0).local_scores(data)

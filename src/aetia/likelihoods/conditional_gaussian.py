@@ -173,7 +173,8 @@ class ConditionalGaussianScores:
         """Add the evidence of the cells that some row has; empty cells have evidence 1."""
         k = x.shape[1] - 1
         found, which = np.unique(cells, return_inverse=True)
-        total = torch.zeros(1 << k, dtype=torch.float64)
+        small = torch.from_numpy(subset_totals(np.ones(k, dtype=np.int64)) <= max_parents)
+        total = torch.zeros(1 << k, dtype=torch.float64).masked_fill(~small, -torch.inf)
         design = torch.cat([x.new_ones(len(x), 1), x], dim=1)
         order = torch.from_numpy(np.argsort(which, kind="stable"))
         counts = torch.from_numpy(np.bincount(which, minlength=len(found)))
