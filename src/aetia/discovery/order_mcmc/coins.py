@@ -7,7 +7,6 @@ m in their first i members only. Read backwards, member i of m drops out with pr
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 

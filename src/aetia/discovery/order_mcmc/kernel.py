@@ -532,8 +532,8 @@ def draw_graph(masks: Array, coins: Array, parents: Array, rng: Array) -> None:
 
 
 @_compiled(
-    "void(int64[:,::1], int64[::1], float64[:,::1], float64[:,::1], float32[:,:,::1],"
-    " int64[:,::1], int8[:,::1], int8[:,::1], float64[::1], int64, int64, int64, int64,"
+    "void(int64[:,::1], int64[:,::1], float64[:,::1], float64[:,::1], float32[:,:,::1],"
+    " int64[:,::1], int8[:,::1], int8[:,::1], float64[::1], float64[::1], int64, int64, int64,"
     " int32[:,::1], float64[::1], int64[:,::1], uint64[::1])"
 )
 @no_type_check
@@ -547,7 +547,7 @@ def run_chain(
     own: Array,
     other: Array,
     betas: Array,
-    corrected: int,
+    lambdas: Array,
     n_moves: int,
     thin: int,
     parity: int,
@@ -556,26 +556,30 @@ def run_chain(
     counts: Array,
     rng: Array,
 ) -> None:
-    """Run one chain for ``len(draws) * thin`` iterations.
+    r"""Run one chain at several temperatures for ``len(draws) * thin`` iterations.
+
+    The target of temperature t is :math:`Z(o)^{\beta_t} p(G \mid o) q(o \mid G)^{\lambda_t}`. At
+    :math:`\beta = \lambda = 1` every DAG counts once, at :math:`\lambda = 0` once for each of its
+    orders.
 
     Args:
         orders: One order for each temperature, the coldest first.
-        parents: The current graph; drawn anew at the beginning unless ``corrected``.
+        parents: One graph for each temperature; drawn anew where the first mask is negative.
         sums: Log sums over subsets.
         sets: Log scores of the sets.
         coins: Probabilities of :func:`draw_parents`.
         candidates: Candidate parents.
         own: Bit of u among the candidates of v.
         other: Its transpose.
-        betas: Inverse temperatures, 1 first.
-        corrected: Whether every DAG counts once; otherwise it counts once for each of its orders.
+        betas: Powers of the weight of the order, 1 first.
+        lambdas: Powers of q.
         n_moves: Moves of every order in an iteration.
         thin: Iterations between draws.
-        parity: 0 or 1: which pairs of temperatures exchange orders first.
-        draws: Filled with parent sets.
+        parity: 0 or 1: which pairs of temperatures exchange states first.
+        draws: Filled with parent sets of the coldest.
         trace: Filled with the log score of every draw.
-        counts: Row 0: iterations, accepted; row t: exchanges of temperatures t - 1 and t that
-            were tried, accepted.
+        counts: Row 0: iterations, accepted graphs; row t: exchanges of temperatures t - 1 and t
+            that were tried, accepted.
         rng: Generator.
     """
     n_temperatures, d = orders.shape
@@ -586,64 +590,72 @@ def run_chain(
     new, position, weights = np.empty(d, np.int64), np.empty(d, np.int64), np.empty(d)
     words = np.empty((d, (d + 63) >> 6), np.uint64)
     work = np.empty((4 + k, d), np.int64)
-    totals = np.empty(n_temperatures)
+    totals, log_q = np.empty(n_temperatures), np.zeros(n_temperatures)
     for t in range(n_temperatures):
         place(orders[t], candidates, sums, masks[t], scores[t], position)
-    log_q = 0.0
+        if lambdas[t] > 0.0:
+            if parents[t, 0] < 0:
+                draw_graph(masks[t], coins, parents[t], rng)
+            log_q[t] = _hook(orders[t], parents[t], candidates, words, work, 0, rng)
     redrawn = min(1.0, 4.0 * n_moves / d)
     for step in range(len(draws) * thin):
         counts[0, 0] += 1
-        if corrected:
-            order[:] = orders[0]
-            log_q = _hook(order, parents, candidates, words, work, 1, rng)
-            orders[0, :] = order
-            place(order, candidates, sums, masks[0], scores[0], position)
-            mask[:] = masks[0]
-            score[:] = scores[0]
-            _move(order, mask, score, own, other, sums, 1.0, n_moves, weights, rng)
+        for t in range(n_temperatures):
+            beta, power = betas[t], lambdas[t]
+            if power == 0.0:
+                _move(orders[t], masks[t], scores[t], own, other, sums, beta, n_moves, weights, rng)
+                continue
+            # Another order of the same graph; at the coldest this is a draw from its conditional.
+            order[:] = orders[t]
+            proposed = _hook(order, parents[t], candidates, words, work, 1, rng)
+            place(order, candidates, sums, mask, score, position)
+            log_ratio = (power - 1.0) * (proposed - log_q[t])
+            log_ratio += (beta - 1.0) * (score.sum() - scores[t].sum())
+            if log_ratio >= 0.0 or uniform(rng) < math.exp(log_ratio):
+                orders[t, :], masks[t, :], scores[t, :] = order, mask, score
+                log_q[t] = proposed
+            else:
+                order[:], mask[:], score[:] = orders[t], masks[t], scores[t]
+            # Another order and a graph of it, by a step that is reversible without q.
+            _move(order, mask, score, own, other, sums, beta, n_moves, weights, rng)
             for v in range(d):
                 # Parents whose mask is the same may stay: their probability cancels.
-                new[v] = parents[v]
-                if mask[v] != masks[0, v] or uniform(rng) < redrawn:
+                new[v] = parents[t, v]
+                if mask[v] != masks[t, v] or uniform(rng) < redrawn:
                     new[v] = draw_parents(mask[v], coins[v], rng)
             proposed = _hook(order, new, candidates, words, work, 0, rng)
-            if uniform(rng) < math.exp(min(0.0, proposed - log_q)):
-                orders[0, :] = order
-                masks[0, :] = mask
-                scores[0, :] = score
-                parents[:] = new
-                log_q = proposed
-                counts[0, 1] += 1
-        for t in range(corrected, n_temperatures):
-            _move(orders[t], masks[t], scores[t], own, other, sums, betas[t], n_moves, weights, rng)
+            if uniform(rng) < math.exp(min(0.0, power * (proposed - log_q[t]))):
+                orders[t, :], masks[t, :], scores[t, :] = order, mask, score
+                parents[t, :] = new
+                log_q[t] = proposed
+                if t == 0:
+                    counts[0, 1] += 1
         for t in range(n_temperatures):
             totals[t] = scores[t].sum()
-        # Even and odd pairs take turns: an order keeps its direction through the temperatures.
+        # Even and odd pairs take turns: a state keeps its direction through the temperatures.
         for t in range(1 + (step + parity) % 2, n_temperatures, 2):
+            if lambdas[t] == 0.0 and lambdas[t - 1] > 0.0:
+                draw_graph(masks[t], coins, parents[t], rng)
+                log_q[t] = _hook(orders[t], parents[t], candidates, words, work, 0, rng)
             log_ratio = (betas[t - 1] - betas[t]) * (totals[t] - totals[t - 1])
-            proposed = 0.0
-            if t == 1 and corrected:
-                draw_graph(masks[1], coins, new, rng)
-                proposed = _hook(orders[1], new, candidates, words, work, 0, rng)
-                log_ratio += proposed - log_q
+            log_ratio += (lambdas[t - 1] - lambdas[t]) * (log_q[t] - log_q[t - 1])
             counts[t, 0] += 1
-            if uniform(rng) < math.exp(min(0.0, log_ratio)):
+            if log_ratio >= 0.0 or uniform(rng) < math.exp(log_ratio):
                 for v in range(d):
                     orders[t, v], orders[t - 1, v] = orders[t - 1, v], orders[t, v]
                     masks[t, v], masks[t - 1, v] = masks[t - 1, v], masks[t, v]
                     scores[t, v], scores[t - 1, v] = scores[t - 1, v], scores[t, v]
-                if t == 1 and corrected:
-                    parents[:] = new
-                    log_q = proposed
+                    parents[t, v], parents[t - 1, v] = parents[t - 1, v], parents[t, v]
+                log_q[t], log_q[t - 1] = log_q[t - 1], log_q[t]
                 counts[t, 1] += 1
         if (step + 1) % thin == 0:
             i = step // thin
-            if not corrected:
-                draw_graph(masks[0], coins, parents, rng)
+            if lambdas[0] == 0.0:
+                draw_graph(masks[0], coins, parents[0], rng)
             total = 0.0
             for v in range(d):
-                draws[i, v] = parents[v]
-                total += sets[v, parents[v]]
+                draws[i, v] = parents[0, v]
+                total += sets[v, parents[0, v]]
             trace[i] = total
 
 
