@@ -21,7 +21,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -44,6 +44,7 @@ __all__ = ["AugmentedPosterior", "Completion", "augment", "run_chains"]
 State = TypeVar("State")
 
 
+@runtime_checkable
 class Completion(Protocol[State]):
     """Completed tables of many chains; a model of the data plugs in by these four methods."""
 

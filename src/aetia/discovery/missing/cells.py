@@ -5,13 +5,16 @@ With :math:`A = I - B`, noise variances :math:`\omega` and intercepts a, a row h
 replaced in this row are left out. Its missing numbers M are drawn together: precision
 :math:`\Lambda_{MM}` with :math:`\Lambda = A \Omega^{-1} A^\top`, and mean
 :math:`\Lambda_{MM}^{-1} (A \Omega^{-1} a - \Lambda x_O)_M`. A missing category is drawn over its
-levels u with probability proportional to :math:`p_u\, N(u; \text{rest}) / N(u; 0, I)`: divided by
-the density that the indicators have on their own, so that a category on which nothing depends
-follows its frequencies.
+levels u with probability proportional to :math:`p_u\, N(u \mid \text{rest}) / N(u)`, with shares p
+drawn from their posterior on the completed column: Bayes' rule for "the rest is Gaussian given the
+level". Without the division rare levels, whose indicators lie far out, would hardly ever be drawn
+even where nothing depends on the category. (The division makes the sweep a pseudo-Gibbs step: the
+marginal density depends on the mechanisms, whose draw does not know of it.)
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -78,7 +81,7 @@ class CellPlan:
         self.groups: list[RowGroup] = []
         ends = (key.diff() != 0).nonzero().flatten() + 1
         edges = [0, *ends.tolist(), len(key)] if len(key) else [0]
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in pairwise(edges):
             group = numbers[self.rows[start:stop]]
             k = int(group[0].sum())
             if k == 0:
@@ -114,7 +117,7 @@ class CellPlan:
         x = torch.where(self.observed_columns, known, noise)
         for cells in self.nominal:
             picked = torch.multinomial(
-                cells.levels.frequency,
+                cells.levels.counts,
                 n_chains * len(cells.rows),
                 replacement=True,
                 generator=generator,
@@ -185,6 +188,7 @@ def _draw_levels(
     """Draw the levels of one variable given all other cells of each row."""
     levels = cells.levels
     rows = x[:, cells.rows]
+    log_share = _draw_log_shares(rows[..., cells.block], levels, generator)
     rows[..., cells.block] = 0.0
     residual = torch.baddbmm(-mechanisms.intercept.unsqueeze(1), rows, mechanisms.structure)
     per_level = levels.rows @ mechanisms.structure[:, cells.block]  # [c, r, w]
@@ -192,7 +196,27 @@ def _draw_levels(
     cross = residual @ per_level.mT
     scaled = per_level.square() / mechanisms.variance.unsqueeze(1)
     own = cells.acting @ scaled.mT
-    on_their_own = levels.frequency.log() + 0.5 * levels.rows.square().sum(-1)
-    logits = on_their_own - cross - 0.5 * own
+    on_their_own = _log_marginals(levels, cells.block, mechanisms)
+    logits = (log_share - on_their_own).unsqueeze(1) - cross - 0.5 * own
     noise = torch.empty_like(logits).exponential_(generator=generator).log_()
     x[:, cells.rows, cells.block] = levels.rows[(logits - noise).argmax(-1)]
+
+
+def _draw_log_shares(
+    imputed: Float[Tensor, "c n m"], levels: Levels, generator: torch.Generator
+) -> Float[Tensor, "c r"]:
+    """Draw the shares of the levels from their Dirichlet posterior on the completed column."""
+    nearest = (imputed.unsqueeze(-2) - levels.rows).square().sum(-1).argmin(-1)
+    counts = levels.counts + torch.nn.functional.one_hot(nearest, len(levels.values)).sum(1)
+    gamma = torch._standard_gamma(counts + 0.5, generator)  # pyright: ignore[reportPrivateImportUsage]
+    return gamma.log() - gamma.sum(-1, keepdim=True).log()
+
+
+def _log_marginals(levels: Levels, block: slice, mechanisms: Mechanisms) -> Float[Tensor, "c r"]:
+    """Log density of every level's indicators on their own, up to a constant."""
+    total = torch.linalg.inv(mechanisms.structure)  # x^T = (intercept + noise)^T total
+    into = total[..., block]
+    mean = (mechanisms.intercept.unsqueeze(1) @ into)[:, 0]
+    covariance = into.mT @ (mechanisms.variance.unsqueeze(-1) * into)
+    gap = levels.rows - mean.unsqueeze(1)
+    return -0.5 * (gap * torch.linalg.solve(covariance, gap.mT).mT).sum(-1)

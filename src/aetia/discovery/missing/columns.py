@@ -21,13 +21,13 @@ class Levels:
 
     Attributes:
         values: What the user's table holds for each level.
-        rows: ``[r, r - 1]`` whitened indicators: mean 0 and identity covariance over the seen cells.
-        frequency: Share of each level among the seen cells.
+        rows: Whitened indicators: mean 0 and identity covariance over the seen cells.
+        counts: Seen cells of each level.
     """
 
     values: Float[Tensor, " r"]
     rows: Float[Tensor, "r m"]
-    frequency: Float[Tensor, " r"]
+    counts: Float[Tensor, " r"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,9 +128,8 @@ def gaussian_columns(data: Dataset) -> Columns:
 def _levels(seen: Float[Tensor, " n"]) -> Levels:
     """Whiten the indicators: any rotation of these columns gives the same block score."""
     values, counts = seen.unique(return_counts=True)
-    frequency = counts.double() / len(seen)
-    root = frequency.sqrt()
+    root = (counts.double() / len(seen)).sqrt()
     # The columns of Q behind the first are orthogonal to the roots, so indicators divided by
     # the roots have mean zero and identity covariance in them.
     basis, _ = torch.linalg.qr(torch.cat([root.unsqueeze(-1), torch.eye(len(values))[:, 1:]], 1))
-    return Levels(values, basis[:, 1:] / root.unsqueeze(-1), frequency)
+    return Levels(values, basis[:, 1:] / root.unsqueeze(-1), counts.double())

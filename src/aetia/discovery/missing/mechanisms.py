@@ -97,7 +97,8 @@ def draw_mechanisms(
     half = solve_lower(factor, cross.permute(2, 0, 1).contiguous())
     residual = own - half.square().sum(0)
     shape = 0.5 * (n_rows + alpha_w - width + counts)
-    variance = 0.5 * residual / torch._standard_gamma(shape, generator)
+    gamma = torch._standard_gamma(shape, generator)  # pyright: ignore[reportPrivateImportUsage]
+    variance = 0.5 * residual / gamma
     noise = torch.randn(half.shape, dtype=half.dtype, generator=generator)
     drawn = solve_upper(factor, half + noise * variance.sqrt()).permute(1, 2, 0) * real
     weights = torch.zeros(n_chains, width, width, dtype=torch.float64)  # [c, k, p]

@@ -12,7 +12,7 @@ from torch import Tensor
 __all__ = ["cholesky_factor", "solve_lower", "solve_upper"]
 
 
-def cholesky_factor(matrices: Float[Tensor, "k k *batch"]) -> Float[Tensor, "k k *batch"]:
+def cholesky_factor(matrices: Float[Tensor, "k k ..."]) -> Float[Tensor, "k k ..."]:
     """Factor symmetric positive definite matrices.
 
     Args:
@@ -31,8 +31,8 @@ def cholesky_factor(matrices: Float[Tensor, "k k *batch"]) -> Float[Tensor, "k k
 
 
 def solve_lower(
-    factor: Float[Tensor, "k k *batch"], right: Float[Tensor, k *batch]
-) -> Float[Tensor, k *batch]:
+    factor: Float[Tensor, "k k ..."], right: Float[Tensor, "k ..."]
+) -> Float[Tensor, "k ..."]:
     """Solve ``L x = right``.
 
     Args:
@@ -50,8 +50,8 @@ def solve_lower(
 
 
 def solve_upper(
-    factor: Float[Tensor, "k k *batch"], right: Float[Tensor, k *batch]
-) -> Float[Tensor, k *batch]:
+    factor: Float[Tensor, "k k ..."], right: Float[Tensor, "k ..."]
+) -> Float[Tensor, "k ..."]:
     """Solve ``L^T x = right``.
 
     Args:

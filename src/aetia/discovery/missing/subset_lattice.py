@@ -34,10 +34,10 @@ class SubsetLattice:
 
     d: int
     position: Int64[Tensor, " subsets"]
-    without: tuple[Int64[Tensor, "size n"], ...]
-    table_row: tuple[Int64[Tensor, "size n"], ...]
-    last: tuple[Int64[Tensor, "size n"], ...]
-    others: tuple[Int64[Tensor, "size n"], ...]
+    without: tuple[Int64[Tensor, "_ _"], ...]
+    table_row: tuple[Int64[Tensor, "_ _"], ...]
+    last: tuple[Int64[Tensor, "_ _"], ...]
+    others: tuple[Int64[Tensor, "_ _"], ...]
     without_node: Int64[Tensor, "d half"]
 
 
