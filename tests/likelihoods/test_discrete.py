@@ -15,6 +15,7 @@ from scipy.special import gammaln
 from aetia.data import Dataset
 from aetia.errors import InputError
 from aetia.graphs import all_dags, cpdag
+from aetia.likelihoods.binary_counts import binary_tables, count_ones
 from aetia.likelihoods.cell_counts import sum_over_cells
 from aetia.likelihoods.discrete import QNML, BDeu
 from aetia.likelihoods.local_scores import DecomposableLikelihood, LocalScores
@@ -170,7 +171,7 @@ def test_parent_sets_with_more_than_four_states_a_row_are_not_scored():
 @given(st.integers(0, 2**31), st.integers(1, 60))
 def test_sums_over_cells_do_not_depend_on_how_cells_are_counted(seed, n):
     rng = np.random.default_rng(seed)
-    levels = tuple(int(r) for r in rng.integers(1, 9, 4))
+    levels = tuple(int(r) for r in rng.integers(1, 9, 4)) if seed % 2 else (2, 2, 2, 2)
     codes = np.stack([rng.integers(0, r, n) for r in levels], axis=1)
     sums = sum_over_cells(codes, levels, np.arange(16), lambda n, q: (np.arange(n + 1) ** 2.0, q))
     for m in range(16):
@@ -178,6 +179,18 @@ def test_sums_over_cells_do_not_depend_on_how_cells_are_counted(seed, n):
         _, counts = np.unique(codes[:, kept], axis=0, return_counts=True)
         expected = (counts**2.0).sum() if kept else n**2
         assert sums[m] == pytest.approx(expected + math.prod(levels[b] for b in kept))
+
+
+@pytest.mark.parametrize("n", [1, 64, 65, 500])
+def test_tables_of_binary_columns_equal_counting_rows(n):
+    rng = np.random.default_rng(n)
+    codes = rng.integers(0, 2, (n, 12))  # two parts of columns
+    subsets = np.array([0b110000000001, 0b000000001110, 0b100000000110])
+    tables = binary_tables(count_ones(codes, subsets), subsets, 3)
+    for table, subset in zip(tables, subsets.tolist(), strict=True):
+        columns = [b for b in range(12) if subset >> b & 1]
+        cell = (codes[:, columns] << np.arange(3)).sum(1)
+        assert table.tolist() == np.bincount(cell, minlength=8).tolist()
 
 
 @pytest.mark.parametrize(("n", "q"), [(1, 3), (4, 2), (5, 3), (6, 4)])

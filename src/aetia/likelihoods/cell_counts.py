@@ -13,6 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from aetia.likelihoods.binary_counts import binary_tables, count_ones
+
 __all__ = ["CellTerms", "sum_over_cells"]
 
 CellTerms = Callable[[int, int], tuple[Float64[np.ndarray, " counts"], float]]
@@ -23,6 +25,8 @@ _BATCH = 1 << 21
 _PART_CELLS = 1 << 22
 """Rows times subsets of one part of the columns whose codes are kept."""
 _PART_COLUMNS = 10
+_MOST_BINARY = 22
+"""Binary columns whose subsets are counted in one array."""
 
 
 def sum_over_cells(
@@ -35,6 +39,7 @@ def sum_over_cells(
 
     Tables with few cells are counted densely, tables with more cells than two for each row by
     sorting the codes of the rows. The cost is O(n) for each subset, times log n where it sorts.
+    Small tables of binary columns cost O(n / 64 + cells).
 
     Args:
         codes: Level of every row and column.
@@ -49,11 +54,18 @@ def sum_over_cells(
     out = np.zeros(len(subsets))
     if n == 0:
         return out
-    parts = _part_codes(codes, levels)
     cells = np.ones(len(subsets), dtype=np.int64)
     for bit, count in enumerate(levels):
         cells *= np.where((subsets >> bit) & 1, count, 1)
     order = np.argsort(cells, kind="stable")
+    binary = all(count == 2 for count in levels) and len(levels) <= _MOST_BINARY
+    if binary:
+        few = order[: np.searchsorted(cells[order], n, side="right")]
+        out[few] = _binary_sums(codes, subsets[few], cells[few], terms)
+        order = order[len(few) :]
+    if not len(order):
+        return out
+    parts = _part_codes(codes, levels)
     starts = np.flatnonzero(np.diff(cells[order], prepend=-1))
     step = max(1, _BATCH // n)
     for group in np.split(order, starts[1:]):
@@ -64,6 +76,22 @@ def sum_over_cells(
             rows = _row_codes(parts, subsets[chosen])
             sums = _dense_sums(rows, q, f) if q <= 2 * n + 64 else _sorted_sums(rows, f)
             out[chosen] = sums + constant
+    return out
+
+
+def _binary_sums(
+    codes: np.ndarray, subsets: np.ndarray, cells: np.ndarray, terms: CellTerms
+) -> Float64[np.ndarray, " m"]:
+    out = np.empty(len(subsets))
+    ones = count_ones(codes, subsets)
+    for q in np.unique(cells):
+        f, constant = terms(len(codes), int(q))
+        group = np.flatnonzero(cells == q)
+        step = max(1, _BATCH // int(q))
+        for at in range(0, len(group), step):
+            chosen = group[at : at + step]
+            tables = binary_tables(ones, subsets[chosen], int(q).bit_length() - 1)
+            out[chosen] = f[tables].sum(1) + constant
     return out
 
 
