@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 
 from aetia.discovery import DiBS, ExactPosterior
 from aetia.report import check_posterior, rebuild_report, write_run
+from aetia.results.adjacency_table import short_probability
 from browser import CHROMIUM, open_page
 
 
@@ -47,9 +49,13 @@ def folder(tmp_path_factory):
 def test_every_edge_and_finding_is_in_the_report(folder):
     html = (folder / "report.html").read_text()
     edges = pd.read_csv(folder / "edges.csv")
-    for probability in edges["probability"][edges["probability"] >= 0.01]:
-        assert f"{probability:.3f}" in html
-    for section in ("graph", "diagnostics", "edges", "effects", "matrix", "trace", "data", "run"):
+    for row in edges[edges["adjacent"] >= 0.01].to_dict("records"):
+        for number in (row["adjacent"], row["probability"], row["reverse_probability"]):
+            assert f'<td class="n">{escape(short_probability(number))}</td>' in html
+    for section in (
+        "answer", "graph", "diagnostics", "edges", "classes", "effects", "matrix", "trace", "data",
+        "run",
+    ):  # fmt: skip
         assert f'id="{section}"' in html
     for code in ("AE001", "AE002", "AE004", "AE005"):
         assert code in html
@@ -71,7 +77,7 @@ def test_the_report_can_be_made_again_from_the_folder(folder):
 
 def test_findings_are_in_words_and_have_codes():
     x = np.random.default_rng(0).normal(size=(20, 3))
-    found = {c.code: c for c in check_posterior(ExactPosterior().fit(x).posterior_)}
+    found = {c.code: c for c in check_posterior(ExactPosterior("bge").fit(x).posterior_)}
     assert found["AE002"].verdict == "good"
     assert "exact" in found["AE002"].text
     assert found["AE004"].verdict == "look"

@@ -11,14 +11,24 @@ from jaxtyping import Bool
 
 from aetia.diagnostics import reliability
 from aetia.plots import plot_edge_matrix, plot_graph, plot_reliability, plot_trace
-from aetia.report.checks import check_posterior
+from aetia.report.checks import Check, check_posterior
 from aetia.report.figures import svg_data_uri
+from aetia.report.graph_words import (
+    class_rows,
+    directions,
+    experiments,
+    graph_in_words,
+    likelihood_line,
+)
 from aetia.report.page import as_yaml, column_rows, render_page, show
 from aetia.results import EffectPosterior, GraphPosterior
+from aetia.results.adjacency_table import short_probability
+from aetia.results.trust import reasons_for_doubt
 
 __all__ = ["render_graph_report"]
 
-_HIDDEN = {"config", "calibration_badge", "method"}
+_HIDDEN = {"config", "calibration_badge", "method", "likelihood_reason"}
+_MOST_PAIRS = 200
 _LABELS = {
     "likelihood": "Likelihood",
     "n_rows": "Rows",
@@ -26,6 +36,15 @@ _LABELS = {
     "n_cyclic": "Cyclic draws",
     "ess_weights": "Effective number of draws",
     "n_distinct": "Distinct graphs",
+    "exact": "Sum over graphs by",
+    "ess": "Effective number of draws",
+    "n_draws": "Draws",
+    "monte_carlo_error": "Largest standard error of a probability",
+    "converged": "Chains agree",
+    "rhat_max": "Largest R-hat of an edge",
+    "share_rhat_below_1_05": "Share of edges with R-hat below 1.05",
+    "between_chain_sd_max": "Largest sd of an edge between chains",
+    "mass_outside": "Expected edges outside the candidates",
     "scaling": "Scaling of the columns",
     "seed": "Seed",
     "device": "Device",
@@ -64,30 +83,46 @@ def render_graph_report(
         HTML.
     """
     p = posterior.edge_probabilities()
-    ax, drawn = plot_graph(p, posterior.names)
+    threshold = _drawn_from(p)
+    ax, drawn = plot_graph(p, posterior.names, threshold=threshold)
     matrix_ax, _ = plot_edge_matrix(p, posterior.names)
     trace = None
     if posterior.trace:
         trace = svg_data_uri(plot_trace(posterior.trace)[0])
-    table = posterior.edge_table(threshold=0.01)
+    pairs = posterior.adjacency_table(threshold=0.01).to_dict("records")
+    strong = [r for r in pairs if r["adjacent"] >= 0.1]
+    weak = pairs[len(strong) :]
+    decided, open_ = directions(posterior)
     facts = [
-        (_LABELS.get(k, k), show(v))
+        (
+            _LABELS.get(k, k),
+            likelihood_line(posterior.diagnostics) if k == "likelihood" else show(v),
+        )
         for k, v in posterior.diagnostics.items()
-        if k not in _HIDDEN and not isinstance(v, (dict, list))
+        if k not in _HIDDEN and not isinstance(v, (dict, list, tuple))
     ]
     return render_page(
         "graph.html.j2",
         title=title,
         posterior=posterior,
         method=posterior.diagnostics.get("method", "unknown method"),
-        headline=_headline(posterior),
+        doubts="; ".join(reasons_for_doubt(posterior)),
+        words=graph_in_words(posterior),
+        decided=decided,
+        open=open_,
         graph=svg_data_uri(ax.figure),
         n_drawn=len(drawn),
+        threshold=f"{threshold:.0%}",
         matrix=svg_data_uri(matrix_ax.figure),
         trace=trace,
-        edges=table.head(200).to_dict("records"),
-        n_edges=len(table),
-        checks=check_posterior(posterior),
+        pairs=[_pair(posterior, r) for r in strong[:_MOST_PAIRS]],
+        n_pairs=len(strong),
+        weak_pairs=[_pair(posterior, r) for r in weak[:_MOST_PAIRS]],
+        n_weak=len(weak),
+        has_lag=posterior.lagged is not None,
+        classes=class_rows(posterior),
+        experiments=experiments(posterior),
+        checks=sorted(check_posterior(posterior), key=_gravity),
         warnings=list(warnings),
         facts=facts,
         knowledge=yaml.safe_dump(posterior.knowledge.to_dict(), allow_unicode=True).strip()
@@ -101,15 +136,37 @@ def render_graph_report(
     )
 
 
-def _headline(posterior: GraphPosterior) -> str:
-    table = posterior.edge_table()
-    sure = table[table["probability"] >= 0.9]
-    open_ = table[(table["probability"] < 0.9) & (table["probability"] >= 0.1)]
-    return (
-        f"{len(sure)} edge(s) with probability of at least 90 %, {len(open_)} between 10 % and "
-        f"90 %. Read a probability as: given this table, the model's assumptions and the prior, "
-        "how likely it is that the cause acts directly on the effect."
-    )
+def _drawn_from(probabilities: np.ndarray) -> float:
+    """Choose the least adjacency that is drawn: 10 %, or more where the drawing would be full."""
+    adjacent = np.minimum(probabilities + probabilities.T, 1.0)
+    d = len(adjacent)
+    strongest = np.sort(adjacent[np.triu_indices(d, 1)])[::-1]
+    most = max(12, 2 * d)
+    # Rounded up to whole per cent, so that the caption says exactly what was drawn.
+    return max(0.1, np.ceil(100 * float(strongest[most])) / 100 if len(strongest) > most else 0.1)
+
+
+def _pair(posterior: GraphPosterior, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a row of the table of pairs."""
+    a, b = row["a"], row["b"]
+    return {
+        "a": a,
+        "b": b,
+        "lag": row.get("lag"),
+        "adjacent": short_probability(row["adjacent"]),
+        "a_to_b": short_probability(row["a_to_b"]),
+        "b_to_a": short_probability(row["b_to_a"]),
+        "path_a_to_b": short_probability(posterior.path_probability(a, b)),
+        "path_b_to_a": short_probability(posterior.path_probability(b, a)),
+        "forth": round(60 * row["a_to_b"], 1),
+        "back": round(60 * row["b_to_a"], 1),
+        "decided": row["decided"] != "open",
+    }
+
+
+def _gravity(check: Check) -> int:
+    """Put what is wrong before what is fine."""
+    return ("bad", "look", "good").index(check.verdict)
 
 
 def _comparison(posterior: GraphPosterior, truth: np.ndarray) -> dict[str, Any]:

@@ -1,0 +1,133 @@
+"""What the page of a graph posterior says, and its findings."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from aetia.report import check_posterior, render_graph_report
+from aetia.report.graph_words import (
+    class_rows,
+    directions,
+    experiments,
+    graph_in_words,
+    likelihood_line,
+)
+from aetia.results import GraphPosterior
+from small_posteriors import graph
+
+
+@pytest.fixture
+def three():
+    """Chain and fork over a, b, c of .3 each, a collider of .4; a and b are always adjacent."""
+    graphs = [graph(3, (0, 1), (1, 2)), graph(3, (1, 0), (1, 2)), graph(3, (0, 1), (2, 1))]
+    return GraphPosterior(
+        graphs=np.stack(graphs),
+        log_weights=np.log([0.3, 0.3, 0.4]),
+        names=("a", "b", "c"),
+        diagnostics={"method": "ExactPosterior"},
+    )
+
+
+def page(posterior):
+    return render_graph_report(posterior, title="t")
+
+
+def test_decided_and_open_directions_are_listed(three):
+    decided, open_ = directions(three)
+    assert decided == []
+    assert open_ == ["a – b .70 / .30", "b – c .60 / .40"]
+    sure = replace(three, log_weights=np.log([0.02, 0.02, 0.96]))
+    assert directions(sure)[0] == ["a → b .98", "c → b .96"]
+    assert "every direction is open" in graph_in_words(three)[0]
+    assert "no direction is open" in graph_in_words(sure)[0]
+
+
+def test_classes_are_described_by_what_differs_from_the_first(three):
+    found = class_rows(three)
+    assert (found["n"], found["n_graphs"], found["total"]) == ("2", "3", "1")
+    assert [r["p"] for r in found["rows"]] == [".60", ".40"]
+    assert found["rows"][0]["text"] == "a – b, b – c"
+    assert found["rows"][1]["text"] == (
+        "as the first, but a → b instead of a – b, c → b instead of b – c"
+    )
+
+
+def test_the_best_experiment_is_named_with_what_it_reveals(three):
+    found = experiments(three)
+    assert "The uncertainty about the graph is 1.57 bits" in found["words"][0]
+    assert "can remove 0.97 of them" in found["words"][0]
+    assert "sets b can remove 1.57" in found["words"][0]
+    assert [r["set"] for r in found["rows"]] == ["b", "a", "c"]
+    assert [r["beyond"] for r in found["rows"]] == ["0.60", "0.60", "0.00"]
+
+
+def test_few_draws_rank_experiments_by_directions_and_say_why(three):
+    found = experiments(replace(three, diagnostics={"method": "DiBS"}))
+    assert not found["has_bits"]
+    assert "too few to measure the entropy" in found["words"][1]
+    assert found["rows"][0]["set"] == "b"
+
+
+def test_a_settled_graph_asks_for_no_experiment(three):
+    settled = replace(three, log_weights=np.array([-np.inf, -np.inf, 0.0]))
+    assert experiments(settled) is None
+    assert 'id="experiments"' not in page(settled)
+    assert 'id="experiments"' in page(three)
+
+
+def test_doubts_stand_before_the_answer(three):
+    html = page(replace(three, diagnostics={"method": "DiBS"}))
+    assert 0 < html.index("Do not rely on this answer") < html.index('id="answer"')
+    assert "Do not rely" not in page(three)
+
+
+def test_the_likelihood_is_named_with_its_reason(three):
+    facts = {"likelihood": "bge", "likelihood_reason": "the evidence is higher by 12 nats"}
+    assert likelihood_line(facts) == "bge, because the evidence is higher by 12 nats."
+    facts["likelihood_reason"] = "By evidence linear; noise is additive."
+    assert likelihood_line(facts) == "bge. By evidence linear; noise is additive."
+    html = page(replace(three, diagnostics=three.diagnostics | facts))
+    assert "Likelihood: bge. By evidence linear" in html
+    assert likelihood_line({}) == ""
+
+
+ORDERS = {"method": "ExactPosterior", "exact": "order programme", "n_draws": 5000, "n_distinct": 3}
+CHAINS = {"method": "OrderMCMC", "ess": 1500.0, "rhat_max": 1.3, "share_rhat_below_1_05": 0.91,
+          "between_chain_sd_max": 0.12, "worst_edges": ["a -> b", ["b", "c", 1.3]]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("facts", "code", "verdict", "words"),
+    [
+        ({"method": "ExactPosterior", "exact": "enumeration", "n_graphs": 25}, "AE002", "good",
+         "All 25 graphs"),
+        (ORDERS | {"ess": 4211.0, "monte_carlo_error": 0.0077}, "AE002", "good", "4,211"),
+        (ORDERS | {"ess": 400.0, "monte_carlo_error": 0.025}, "AE002", "look", "at most 0.025"),
+        (ORDERS | {"ess": 4.0, "monte_carlo_error": 0.25}, "AE002", "bad", "size of 4"),
+        ({"method": "DiBS"}, "AE002", "bad", "effective size of 2.9"),
+        (CHAINS | {"converged": True}, "AE008", "good", "91%"),
+        (CHAINS | {"converged": False}, "AE008", "bad", "most about a -> b, b -> c"),
+        (CHAINS | {"mass_outside": 0.02}, "AE009", "good", "0.02 expected"),
+        (CHAINS | {"mass_outside": 0.7}, "AE009", "look", "more candidates"),
+        ({"missing": {"n_cells": 1200, "share": 0.1, "converged": True}}, "AE010", "good", "1,200"),
+        ({"missing": {"n_cells": 1200, "share": 0.5, "converged": True}}, "AE010", "look", "many"),
+        ({"missing": {"n_cells": 9, "share": 0.5, "rhat_max": 3.0, "converged": False}}, "AE010",
+         "bad", "R-hat 3"),
+        ({"sensitivity": {"prior": "fair", "largest_change": 0.03, "edge": "a -> b"}}, "AE011",
+         "good", "more than 0.03 (a -> b)"),
+        ({"sensitivity": {"prior": "fair", "largest_change": 0.3, "edge": "a -> b"}}, "AE011",
+         "look", "'fair'"),
+    ],
+)  # fmt: skip
+def test_findings_have_stable_codes_and_say_the_numbers(three, facts, code, verdict, words):
+    posterior = replace(three, diagnostics=facts)
+    (found,) = (c for c in check_posterior(posterior) if c.code == code)
+    assert found.verdict == verdict
+    assert words in found.text
+    assert code in page(posterior)
+
+
+def test_findings_that_are_bad_come_first(three):
+    html = page(replace(three, diagnostics=CHAINS | {"converged": False, "n_rows": 12}))
+    assert html.index("AE008") < html.index("AE004") < html.index("AE001")
