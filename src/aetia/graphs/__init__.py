@@ -19,6 +19,7 @@ from aetia.graphs.distances import (
     shd,
     sid,
 )
+from aetia.graphs.distinct import distinct_graphs
 from aetia.graphs.effects import total_effect_moments, total_effects
 from aetia.graphs.enumeration import MAX_ENUMERATED, all_dags, n_dags
 from aetia.graphs.equivalence import cpdag, markov_equivalent, skeleton, v_structures
@@ -67,6 +68,7 @@ __all__ = [
     "average_precision",
     "cpdag",
     "d_separated",
+    "distinct_graphs",
     "draw_dags",
     "edge_scores",
     "expected",

@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int8
 from torch import Tensor
 
+from aetia.graphs.distinct import row_codes
 from aetia.graphs.orders import transitive_closure
 
 __all__ = ["log_linear_extensions"]
@@ -59,16 +60,10 @@ def _connected_parts(
     related: Bool[Tensor, "s d d"], part: Int8[Tensor, "s d"], alive: Bool[Tensor, "s d"]
 ) -> Int8[Tensor, "s d"]:
     """Label each element by the smallest index in its connected part of its present part."""
-    d = part.shape[-1]
     linked = related & (part.unsqueeze(-1) == part.unsqueeze(-2))
     linked = linked & alive.unsqueeze(-1) & alive.unsqueeze(-2)
-    label = torch.arange(d, dtype=torch.int8).expand_as(part)
-    while True:
-        smallest = torch.where(linked, label.unsqueeze(-2), d).amin(-1)
-        new = torch.minimum(label, smallest)
-        if torch.equal(new, label):
-            return label
-        label = new
+    itself = torch.eye(part.shape[-1], dtype=torch.bool)
+    return (transitive_closure(linked) | itself).to(torch.int8).argmax(-1).to(torch.int8)
 
 
 def _log_factorials(part: Tensor, alive: Tensor) -> Float[Tensor, " s"]:
@@ -100,14 +95,12 @@ def _count_parts(closure: Tensor, part: Tensor, alive: Tensor) -> Float[Tensor, 
 def _log_extensions_of_posets(posets: Bool[Tensor, "p m m"]) -> Float[Tensor, " p"]:
     """Count the extensions of posets of one size, each distinct one once."""
     m = posets.shape[-1]
-    below = posets.numpy().transpose(0, 2, 1) @ (1 << np.arange(m, dtype=np.int64))
-    code = np.zeros(len(below), dtype=np.int64)
-    for j in range(m):  # sorting integers m times is faster than sorting rows once
-        code = np.unique((code << m) | below[:, j], return_inverse=True)[1].ravel()
-    first = np.unique(code, return_index=True)[1]
-    chunks = np.array_split(below[first], -(-len(first) // _POSETS_AT_ONCE))
+    below = posets.mT.long() @ (1 << torch.arange(m))
+    code = row_codes(below, m)
+    first = np.unique(code.numpy(), return_index=True)[1]
+    chunks = np.array_split(below[first].numpy(), -(-len(first) // _POSETS_AT_ONCE))
     counts = np.concatenate([_count_down_sets(chunk) for chunk in chunks])
-    return torch.from_numpy(np.log(counts)[code])
+    return torch.from_numpy(np.log(counts))[code]
 
 
 def _count_down_sets(below: np.ndarray) -> np.ndarray:

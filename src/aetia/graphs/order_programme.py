@@ -137,8 +137,9 @@ def draw_orders(
     rows = torch.arange(n)
     for place in range(d - 1, -1, -1):
         terms = _last_terms(programme.prefixes, programme.sums, select, left)
-        chance = (terms - terms.amax(0)).exp_().mT
-        last = torch.multinomial(chance, 1, generator=generator).squeeze(-1)
+        chances = (terms - terms.amax(0)).exp_().cumsum(0)
+        coins = torch.rand(n, dtype=torch.float64, generator=generator)
+        last = (chances <= coins * chances[-1]).sum(0)
         orders[:, place] = last
         left = left ^ (1 << last)
     earlier = torch.zeros(n, d, dtype=torch.int64)

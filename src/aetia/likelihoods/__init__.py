@@ -1,29 +1,62 @@
 """How well a graph explains data, and the parameters' posterior given a graph."""
 
+from typing import Any
+
+from aetia.likelihoods.additive import Additive, NormalScores, RankBasis
 from aetia.likelihoods.bge import BGe
+from aetia.likelihoods.block_bge import BlockBGe
+from aetia.likelihoods.conditional_gaussian import ConditionalGaussian
+from aetia.likelihoods.discrete import QNML, BDeu
+from aetia.likelihoods.evidence_choice import choose_by_evidence, noise_is_additive
 from aetia.likelihoods.interventional import interventional_nll
 from aetia.likelihoods.linear import LinearGaussian
+from aetia.likelihoods.local_scores import DecomposableLikelihood, LocalScores
 from aetia.likelihoods.mlp import MLP
 from aetia.likelihoods.moments import Moments
+from aetia.likelihoods.negentropy import negentropy
 from aetia.likelihoods.parameters import WeightPosterior
 from aetia.likelihoods.protocol import JointScore, Likelihood, MarginalScore
+from aetia.likelihoods.variance_test import variance_evidence
 
 __all__ = [
     "LIKELIHOODS",
     "MLP",
+    "QNML",
+    "Additive",
+    "BDeu",
     "BGe",
+    "BlockBGe",
+    "ConditionalGaussian",
+    "DecomposableLikelihood",
     "JointScore",
     "Likelihood",
     "LinearGaussian",
+    "LocalScores",
     "MarginalScore",
     "Moments",
+    "NormalScores",
+    "RankBasis",
     "WeightPosterior",
+    "choose_by_evidence",
     "interventional_nll",
+    "negentropy",
+    "noise_is_additive",
+    "variance_evidence",
 ]
 
-LIKELIHOODS: dict[str, type[BGe] | type[LinearGaussian] | type[MLP]] = {
-    "bge": BGe,
-    "linear": LinearGaussian,
-    "mlp": MLP,
+LIKELIHOODS: dict[str, type[Any]] = {
+    cls.name: cls
+    for cls in (
+        BGe,
+        LinearGaussian,
+        MLP,
+        Additive,
+        NormalScores,
+        RankBasis,
+        BlockBGe,
+        BDeu,
+        QNML,
+        ConditionalGaussian,
+    )
 }
 """Name, as in the option ``likelihood=``, to options with their defaults."""

@@ -22,10 +22,13 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from aetia.data import Dataset
 from aetia.errors import InputError
 from aetia.likelihoods.moments import Moments
 from aetia.likelihoods.parameters import WeightPosterior, regress_on_parents
+from aetia.likelihoods.parent_set_walks import parent_set_walks
 from aetia.likelihoods.parent_sets import ParentSetScores
+from aetia.likelihoods.schur_walk import scatter_subsets, subset_determinants
 from aetia.options import check_positive
 
 __all__ = ["BGe", "BGeScore"]
@@ -36,14 +39,17 @@ class BGe:
     """Options of the BGe score.
 
     Attributes:
-        alpha_mu: Rows that the prior mean (zero) is worth.
+        alpha_mu: Rows that the prior mean (zero) is worth; it also sets the prior scale
+            ``t = alpha_mu (alpha_w - d - 1) / (alpha_mu + 1)``, which acts like independent
+            measurement error of that total size: a larger value adds edges.
         alpha_w: Degrees of freedom of the Wishart prior; ``"auto"`` is d + 2, and it must
             exceed d + 1.
     """
 
-    alpha_mu: float = 1.0
+    alpha_mu: float = 0.1
     alpha_w: float | Literal["auto"] = "auto"
     name = "bge"
+    kinds = ("continuous", "binary", "count")
     scaling = "standardise"
     """What ``scaling="auto"`` means: the score changes with the units, because T is isotropic."""
 
@@ -68,6 +74,18 @@ class BGe:
             The score of every graph over these columns.
         """
         return BGeScore(self, Moments.of(x, intervened), likelihood_scale=likelihood_scale)
+
+    def local_scores(self, data: Dataset) -> BGeScore:
+        """Bind the score to a complete table, for its tables over parent sets.
+
+        Args:
+            data: The table, in the scale that the score uses.
+
+        Returns:
+            The score, which is a ``LocalScores``.
+        """
+        intervened = None if data.intervened is None else torch.from_numpy(data.intervened)
+        return self.on(torch.from_numpy(data.values).double(), intervened)
 
     def weight_posterior(self, graphs: Bool[Tensor, "s d d"], moments: Moments) -> WeightPosterior:
         """Compute the posterior of the weights and noise variances, given each graph.
@@ -128,6 +146,51 @@ class BGeScore:
         if graphs.dtype == torch.bool:
             return self._table(graphs) * self.likelihood_scale
         return self._soft_scores(graphs) * self.likelihood_scale
+
+    @property
+    def empty(self) -> Float[Tensor, " d"]:
+        """Log score of each variable without parents."""
+        d = self.moments.mean.shape[-1]
+        return self.node_scores(torch.zeros(d, d, dtype=torch.bool))
+
+    def tables(self, candidates: Int64[Tensor, "d k"], max_parents: int) -> Float[Tensor, "d sets"]:
+        """Score every subset of the candidates of each variable, relative to the empty set.
+
+        Args:
+            candidates: Possible parents of each variable.
+            max_parents: Larger sets score minus infinity.
+
+        Returns:
+            One score for each subset. With all other variables as candidates and one matrix for
+            all rows, one determinant for each subset of the variables gives every table.
+        """
+        d, k = candidates.shape
+        if k == d - 1 and max_parents >= k and len(self.posterior_scale) == 1 and d > 1:
+            others = torch.arange(d).expand(d, d)[~torch.eye(d, dtype=torch.bool)].view(d, d - 1)
+            if torch.equal(candidates, others):
+                return self._tables_of_one_matrix()
+        out = torch.empty(d, 1 << k, dtype=torch.float64)
+        walks = parent_set_walks(self.posterior_scale, candidates, max_parents)
+        for j, walk in enumerate(walks):
+            n = self.moments.n[j if len(self.moments.n) > 1 else 0]
+            with_child = walk.log_det + walk.rest[:, 0, 0].log()
+            scores = self._formula(n, walk.sizes.double(), walk.log_det, with_child)
+            out[j] = scatter_subsets(scores - scores[0], walk.subsets, k)
+        return out * self.likelihood_scale
+
+    def _tables_of_one_matrix(self) -> Float[Tensor, "d sets"]:
+        d = self.posterior_scale.shape[-1]
+        log_det = subset_determinants(self.posterior_scale[0])
+        sizes = torch.zeros(1, dtype=torch.float64)
+        for _ in range(d - 1):
+            sizes = torch.cat([sizes, sizes + 1])
+        out = torch.empty(d, 1 << (d - 1), dtype=torch.float64)
+        for j in range(d):
+            halves = log_det.view(-1, 2, 1 << j)  # bit j of the subset: without, and with j
+            without, with_child = halves[:, 0].flatten(), halves[:, 1].flatten()
+            scores = self._formula(self.moments.n[0], sizes, without, with_child)
+            out[j] = scores - scores[0]
+        return out * self.likelihood_scale
 
     def _formula(self, n: Tensor, l: Tensor, log_det: Tensor, log_det_with: Tensor) -> Tensor:
         free = self.alpha_w - self.posterior_scale.shape[-1] + l

@@ -21,14 +21,15 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from aetia.data import Dataset
 from aetia.errors import InputError
+from aetia.likelihoods.linear_evidence import LinearEvidence
 from aetia.likelihoods.moments import Moments
 from aetia.likelihoods.parameters import WeightPosterior, regress_on_parents
-from aetia.likelihoods.parent_sets import ParentSetScores
 from aetia.likelihoods.protocol import GraphGradients, ParameterGradients, Parameters, Weigh
 from aetia.options import check_positive
 
-__all__ = ["LinearEvidence", "LinearGaussian", "LinearJoint"]
+__all__ = ["LinearGaussian", "LinearJoint"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,7 @@ class LinearGaussian:
     noise_rate: float = 1.0
     min_weight: float = 0.5
     name = "linear"
+    kinds = ("continuous", "binary", "count")
     scaling = "centre"
     """What ``scaling="auto"`` means: dividing by the column's scale destroys identifiability."""
 
@@ -96,7 +98,25 @@ class LinearGaussian:
         Returns:
             The log evidence of graphs, with each parent set scored once.
         """
-        return LinearEvidence(self, moments)
+        return LinearEvidence(
+            moments,
+            noise_variance=self.noise_variance,
+            theta_prior_scale=self.theta_prior_scale,
+            noise_shape=self.noise_shape,
+            noise_rate=self.noise_rate,
+        )
+
+    def local_scores(self, data: Dataset) -> LinearEvidence:
+        """Bind the evidence to a complete table, for its tables over parent sets.
+
+        Args:
+            data: The table, centred.
+
+        Returns:
+            The evidence, which is a ``LocalScores``.
+        """
+        intervened = None if data.intervened is None else torch.from_numpy(data.intervened)
+        return self.evidence(Moments.of(torch.from_numpy(data.values).double(), intervened))
 
     def weight_posterior(self, graphs: Bool[Tensor, "s d d"], moments: Moments) -> WeightPosterior:
         """Compute the posterior of the weights (and learned variances), given each graph.
@@ -298,67 +318,3 @@ class _Terms(NamedTuple):
     explained: Tensor
     linear: Tensor
     curved: Tensor
-
-
-class LinearEvidence:
-    """Log evidence of graphs under the linear Gaussian model, weights integrated out.
-
-    For a fixed noise variance v and weights N(0, s^2), with C = S_PP + (v/s^2) I:
-    ``-N/2 log(2 pi v) - 1/2 log|C s^2 / v| - (S_jj - S_jP C^{-1} S_Pj) / 2v``. With learned
-    variances the model is normal-inverse-gamma and the evidence Student.
-    """
-
-    parameters: tuple[str, ...] = ()
-
-    def __init__(self, options: LinearGaussian, moments: Moments) -> None:
-        self.options = options
-        self.moments = moments
-        self.gram = moments.about_zero()
-        self.floats_per_graph = self.gram.shape[-1] ** 2
-        self._table = ParentSetScores(self.gram.shape[-1], self._score_parent_sets)
-
-    def node_scores(self, graphs: Bool[Tensor, "*batch d d"]) -> Float[Tensor, "*batch d"]:
-        """Compute the log evidence of each variable given its parents.
-
-        Args:
-            graphs: Hard graphs.
-
-        Returns:
-            One term for each variable, in float64.
-        """
-        return self._table(graphs)
-
-    def _score_parent_sets(self, parents: Tensor, node: Tensor) -> Tensor:
-        out = torch.empty(len(node), dtype=torch.float64, device=parents.device)
-        learned = self.options.noise_variance == "learned"
-        v = 1.0 if learned else float(self.options.noise_variance)
-        ridge = v / self.options.theta_prior_scale**2
-        sizes = parents.sum(-1)
-        single = len(self.gram) == 1
-        for size in sizes.unique().tolist():
-            rows = (sizes == size).nonzero().flatten()
-            members = parents[rows].nonzero()[:, 1].view(len(rows), size)
-            j = node[rows]
-            which = torch.zeros_like(rows) if single else j
-            block = self.gram[which[:, None, None], members[:, :, None], members[:, None, :]]
-            block = block + ridge * torch.eye(size, dtype=block.dtype, device=block.device)
-            cross = self.gram[which[:, None], members, j[:, None]].unsqueeze(-1)
-            factor = torch.linalg.cholesky(block)
-            half = torch.linalg.solve_triangular(factor, cross, upper=False).squeeze(-1)
-            residual = self.gram[which, j, j] - half.square().sum(-1)
-            log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1) - size * math.log(ridge)
-            n = self.moments.n[which]
-            out[rows] = -0.5 * log_det + self._data_term(n, residual, v, learned)
-        return out
-
-    def _data_term(self, n: Tensor, residual: Tensor, v: float, learned: bool) -> Tensor:
-        if not learned:
-            return -0.5 * (residual / v + n * math.log(2 * math.pi * v))
-        a, b = self.options.noise_shape, self.options.noise_rate
-        return (
-            torch.lgamma(a + n / 2)
-            - math.lgamma(a)
-            + a * math.log(b)
-            - (a + n / 2) * (b + residual / 2).log()
-            - 0.5 * n * math.log(2 * math.pi)
-        )

@@ -1,0 +1,155 @@
+"""Which likelihood scores a table: by the kinds of its columns, then by its own evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from aetia.data import Dataset
+from aetia.errors import InputError
+from aetia.likelihoods import (
+    LIKELIHOODS,
+    DecomposableLikelihood,
+    choose_by_evidence,
+    negentropy,
+    noise_is_additive,
+    variance_evidence,
+)
+from aetia.options import choose
+
+__all__ = ["ChosenLikelihood", "Evidence", "choose_likelihood", "decomposable"]
+
+
+class Evidence(NamedTuple):
+    """What a sampler of graphs says of one likelihood on a table."""
+
+    log_total: float
+    """Log of the sum over graphs, relative to the empty graph."""
+    graphs: Bool[Tensor, "s d d"]
+    log_weights: Float[Tensor, " s"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChosenLikelihood:
+    """A likelihood and the reason that is told to the user.
+
+    Attributes:
+        likelihood: Its options.
+        reason: One or two sentences.
+        numbers: What was compared, in nats; empty where nothing was.
+    """
+
+    likelihood: DecomposableLikelihood
+    reason: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+
+def decomposable(method: str, likelihood: Any) -> DecomposableLikelihood:
+    """Find a likelihood that has score tables.
+
+    Args:
+        method: Name for messages.
+        likelihood: A name, options, or an object of the user's own.
+
+    Returns:
+        Its options.
+
+    Raises:
+        InputError: If the score of a graph is not a sum over variables of scores of parent sets.
+    """
+    names = [name for name, cls in LIKELIHOODS.items() if hasattr(cls, "local_scores")]
+    if not isinstance(likelihood, (str, Mapping)) and not hasattr(likelihood, "local_scores"):
+        raise InputError(
+            f"{method} needs a likelihood whose score is a sum over variables of tables over "
+            f"parent sets (`local_scores`); {getattr(likelihood, 'name', likelihood)!r} has none. "
+            f"Use one of {', '.join(names)}, or DiBS."
+        )
+    chosen = choose("likelihood", likelihood, LIKELIHOODS, needs="local_scores")
+    if not hasattr(chosen, "local_scores"):
+        raise InputError(
+            f"{method} needs a likelihood whose parameters can be integrated out, one of "
+            f"{', '.join(names)}; not {chosen.name!r}. DiBS takes it."
+        )
+    return chosen
+
+
+def choose_likelihood(
+    method: str,
+    option: Any,
+    data: Dataset,
+    evidence: Callable[[DecomposableLikelihood], Evidence],
+) -> ChosenLikelihood:
+    """Take the user's likelihood, or choose one for the table.
+
+    Args:
+        method: Name for messages.
+        option: The option ``likelihood``; ``"auto"`` chooses.
+        data: The complete table.
+        evidence: Sums and draws over graphs under a likelihood; called for tables of numbers only.
+
+    Returns:
+        The likelihood with the reason for it.
+    """
+    if option != "auto":
+        return ChosenLikelihood(
+            likelihood=decomposable(method, option), reason="You asked for this likelihood."
+        )
+    kinds = set(data.kinds)
+    if kinds <= {"binary", "categorical"}:
+        return ChosenLikelihood(
+            likelihood=LIKELIHOODS["bdeu"](), reason="All columns are discrete."
+        )
+    if not kinds <= {"continuous", "count"}:
+        discrete = [
+            name
+            for name, kind in zip(data.names, data.kinds, strict=True)
+            if kind in ("binary", "categorical")
+        ]
+        return ChosenLikelihood(
+            likelihood=LIKELIHOODS["block"](),
+            reason=(
+                f"The table mixes numbers with discrete columns ({_some(discrete)}): directions "
+                "come from conditional independence only, and edges through a coarse column may "
+                "appear as direct."
+            ),
+        )
+    return _by_evidence(data, evidence)
+
+
+def _by_evidence(
+    data: Dataset, evidence: Callable[[DecomposableLikelihood], Evidence]
+) -> ChosenLikelihood:
+    """Compare the likelihoods for numbers on the table; a test of the noise comes first."""
+    additive = evidence(LIKELIHOODS["additive"]())
+    variance = variance_evidence(data, additive.graphs, additive.log_weights)
+    totals = {"additive": additive.log_total, "bge": evidence(LIKELIHOODS["bge"]()).log_total}
+    if noise_is_additive(variance):
+        totals |= {
+            name: evidence(LIKELIHOODS[name]()).log_total
+            for name in ("normal-scores", "rank-basis")
+        }
+    choice = choose_by_evidence(totals, variance, _divergences(data), data.n)
+    return ChosenLikelihood(
+        likelihood=LIKELIHOODS[choice.name](**choice.options),
+        reason=choice.reason,
+        numbers=choice.numbers,
+    )
+
+
+def _divergences(data: Dataset) -> Float[Tensor, " d"]:
+    """Divergence of each column from a Gaussian, over the rows in which it was not set."""
+    values = torch.from_numpy(data.values)
+    if data.intervened is None:
+        return negentropy(values) * data.n
+    free = [values[~torch.from_numpy(data.intervened[:, j]), j] for j in range(data.d)]
+    return torch.cat([negentropy(v.unsqueeze(-1)) * len(v) for v in free])
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    shown = ", ".join(map(repr, names[:most]))
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
