@@ -12,11 +12,39 @@ from aetia.version import __version__
 
 if TYPE_CHECKING:
     from aetia.data import Dataset, Labelled, Truth, Windows, as_dataset, as_windows, load_public
-    from aetia.discovery import AVICI, BCNP, RCGNN, DiBS, ExactPosterior, Pretrained, Schedule
+    from aetia.discovery import (
+        AVICI,
+        BCNP,
+        RCGNN,
+        DiBS,
+        ExactPosterior,
+        Pretrained,
+        Schedule,
+        discover,
+    )
     from aetia.effects import CausalBGM, FullMCMCCausalBGM, IdentifiableCausalBGM
     from aetia.generation import BGM, DDDM, MNISTBGM, ImageBGM, ImageDDDM
-    from aetia.graphs import ErdosRenyi, Knowledge, ScaleFree, UniformDAGs
-    from aetia.likelihoods import MLP, BGe, LinearGaussian
+    from aetia.graphs import (
+        BICPenalty,
+        ErdosRenyi,
+        FairParentCounts,
+        Knowledge,
+        ScaleFree,
+        SparseEdgeRate,
+        UniformDAGs,
+    )
+    from aetia.likelihoods import (
+        MLP,
+        QNML,
+        Additive,
+        BDeu,
+        BGe,
+        BlockBGe,
+        ConditionalGaussian,
+        LinearGaussian,
+        NormalScores,
+        RankBasis,
+    )
     from aetia.results import Draws, EffectPosterior, GraphPosterior
     from aetia.scm import SCM, Family, Simulation, simulate, simulate_study
     from aetia.training import TrainingConfig
@@ -31,13 +59,61 @@ _ROOMS = {
         "as_windows",
         "load_public",
     ),
-    "discovery": ("AVICI", "BCNP", "DiBS", "ExactPosterior", "Pretrained", "RCGNN", "Schedule"),
-    "effects": ("CausalBGM", "FullMCMCCausalBGM", "IdentifiableCausalBGM"),
-    "generation": ("BGM", "DDDM", "ImageBGM", "ImageDDDM", "MNISTBGM"),
-    "graphs": ("ErdosRenyi", "Knowledge", "ScaleFree", "UniformDAGs"),
-    "likelihoods": ("BGe", "LinearGaussian", "MLP"),
-    "results": ("Draws", "EffectPosterior", "GraphPosterior"),
-    "scm": ("SCM", "Family", "Simulation", "simulate", "simulate_study"),
+    "discovery": (
+        "AVICI",
+        "BCNP",
+        "DiBS",
+        "ExactPosterior",
+        "Pretrained",
+        "RCGNN",
+        "Schedule",
+        "discover",
+    ),
+    "effects": (
+        "CausalBGM",
+        "FullMCMCCausalBGM",
+        "IdentifiableCausalBGM",
+    ),
+    "generation": (
+        "BGM",
+        "DDDM",
+        "ImageBGM",
+        "ImageDDDM",
+        "MNISTBGM",
+    ),
+    "graphs": (
+        "BICPenalty",
+        "ErdosRenyi",
+        "FairParentCounts",
+        "Knowledge",
+        "ScaleFree",
+        "SparseEdgeRate",
+        "UniformDAGs",
+    ),
+    "likelihoods": (
+        "Additive",
+        "BDeu",
+        "BGe",
+        "BlockBGe",
+        "ConditionalGaussian",
+        "LinearGaussian",
+        "MLP",
+        "NormalScores",
+        "QNML",
+        "RankBasis",
+    ),
+    "results": (
+        "Draws",
+        "EffectPosterior",
+        "GraphPosterior",
+    ),
+    "scm": (
+        "SCM",
+        "Family",
+        "Simulation",
+        "simulate",
+        "simulate_study",
+    ),
     "training": ("TrainingConfig",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -49,16 +125,23 @@ __all__ = [
     "DDDM",
     "MLP",
     "MNISTBGM",
+    "QNML",
     "RCGNN",
     "SCM",
+    "Additive",
+    "BDeu",
     "BGe",
+    "BICPenalty",
+    "BlockBGe",
     "CausalBGM",
+    "ConditionalGaussian",
     "Dataset",
     "DiBS",
     "Draws",
     "EffectPosterior",
     "ErdosRenyi",
     "ExactPosterior",
+    "FairParentCounts",
     "Family",
     "FullMCMCCausalBGM",
     "GraphPosterior",
@@ -68,10 +151,13 @@ __all__ = [
     "Knowledge",
     "Labelled",
     "LinearGaussian",
+    "NormalScores",
     "Pretrained",
+    "RankBasis",
     "ScaleFree",
     "Schedule",
     "Simulation",
+    "SparseEdgeRate",
     "TrainingConfig",
     "Truth",
     "UniformDAGs",
@@ -79,6 +165,7 @@ __all__ = [
     "__version__",
     "as_dataset",
     "as_windows",
+    "discover",
     "load_public",
     "simulate",
     "simulate_study",

@@ -54,11 +54,29 @@ def discover(
     method: Annotated[
         str,
         typer.Option(
-            "--method", help="dibs, exact (up to 5 columns), avici, bcnp, or rcgnn (time series)."
+            "--method",
+            help="auto; exact (up to 25 columns), order-mcmc (to 300), rcgnn (time series); by "
+            "name also dibs, avici, bcnp.",
         ),
-    ] = "dibs",
+    ] = "auto",
     likelihood: Annotated[
-        str | None, typer.Option("--likelihood", help="bge, linear or mlp; of dibs and exact.")
+        str | None,
+        typer.Option(
+            "--likelihood",
+            help="auto; bge, linear, additive, normal-scores, rank-basis, block (mixed kinds), "
+            "bdeu, qnml; mlp of dibs.",
+        ),
+    ] = None,
+    prior: Annotated[
+        str | None,
+        typer.Option(
+            "--prior",
+            help="Prior of the graph: sparse, uniform, fair, erdos-renyi, scale-free, bic.",
+        ),
+    ] = None,
+    categorical: Annotated[
+        list[str] | None,
+        typer.Option("--categorical", help="Column of numbers that are codes. Repeat as needed."),
     ] = None,
     knowledge: Annotated[
         Path | None, typer.Option("--knowledge", help="YAML file of what is known about the graph.")
@@ -116,6 +134,8 @@ def discover(
             table=table,
             method=method,
             likelihood=likelihood,
+            prior=prior,
+            categorical=tuple(categorical or ()),
             knowledge=knowledge,
             intervened=intervened,
             exclude=tuple(exclude or ()),

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 import warnings
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,14 @@ from aetia.cli.discovering_series import (
     takes_series,
 )
 from aetia.cli.messages import echo_warnings
-from aetia.cli.options_file import read_options
+from aetia.cli.options_file import read_options, read_yaml
 from aetia.cli.tables import missing_table, public_table
 from aetia.data import Dataset, Truth, as_dataset
-from aetia.discovery import METHODS
+from aetia.discovery import METHODS, choose_method, read_discovery_table
 from aetia.errors import ConvergenceError, InputError
 from aetia.graphs import Knowledge
 from aetia.report import check_writable, write_run
-from aetia.results import EffectPosterior, GraphPosterior, plain_json
+from aetia.results import EffectPosterior, GraphPosterior, LinearModel, plain_json
 
 __all__ = ["Request", "run_demo", "run_discover"]
 
@@ -37,8 +37,10 @@ class Request:
     """What the user asked ``discover`` for; the command line's words."""
 
     table: str
-    method: str = "dibs"
+    method: str = "auto"
     likelihood: str | None = None
+    prior: str | None = None
+    categorical: tuple[str, ...] = ()
     knowledge: Path | None = None
     intervened: str | None = None
     exclude: tuple[str, ...] = ()
@@ -55,10 +57,11 @@ class Request:
     as_json: bool = False
     dry_run: bool = False
     quiet: bool = False
+    method_reason: str = ""
 
 
 def run_demo(*, out: Path, seed: int | None, as_json: bool, quiet: bool) -> None:
-    """Run DiBS on the diabetes table with a little common knowledge.
+    """Run the default method on the diabetes table with a little common knowledge.
 
     Args:
         out: Folder for the results.
@@ -70,13 +73,12 @@ def run_demo(*, out: Path, seed: int | None, as_json: bool, quiet: bool) -> None
     request = Request(
         table="diabetes",
         effects=("bmi -> progression", "blood_pressure -> progression"),
-        settings=("n_particles=60", "n_likelihood_graphs=64", "n_steps=1500", "trace_every=15"),
         seed=seed,
         out=out,
         as_json=as_json,
         quiet=quiet,
     )
-    _discover(request, knowledge, title="What drives diabetes progression?")
+    _discover(_with_method(request), knowledge, title="What drives diabetes progression?")
 
 
 def run_discover(request: Request) -> None:
@@ -85,6 +87,7 @@ def run_discover(request: Request) -> None:
     Args:
         request: What the user asked for.
     """
+    request = _with_method(request)
     options = read_options(request.method, request.config, request.settings, METHODS)
     cls, config = METHODS[request.method]
     check_series_options(request, cls)
@@ -96,16 +99,36 @@ def run_discover(request: Request) -> None:
     _discover(request, knowledge, title=f"Causes in {Path(request.table).name}")
 
 
+def _with_method(request: Request) -> Request:
+    """Choose the method where the user left it open: what a file of options says, or the table."""
+    if request.method != "auto":
+        return request
+    if request.config is not None:
+        named = read_yaml(request.config).get("method")
+        if named is not None:
+            return replace(request, method=str(named))
+    if request.time is not None or request.series is not None:
+        name, reason = choose_method(0, is_series=True)
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # read again, with them, for the run
+            name, reason = choose_method(_read(request).d)
+    return replace(request, method=name, method_reason=reason)
+
+
 def _discover(request: Request, knowledge: Knowledge | None, *, title: str) -> None:
     options = read_options(request.method, request.config, request.settings, METHODS)
     cls, config = METHODS[request.method]
-    if request.likelihood is not None:
-        if "likelihood" not in {f.name for f in fields(config)}:
+    for name in ("likelihood", "prior"):
+        value = getattr(request, name)
+        if value is None:
+            continue
+        if name not in {f.name for f in fields(config)}:
             raise InputError(
-                f"--likelihood: {request.method} has none; it predicts with pre-trained weights "
+                f"--{name}: {request.method} has none; it predicts with pre-trained weights "
                 "(--set weights=NAME)."
             )
-        options["likelihood"] = request.likelihood
+        options[name] = value
     config(**options)
     pairs = [_pair(text) for text in request.effects]
     if not request.dry_run:
@@ -124,7 +147,10 @@ def _discover(request: Request, knowledge: Knowledge | None, *, title: str) -> N
         estimator = cls(**options).fit(data, knowledge=knowledge)
     messages = echo_warnings(caught)
     posterior = estimator.posterior_
-    effects = [posterior.effect(a, b) for a, b in pairs]
+    if request.method_reason:
+        facts = {**posterior.diagnostics, "method_reason": request.method_reason}
+        posterior = replace(posterior, diagnostics=facts)
+    effects = [_effect(posterior, data, a, b) for a, b in pairs]
     files = write_run(
         posterior,
         request.out,
@@ -147,7 +173,12 @@ def _read(request: Request) -> Dataset:
     elif not Path(request.table).exists():
         raise missing_table(request.table)
     else:
-        data = as_dataset(request.table, intervened=request.intervened, exclude=request.exclude)
+        data = read_discovery_table(
+            request.table,
+            intervened=request.intervened,
+            categorical=request.categorical,
+            exclude=request.exclude,
+        )
     return data.select(request.columns) if request.columns else data
 
 
@@ -156,6 +187,24 @@ def _pair(text: str) -> tuple[str, str]:
     if len(parts) != 2 or not all(parts):
         raise InputError(f"--effect takes 'treatment -> outcome', got {text!r}.")
     return parts[0], parts[1]
+
+
+def _effect(posterior: GraphPosterior, data: Dataset, a: str, b: str) -> EffectPosterior:
+    """Compute an effect of one unit: from 0 to 1, or from the mean where 0 or 1 is never seen.
+
+    A straight line has the same effect everywhere; other mechanisms know only the range of the
+    data.
+    """
+    if posterior.model is None or isinstance(posterior.model, LinearModel):
+        return posterior.effect(a, b)
+    seen = data.column(a)
+    if a in data.levels:
+        labels = data.levels[a]
+        return posterior.effect(a, b, treated=labels[1], control=labels[0])
+    if np.nanmin(seen) <= 0.0 and np.nanmax(seen) >= 1.0:
+        return posterior.effect(a, b)
+    middle = float(f"{np.nanmean(seen):.3g}")
+    return posterior.effect(a, b, treated=middle + 1.0, control=middle)
 
 
 def _check_pairs(pairs: list[tuple[str, str]], data: Dataset) -> None:
@@ -248,6 +297,11 @@ def _print_result(
             )
         )
         return
+    if request.method_reason:
+        typer.echo(f"method: {request.method} ({request.method_reason})")
+    reason = posterior.diagnostics.get("likelihood_reason")
+    if reason:
+        typer.echo(f"likelihood: {posterior.diagnostics['likelihood']} ({reason})")
     typer.echo(repr(posterior))
     for e in effects:
         typer.echo(repr(e))

@@ -1,10 +1,12 @@
 """From data to a posterior over causal graphs."""
 
 from aetia.discovery.amortised import Pretrained
+from aetia.discovery.automatic import choose_method, discover, read_discovery_table
 from aetia.discovery.avici import AVICI, AVICIConfig, AVICIOptions
 from aetia.discovery.bcnp import BCNP, BCNPConfig, BCNPOptions
 from aetia.discovery.dibs import DiBS, DiBSConfig, Schedule
 from aetia.discovery.exact import ExactConfig, ExactPosterior
+from aetia.discovery.methods import METHODS
 from aetia.discovery.rcgnn import RCGNN, RCGNNConfig
 
 __all__ = [
@@ -23,13 +25,7 @@ __all__ = [
     "Pretrained",
     "RCGNNConfig",
     "Schedule",
+    "choose_method",
+    "discover",
+    "read_discovery_table",
 ]
-
-METHODS: dict[str, tuple[type, type]] = {
-    "dibs": (DiBS, DiBSConfig),
-    "exact": (ExactPosterior, ExactConfig),
-    "avici": (AVICI, AVICIOptions),
-    "bcnp": (BCNP, BCNPOptions),
-    "rcgnn": (RCGNN, RCGNNConfig),
-}
-"""Name, as in ``--method``, to estimator and its options."""

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from aetia.data import Dataset
+from aetia.discovery.table import warn_of_binary
 from aetia.errors import InputError
 from aetia.graphs import (
     STRUCTURE_PRIORS,
@@ -87,6 +88,8 @@ def scale_for(
                 f"{', '.join(likelihood.kinds)}. Use likelihood={fits!r} (or 'auto'), or leave the "
                 f"column out with exclude=[{name!r}]."
             )
+    if "categorical" not in likelihood.kinds:
+        warn_of_binary(data, f"likelihood {likelihood.name!r}")
     values = x.numpy().copy()
     for j, kind in enumerate(data.kinds):
         if kind == "categorical" or likelihood.scaling == "none":

@@ -17,7 +17,10 @@ from aetia.errors import DataWarning, InputError
 from aetia.graphs import Constraints, Knowledge
 from aetia.likelihoods import Moments
 
-__all__ = ["Accepts", "DiscoveryTable", "read_table", "statements_of"]
+__all__ = ["Accepts", "DiscoveryTable", "read_table", "statements_of", "warn_of_binary"]
+
+_MOST_LEVELS = 20
+"""Categories with more labels than this may be identifiers."""
 
 
 @dataclass(frozen=True)
@@ -120,14 +123,9 @@ def read_table(
                 f"Leave it out with exclude=[{name!r}], or replace it by numbers that mean "
                 "something."
             )
-    numbers = [n for n, k in zip(data.names, data.kinds, strict=True) if k == "binary"]
-    if numbers:
-        warnings.warn(
-            f"{method} treats the binary column(s) {', '.join(map(repr, numbers))} as continuous "
-            "numbers; edges into them are approximate.",
-            DataWarning,
-            stacklevel=3,
-        )
+    _refuse_identifiers(data)
+    if "categorical" not in accepts.kinds:
+        warn_of_binary(data, method)
     if data.regime is not None and not accepts.regimes:
         raise InputError(
             f"{method} has no use for regimes. If they are interventions on known variables, pass "
@@ -158,6 +156,33 @@ def read_table(
         constraints=constraints,
         knowledge=statements,
     )
+
+
+def warn_of_binary(data: Dataset, model: str) -> None:
+    """Say that a Gaussian model takes two-valued columns as numbers.
+
+    Args:
+        data: The table.
+        model: Name of the method or likelihood, for the message.
+    """
+    numbers = [n for n, k in zip(data.names, data.kinds, strict=True) if k == "binary"]
+    if numbers:
+        warnings.warn(
+            f"{model} treats the binary column(s) {', '.join(map(repr, numbers))} as continuous "
+            "numbers; edges into them are approximate.",
+            DataWarning,
+            stacklevel=4,
+        )
+
+
+def _refuse_identifiers(data: Dataset) -> None:
+    """A category with nearly as many labels as rows names the rows; it has no causes to learn."""
+    for name, labels in data.levels.items():
+        if len(labels) > _MOST_LEVELS and 5 * len(labels) > data.n:
+            raise InputError(
+                f"column {name!r} is text with {len(labels)} different values in {data.n} rows: it "
+                f"names the rows rather than measuring them. Leave it out with exclude=[{name!r}]."
+            )
 
 
 def statements_of(knowledge: Knowledge | Mapping[str, Any] | None) -> Knowledge:

@@ -1,0 +1,175 @@
+"""``aetia.discover``: a table in, a posterior over causal graphs out, with the method chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from aetia.data import Dataset, Windows, as_dataset, text_columns
+from aetia.discovery.methods import METHODS
+from aetia.errors import InputError
+from aetia.graphs import Knowledge
+from aetia.options import nearest
+from aetia.randomness import RandomState
+from aetia.results import GraphPosterior
+
+__all__ = ["ChosenMethod", "choose_method", "discover", "read_discovery_table"]
+
+EXACT_COLUMNS = 20
+"""Up to this many columns the exact posterior needs no choice of candidate parents."""
+
+
+class ChosenMethod(NamedTuple):
+    """A method and why it was chosen."""
+
+    name: str
+    """As in ``method=``."""
+    reason: str
+
+
+def choose_method(n_columns: int, *, is_series: bool = False) -> ChosenMethod:
+    """Choose the method for a table.
+
+    Args:
+        n_columns: Number of columns.
+        is_series: Whether the rows are steps of recordings.
+
+    Returns:
+        The method, with one sentence for people.
+    """
+    if is_series:
+        return ChosenMethod("rcgnn", "the rows are steps of recordings")
+    if n_columns <= EXACT_COLUMNS:
+        return ChosenMethod(
+            "exact", f"{n_columns} columns: all graphs can be summed, so nothing is approximate"
+        )
+    return ChosenMethod(
+        "order-mcmc",
+        f"{n_columns} columns are too many to sum all graphs (the limit is {EXACT_COLUMNS}): "
+        "chains over orders, with their agreement reported",
+    )
+
+
+def read_discovery_table(
+    X: Any,
+    *,
+    intervened: Any = None,
+    regime: Any = None,
+    categorical: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> Dataset:
+    """Read a table for discovery: columns of text become categories.
+
+    Args:
+        X: A frame, array, Dataset, or path of a CSV or Parquet file.
+        intervened: As for ``as_dataset``.
+        regime: As for ``as_dataset``.
+        categorical: Columns of numbers that are codes of categories.
+        exclude: Columns to leave out.
+
+    Returns:
+        The table.
+    """
+    if isinstance(X, Dataset):
+        return as_dataset(X, intervened=intervened, regime=regime, exclude=exclude)
+    roles = {name for name in (intervened, regime) if isinstance(name, str)} | set(exclude)
+    text = [name for name in text_columns(X) if name not in roles and name not in categorical]
+    return as_dataset(
+        X,
+        intervened=intervened,
+        regime=regime,
+        categorical=[*categorical, *text],
+        exclude=exclude,
+    )
+
+
+def discover(
+    X: Any,
+    knowledge: Knowledge | Mapping[str, Any] | None = None,
+    method: str = "auto",
+    likelihood: Any = "auto",
+    *,
+    intervened: Any = None,
+    regime: Any = None,
+    time: str | None = None,
+    series: str | None = None,
+    categorical: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    random_state: RandomState = None,
+    **options: Any,
+) -> GraphPosterior:
+    """Compute the posterior over causal graphs of a table.
+
+    Args:
+        X: A frame, array, Dataset, Windows, or path of a CSV or Parquet file. Columns of text are
+            categories.
+        knowledge: What is known about the graph.
+        method: ``"auto"`` sums all graphs up to 20 columns, runs chains over orders beyond, and
+            gives time series to RC-GNN; or the name of a method.
+        likelihood: ``"auto"`` chooses by the kinds of the columns and the table's own evidence.
+        intervened: What was set by intervention: a boolean table, or the name of a column.
+        regime: Environment of each row, or the name of a column.
+        time: Name of the column of times; makes the table a time series.
+        series: Name of the column that tells recordings apart; makes it one too.
+        categorical: Columns of numbers that are codes of categories.
+        exclude: Columns to leave out.
+        random_state: Seed of the run.
+        **options: Further options of the method.
+
+    Returns:
+        The posterior; ``diagnostics`` says what was chosen and why.
+
+    Raises:
+        InputError: If table, options or knowledge cannot be used.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> rain = rng.normal(size=400)
+        >>> wet = rain + rng.normal(size=400)
+        >>> posterior = discover(np.column_stack([rain, wet]), random_state=0)
+        >>> bool(posterior.edge_probabilities().sum() > 0.99)  # adjacent; the direction stays open
+        True
+    """
+    is_series = isinstance(X, Windows) or time is not None or series is not None
+    if is_series:
+        name, reason = choose_method(0, is_series=True) if method == "auto" else (method, "")
+        cls = _estimator(name)
+        return _said(
+            cls(random_state=random_state, **options)
+            .fit(X, time=time, series=series, regime=regime, knowledge=knowledge)
+            .posterior_,
+            reason,
+        )
+    data = read_discovery_table(
+        X, intervened=intervened, regime=regime, categorical=categorical, exclude=exclude
+    )
+    name, reason = choose_method(data.d) if method == "auto" else (method, "")
+    cls = _estimator(name)
+    known = cls().get_params()
+    if likelihood != "auto":
+        if "likelihood" not in known:
+            raise InputError(
+                f"{name} has no option 'likelihood': it predicts with trained weights."
+            )
+        options["likelihood"] = likelihood
+    if "random_state" in known:
+        options["random_state"] = random_state
+    return _said(cls(**options).fit(data, knowledge=knowledge).posterior_, reason)
+
+
+def _estimator(name: str) -> Any:
+    if name not in METHODS:
+        raise InputError(
+            f"method={name!r} is not one of auto, {', '.join(METHODS)}."
+            f"{nearest(name, ['auto', *METHODS])}"
+        )
+    return METHODS[name][0]
+
+
+def _said(posterior: GraphPosterior, reason: str) -> GraphPosterior:
+    """Write the reason for the method beside the other facts."""
+    if not reason:
+        return posterior
+    return replace(posterior, diagnostics={**posterior.diagnostics, "method_reason": reason})
