@@ -12,7 +12,7 @@ from jaxtyping import Float, Int32, Int64
 
 from aetia.discovery.order_mcmc.tables import ChainTables
 
-__all__ = ["Chains", "ladder"]
+__all__ = ["Chains", "ladder", "path_shares"]
 
 SWAP_TARGET = 0.25
 """Acceptance of exchanges that the ladder is tuned to."""
@@ -106,7 +106,7 @@ class Chains:
 
     def wander(
         self, n_rounds: int, n_iterations: int, *, anneal: bool = False
-    ) -> Float[np.ndarray, "c n"]:
+    ) -> tuple[Int32[np.ndarray, "c n d"], Float[np.ndarray, "c n"]]:
         """Move the orders without the correction, as from a first order far from the posterior.
 
         A corrected chain would not leave such an order: its graphs are dense and have few orders.
@@ -118,18 +118,44 @@ class Chains:
                 the rounds.
 
         Returns:
-            Log scores of graphs of the last tenth of the rounds, one in ten iterations.
+            Parent sets of graphs drawn in the last tenth of the rounds, one in ten iterations, and
+            their log scores.
         """
         self.parents[:] = -1
-        traces = []
+        draws, traces = [], []
         n_draws = max(1, n_iterations // 10)
         for step in range(n_rounds):
             heat = min(1.0, 0.02 + 1.3 * step / n_rounds) if anneal else 1.0
-            _, trace, counts = self._run(n_draws, 10, heat * self.betas, np.zeros_like(self.betas))
+            drawn, trace, counts = self._run(
+                n_draws, 10, heat * self.betas, np.zeros_like(self.betas)
+            )
             self._tune_ladder(counts, 2.0 / (1.0 + step / 10))
+            draws.append(drawn)
             traces.append(trace)
         self.parents[:] = -1
-        return np.concatenate(traces[-max(1, n_rounds // 10) :], axis=1)
+        last = max(1, n_rounds // 10)
+        return np.concatenate(draws[-last:], axis=1), np.concatenate(traces[-last:], axis=1)
+
+    def climb(self, n_sweeps: int) -> None:
+        """Put variables at their best positions, one after the other.
+
+        Args:
+            n_sweeps: How often each variable is moved, on average.
+        """
+        cold = np.full(self.n_temperatures, 1e6)
+        n_iterations = max(1, n_sweeps * self.tables.d // self.n_moves)
+        self._run(1, n_iterations, cold, np.zeros_like(cold))
+        self.parents[:] = -1
+
+    def rebuild(self, tables: ChainTables) -> None:
+        """Go on with other tables; graphs and draws are forgotten, orders are not.
+
+        Args:
+            tables: Scores of other candidates.
+        """
+        self.tables = tables
+        self.parents[:] = -1
+        self.forget()
 
     def tune(self, n_rounds: int, n_iterations: int) -> None:
         """Tune the ladder and the number of moves of an iteration, with the correction.
@@ -167,25 +193,6 @@ class Chains:
             self._draws[:, : self._kept] = self._draws[:, 1::2].copy()
             self._trace[:, : self._kept] = self._trace[:, 1::2].copy()
             self.thin *= 2
-
-    def path_shares(self, draws: Int32[np.ndarray, "c n d"]) -> Float[np.ndarray, "c d d"]:
-        """Compute the share of the draws of each chain with a directed path from i to j.
-
-        Args:
-            draws: Parent sets, as masks over the candidates.
-
-        Returns:
-            One matrix for each chain.
-        """
-        kernel = _kernel()
-        d = self.tables.d
-        found = np.zeros((len(draws), d, d), dtype=np.int64)
-
-        def count(c: int) -> None:
-            kernel.path_counts(np.ascontiguousarray(draws[c]), self.tables.candidates, found[c])
-
-        _for_each_chain(len(draws), count)
-        return found / draws.shape[1]
 
     def _run(
         self,
@@ -230,6 +237,29 @@ class Chains:
         rates = counts[1:, 1] / np.maximum(tried, 1)
         change = np.where(tried > 0, speed * (rates - SWAP_TARGET), 0.0)
         self._log_gaps = np.clip(self._log_gaps + change, np.log(0.002), np.log(1.0))
+
+
+def path_shares(
+    draws: Int32[np.ndarray, "c n d"], candidates: Int64[np.ndarray, "d k"]
+) -> Float[np.ndarray, "c d d"]:
+    """Compute the share of the draws of each chain with a directed path from i to j.
+
+    Args:
+        draws: Parent sets, as masks over the candidates.
+        candidates: Candidate parents of each variable.
+
+    Returns:
+        One matrix for each chain.
+    """
+    kernel = _kernel()
+    d = len(candidates)
+    found = np.zeros((len(draws), d, d), dtype=np.int64)
+
+    def count(c: int) -> None:
+        kernel.path_counts(np.ascontiguousarray(draws[c]), candidates, found[c])
+
+    _for_each_chain(len(draws), count)
+    return found / draws.shape[1]
 
 
 def _for_each_chain(n_chains: int, task: Callable[[int], None]) -> None:

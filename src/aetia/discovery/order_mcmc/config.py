@@ -1,0 +1,73 @@
+"""All options of the order chain, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, Literal
+
+from aetia.data import Scaling
+from aetia.errors import InputError
+from aetia.options import check_literals, check_positive
+
+__all__ = ["OrderMCMCConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderMCMCConfig:
+    """Options of the order chain.
+
+    ``likelihood`` and ``prior`` take a name, a mapping with ``name`` and options, or an object.
+    """
+
+    likelihood: Any = "bge"
+    """A likelihood with score tables: ``"bge"``, ``"linear"``, ``"block"``, ``"bdeu"``, ... , or
+    an object with ``local_scores``."""
+    prior: Any = "sparse"
+    """A structure prior that is a product over variables: ``"sparse"`` (about one parent for each
+    variable), ``"fair"``, ``"uniform"``, ``"erdos-renyi"``, or an object."""
+    n_chains: int = 4
+    """Independent chains; their agreement is what convergence is judged by."""
+    n_temperatures: int = 4
+    """Orders of each chain, the coldest of which is kept; hotter ones cross between distant
+    modes. More help large and strongly correlated tables, and cost time in proportion."""
+    n_candidates: int | Literal["auto"] = "auto"
+    """Possible parents of each variable; ``"auto"`` is 16 below 300 rows and 12 above. One more
+    doubles the memory."""
+    max_parents: int | Literal["auto"] = "auto"
+    """Largest number of parents of a variable; ``"auto"`` sets no limit."""
+    tolerance: float = 0.02
+    """Stop when the standard error of every edge and path probability is below it."""
+    max_seconds: float = 60.0
+    """Stop after this time in any case; the result then says that it has not converged."""
+    n_draws: int = 2000
+    """Graphs kept of each chain at most, evenly thinned; fewer above 150 columns, where they
+    would fill the memory."""
+    start: Any = "random"
+    """``"random"``, ``"greedy"`` (best position for one variable after the other), or orders, DAGs
+    or a ``GraphPosterior`` to begin with."""
+    scaling: Scaling = "auto"
+    """``"auto"`` is what the likelihood asks for: standardise for BGe."""
+
+    def __post_init__(self) -> None:
+        check_literals(self)
+        for name, least in (
+            ("n_chains", 2),
+            ("n_temperatures", 1),
+            ("n_candidates", 1),
+            ("max_parents", 1),
+            ("n_draws", 20),
+        ):
+            value = getattr(self, name)
+            whole = isinstance(value, Integral) and not isinstance(value, bool)
+            if value != "auto" and not (whole and value >= least):
+                raise InputError(
+                    f"OrderMCMCConfig: {name} must be an integer of at least {least}, got "
+                    f"{value!r}."
+                )
+        check_positive(self, "tolerance", "max_seconds")
+        if isinstance(self.start, str) and self.start not in ("random", "greedy"):
+            raise InputError(
+                f"OrderMCMCConfig: start={self.start!r} is not 'random' or 'greedy'; other "
+                "beginnings are arrays of orders or DAGs, or a GraphPosterior."
+            )

@@ -1,0 +1,253 @@
+"""The course of a run: candidates, first orders, repair of candidates, tuning, draws, the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int32, Int64
+from torch import Tensor
+
+from aetia.discovery.order_mcmc.candidates import choose_candidates, default_n_candidates
+from aetia.discovery.order_mcmc.chains import Chains, path_shares
+from aetia.discovery.order_mcmc.config import OrderMCMCConfig
+from aetia.discovery.order_mcmc.diagnostics import ChainAgreement, chain_agreement, edge_shares
+from aetia.discovery.order_mcmc.first_orders import first_orders
+from aetia.discovery.order_mcmc.repair import outside_probabilities, replace_candidates
+from aetia.discovery.order_mcmc.tables import ChainTables
+from aetia.discovery.score_tables import score_tables
+from aetia.errors import InputError
+from aetia.graphs import Constraints, ModularPrior
+from aetia.likelihoods import LocalScores
+
+__all__ = ["Clock", "Run", "Sample"]
+
+_GOOD_MASS = 0.01
+"""Expected edges outside the candidates that are not worth another repair."""
+_MAX_REPAIRS = 6
+_BURN_IN = 0.3
+"""Share of the corrected draws that is left out at the beginning."""
+_MAX_GRAPH_CELLS = 200_000_000
+
+
+class Clock:
+    """Time since the run began.
+
+    Args:
+        seconds: Time that the run may take.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._began = time.perf_counter()
+
+    def past(self, share: float = 1.0) -> bool:
+        """Tell whether a share of the time has gone.
+
+        Args:
+            share: Between 0 and 1.
+
+        Returns:
+            True when it has.
+        """
+        return self.elapsed > share * self.seconds
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the run began."""
+        return time.perf_counter() - self._began
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Sample:
+    """What the chains drew.
+
+    Attributes:
+        draws: Parent sets of each kept draw, as masks over the candidates.
+        candidates: Candidate parents of each variable.
+        agreement: Whether the chains agree.
+        converged: Whether the tolerance was reached.
+        outside: Estimated probabilities of edges outside the candidates.
+        n_repairs: How often candidates were exchanged.
+        chains: The chains at the end.
+    """
+
+    draws: Int32[np.ndarray, "c n d"]
+    candidates: Int64[np.ndarray, "d k"]
+    agreement: ChainAgreement
+    converged: bool
+    outside: Float[np.ndarray, "d d"]
+    n_repairs: int
+    chains: Chains
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Run:
+    """One run of the sampler on one table.
+
+    Attributes:
+        config: Options.
+        scores: The likelihood bound to the data.
+        prior: Structure prior.
+        constraints: Knowledge.
+        n_rows: Rows of the table.
+        clock: Time since the run began.
+        report: Called with a stage and how much of the time has gone.
+    """
+
+    config: OrderMCMCConfig
+    scores: LocalScores
+    prior: ModularPrior
+    constraints: Constraints
+    n_rows: int
+    clock: Clock
+    report: Callable[[str, float], None]
+
+    def sample(self, seeds: np.random.SeedSequence) -> Sample:
+        """Draw from the posterior until the chains agree or the time is over.
+
+        Args:
+            seeds: The root of all randomness of the run.
+
+        Returns:
+            The draws with their diagnostics.
+        """
+        config, d = self.config, self.constraints.required.shape[0]
+        first, *chain_seeds = seeds.spawn(1 + config.n_chains)
+        self._report("candidates")
+        candidates = choose_candidates(
+            self.scores, self.n_candidates, self._count_terms, self.constraints
+        )
+        tables = self._tables(candidates)
+        orders = first_orders(
+            config.start,
+            self.constraints.required.numpy(),
+            (config.n_chains, config.n_temperatures),
+            np.random.default_rng(first),
+        )
+        _check_possible(tables, orders[0, 0])
+        chains = Chains(tables, orders, chain_seeds, self.n_draws)
+        n_repairs = self._settle(chains)
+        self._report("tuning")
+        chains.tune(20, max(20, 20_000 // d))
+        draws, agreement = self._collect(chains)
+        return Sample(
+            draws=draws,
+            candidates=chains.tables.candidates,
+            agreement=agreement,
+            converged=agreement.reaches(config.tolerance),
+            outside=self._outside(draws, chains.tables).numpy(),
+            n_repairs=n_repairs,
+            chains=chains,
+        )
+
+    @property
+    def n_candidates(self) -> int:
+        """Candidates of each variable."""
+        d, asked = self.constraints.required.shape[0], self.config.n_candidates
+        return default_n_candidates(d, self.n_rows) if asked == "auto" else min(int(asked), d - 1)
+
+    @property
+    def n_draws(self) -> int:
+        """Draws kept of each chain."""
+        d, c = self.constraints.required.shape[0], self.config.n_chains
+        return max(20, min(self.config.n_draws, _MAX_GRAPH_CELLS // (c * d * d)))
+
+    @property
+    def _count_terms(self) -> Float[Tensor, " d"]:
+        return self.prior.parent_count_terms(self.constraints.required.shape[0])
+
+    def _report(self, stage: str) -> None:
+        self.report(stage, min(1.0, self.clock.elapsed / self.clock.seconds))
+
+    def _tables(self, candidates: Int64[Tensor, "d k"]) -> ChainTables:
+        d = len(candidates)
+        asked = self.config.max_parents
+        most = d - 1 if asked == "auto" else min(int(asked), d - 1)
+        scored = score_tables(self.scores, candidates, most, self.prior, self.constraints)
+        return ChainTables.of(candidates, scored.tables)
+
+    def _settle(self, chains: Chains) -> int:
+        """Bring the orders near the posterior, and exchange candidates until few are missing."""
+        d = chains.tables.d
+        chains.n_moves = max(1, d // 4)
+        anneal = self.config.start == "random" or chains.n_temperatures > 1
+        if self.config.start == "greedy":
+            chains.climb(20)
+        n_repairs = 0
+        best, since = np.inf, 0
+        for repair in range(_MAX_REPAIRS + 1):
+            self._report("burn-in")
+            draws, log_scores = chains.wander(40, 100, anneal=anneal)
+            if self.n_candidates >= d - 1 or repair == _MAX_REPAIRS or self.clock.past(0.3):
+                break
+            outside = self._outside(draws, chains.tables)
+            mass = float(outside.sum())
+            since = 0 if mass < 0.9 * best else since + 1
+            best = min(best, mass)
+            if mass < _GOOD_MASS or since >= 2:
+                break
+            candidates = torch.from_numpy(chains.tables.candidates)
+            inclusion = torch.from_numpy(edge_shares(draws, chains.tables.candidates).mean(0))
+            better = replace_candidates(candidates, inclusion, outside, self.constraints)
+            if torch.equal(better, candidates):
+                break
+            n_repairs += 1
+            chains.rebuild(self._tables(better))
+        for _ in range(8):  # until the chains are in sight of each other
+            lowest, highest = log_scores.min(1), log_scores.max(1)
+            if lowest.max() <= highest.min() or self.clock.past(0.4):
+                break
+            _, log_scores = chains.wander(20, 200)
+        return n_repairs
+
+    def _collect(self, chains: Chains) -> tuple[Int32[np.ndarray, "c n d"], ChainAgreement]:
+        d = chains.tables.d
+        few = max(20, 100_000 // d)
+        check_at = 4 * few
+        while True:
+            chains.extend(few)
+            self._report("sampling")
+            enough = chains.draws.shape[1] >= 40
+            over = enough and self.clock.past()
+            if over or (enough and chains.n_iterations >= check_at):
+                check_at = 1.5 * chains.n_iterations
+                draws, agreement = _agreement(chains)
+                if over or agreement.reaches(self.config.tolerance):
+                    return draws[:, -self.n_draws :], agreement
+
+    def _outside(self, draws: Int32[np.ndarray, "c n d"], tables: ChainTables) -> Tensor:
+        some = draws[:, :: max(1, draws.shape[1] // 50)].reshape(-1, tables.d)
+        return outside_probabilities(
+            self.scores,
+            some,
+            _descendants(some, tables.candidates),
+            torch.from_numpy(tables.candidates),
+            self._count_terms,
+            self.constraints,
+        )
+
+
+def _agreement(chains: Chains) -> tuple[Int32[np.ndarray, "c n d"], ChainAgreement]:
+    skipped = int(_BURN_IN * chains.draws.shape[1])
+    draws = chains.draws[:, skipped:]
+    candidates = chains.tables.candidates
+    paths = path_shares(draws, candidates)
+    return draws, chain_agreement(draws, chains.log_scores[:, skipped:], candidates, paths)
+
+
+def _descendants(
+    draws: Int32[np.ndarray, "s d"], candidates: Int64[np.ndarray, "d k"]
+) -> Bool[np.ndarray, "s d d"]:
+    return path_shares(draws[:, None], candidates) > 0
+
+
+def _check_possible(tables: ChainTables, order: Int64[np.ndarray, " d"]) -> None:
+    if not np.isfinite(tables.log_weight(order)):
+        raise InputError(
+            "no graph with the required edges can be scored: the likelihood or max_parents rules "
+            "out a required parent set. Raise max_parents, or require fewer edges."
+        )
