@@ -9,6 +9,7 @@ import torch
 from aetia.data import Dataset
 from aetia.errors import InputError
 from aetia.graphs import all_dags
+from aetia.likelihoods.additive import RankBasis
 from aetia.likelihoods.block_bge import BlockBGe
 from aetia.likelihoods.conditional_gaussian import ConditionalGaussian
 from aetia.likelihoods.discrete import BDeu
@@ -226,6 +227,14 @@ def test_the_posterior_finds_what_a_regime_changed():
     assert found.shape == (1, 3)
     assert float(found[0, 1]) > 0.999
     assert float(found[0, [0, 2]].max()) < 0.2
+
+
+def test_scores_that_are_only_relative_are_refused():
+    """Flat priors have no evidence, so that one and two mechanisms cannot be compared."""
+    table = add_regime_columns(as_continuous(binary_table()))
+    options = UnknownTargets(likelihood=RankBasis(), regimes=table.names[4:])
+    with pytest.raises(InputError, match="'rank-basis' is known up to a constant only"):
+        options.local_scores(table)
 
 
 def test_targets_are_weighted_by_the_draws():

@@ -292,6 +292,12 @@ class RegimeScores:
         self._bound: dict[int, GroupedScores] = {}
         self.empty = torch.zeros(data.d, dtype=torch.float64)
         self.empty[self.variables] = self._with_changes(0).empty
+        if not self.empty.any():
+            raise InputError(
+                f"the score {likelihood.name!r} is known up to a constant only, so it cannot say "
+                "whether a regime changed a mechanism. Choose 'bge', 'block', 'additive', 'bdeu' "
+                "or 'conditional-gaussian' for unknown targets."
+            )
 
     def tables(self, candidates: Int64[Tensor, "d k"], max_parents: int) -> Float[Tensor, "d sets"]:
         """Score every subset of the candidates, see :class:`LocalScores`.
