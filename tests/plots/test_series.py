@@ -2,9 +2,10 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_rgb
 from matplotlib.patches import FancyArrowPatch
 
 from aetia.plots import circle_order, plot_imputed_series, plot_lagged_graph, plot_regime_shifts
@@ -12,7 +13,19 @@ from aetia.plots.axes import BLUE, GREY, ORANGE
 
 
 def arrows(ax):
-    return [p for p in ax.patches if isinstance(p, FancyArrowPatch)]
+    """Lines between variables, without their heads."""
+    return [p for p in ax.patches if isinstance(p, FancyArrowPatch) and p.get_linewidth() > 0]
+
+
+def hue(arrow):
+    """The colour whose paler shades stand for less probable edges."""
+    rgb = np.array(to_rgb(arrow.get_edgecolor()))
+    shade = (1 - rgb) / (1 - rgb).max()
+    for colour in (BLUE, ORANGE, GREY):
+        full = 1 - np.array(to_rgb(colour))
+        if np.allclose(shade, full / full.max(), atol=1e-6):
+            return colour
+    raise AssertionError(arrow.get_edgecolor())
 
 
 def by_lag():
@@ -24,11 +37,10 @@ def by_lag():
 def test_lags_have_their_colours_and_frequencies_their_widths():
     ax, frame = plot_lagged_graph(by_lag(), ["a", "b", "c"])
     assert frame["probability"].tolist() == [1.0, 0.8, 0.3]
-    drawn = {to_hex(a.get_edgecolor()): a.get_linewidth() for a in arrows(ax)}
-    assert set(drawn) == {BLUE, ORANGE}
+    assert {hue(a) for a in arrows(ax)} == {BLUE, ORANGE}
     assert len(arrows(ax)) == 3
     widths = sorted(a.get_linewidth() for a in arrows(ax))
-    np.testing.assert_allclose(widths, [0.4 + 2.8 * p for p in (0.3, 0.8, 1.0)])
+    np.testing.assert_allclose(widths, [0.6 + 2.4 * p for p in (0.3, 0.8, 1.0)])
 
 
 def test_one_lag_alone_can_be_drawn():
@@ -45,7 +57,17 @@ def test_edges_outside_the_graph_are_dashed_and_chosen_ones_always_there():
         ("b", "a"): False,
         ("a", "c"): True,
     }
-    assert sorted(to_hex(a.get_edgecolor()) for a in arrows(ax)) == sorted([BLUE, ORANGE, GREY])
+    assert sorted(map(hue, arrows(ax))) == sorted([BLUE, ORANGE, GREY])
+
+
+def test_both_directions_within_a_step_are_one_line():
+    p = np.zeros((2, 2, 2))
+    p[0, 0, 1], p[0, 1, 0] = 0.3, 0.6
+    ax, frame = plot_lagged_graph(p, ["a", "b"])
+    assert len(frame) == 2
+    (line,) = arrows(ax)
+    assert line.get_linewidth() == pytest.approx(0.6 + 2.4 * 0.9)
+    assert len([a for a in ax.patches if isinstance(a, FancyArrowPatch)]) == 3
 
 
 def test_opposite_edges_bend_apart():

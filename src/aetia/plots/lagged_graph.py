@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from aetia.plots.axes import BLUE, GREY, ORANGE, new_axes
+from aetia.plots.pair_line import draw_pair
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,8 @@ def plot_lagged_graph(
     """Draw edges between different variables; legible up to about 20 variables.
 
     Variables stand on a circle in the order of :func:`circle_order`, so that drawings of several
-    lags can be compared. Edges within the step are blue, lagged ones orange; width is probability.
+    lags can be compared. Edges within the step are blue, lagged ones orange; the line shows
+    adjacency and its heads direction, as in :func:`aetia.plots.plot_graph`.
 
     Args:
         by_lag: Edge probabilities within the step, at lag 1, 2, ...
@@ -67,17 +69,26 @@ def plot_lagged_graph(
     boxes = _draw_names(ax, at, names)
     for k in np.argsort(by_lag[lag, i, j] + solid, kind="stable"):  # strong edges on top
         a, b, tau = int(i[k]), int(j[k]), int(lag[k])
-        alone = int(shown[:, a, b].sum() + shown[:, b, a].sum()) == 1
-        _draw_edge(
+        p, back = float(by_lag[tau, a, b]), float(by_lag[0, b, a]) if tau == 0 else 0.0
+        if tau == 0 and shown[0, b, a] and (back, b) > (p, a):
+            continue  # the pair is drawn once, from its likelier cause
+        is_solid = bool(solid[k] or (tau == 0 and chosen is not None and chosen[0, b, a]))
+        within = shown[0] | shown[0].T
+        alone = within[a, b] + shown[1:, a, b].sum() + shown[1:, b, a].sum() == 1
+        bend = 0.0 if alone else 0.12 + 0.16 * wanted.index(tau)
+        colour = (BLUE if tau == 0 else ORANGE) if is_solid else GREY
+        draw_pair(
             ax,
+            (tuple(at[a]), tuple(at[b])),
             (boxes[a], boxes[b]),
-            (at[a], at[b]),
-            float(by_lag[tau, a, b]),
-            bend=0.0 if alone else 0.12 + 0.16 * wanted.index(tau),
-            colour=(BLUE if tau == 0 else ORANGE) if solid[k] else GREY,
-            solid=bool(solid[k]),
-            label=str(tau) if max(wanted, default=0) > 1 else "",
+            # An edge that is required and was never selected still has a head.
+            (back, max(p, 0.1) if solid[k] else p),
+            bend=bend,
+            colour=colour,
+            solid=is_solid,
         )
+        if max(wanted, default=0) > 1:
+            _write_lag(ax, (at[a], at[b]), tau, bend=bend, colour=colour)
     ax.set_xlim(-1.5, 1.5)
     ax.set_ylim(-1.2, 1.15)
     ax.set_aspect("equal")
@@ -141,52 +152,22 @@ def _short(name: str, most: int) -> str:
     return name[: most - 1 - tail] + "…" + name[-tail:]
 
 
-def _draw_edge(
-    ax: Axes,
-    boxes: tuple,
-    ends: tuple[np.ndarray, np.ndarray],
-    p: float,
-    *,
-    bend: float,
-    colour: str,
-    solid: bool,
-    label: str,
+def _write_lag(
+    ax: Axes, ends: tuple[np.ndarray, np.ndarray], lag: int, *, bend: float, colour: str
 ) -> None:
-    from matplotlib.patches import FancyArrowPatch
-
-    ax.add_patch(
-        FancyArrowPatch(
-            tuple(ends[0]),
-            tuple(ends[1]),
-            patchA=boxes[0],
-            patchB=boxes[1],
-            arrowstyle="-|>",
-            mutation_scale=8 + 8 * p,
-            connectionstyle=f"arc3,rad={bend}",
-            lw=0.4 + 2.8 * p if solid else 0.9,
-            linestyle="-" if solid else (0, (3, 3)),
-            color=colour,
-            alpha=0.25 + 0.7 * p if solid else 0.7,
-            shrinkA=2,
-            shrinkB=2,
-            zorder=1 + p + solid,
-            clip_on=False,
-        )
+    dx, dy = ends[1] - ends[0]
+    x, y = (ends[0] + ends[1]) / 2 + 0.5 * bend * np.array([dy, -dx])
+    ax.text(
+        x,
+        y,
+        str(lag),
+        fontsize=7.5,
+        color=colour,
+        ha="center",
+        va="center",
+        zorder=3.5,
+        bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": "none"},
     )
-    if label:
-        dx, dy = ends[1] - ends[0]
-        x, y = (ends[0] + ends[1]) / 2 + 0.5 * bend * np.array([dy, -dx])
-        ax.text(
-            x,
-            y,
-            label,
-            fontsize=7.5,
-            color=colour,
-            ha="center",
-            va="center",
-            zorder=3.5,
-            bbox={"boxstyle": "circle,pad=0.15", "fc": "white", "ec": "none"},
-        )
 
 
 def _explain(ax: Axes, lags: Sequence[int]) -> None:

@@ -11,10 +11,10 @@ from jaxtyping import Float
 
 __all__ = ["arc", "bend_around", "fitted_layout", "layered_layout"]
 
-_ACROSS, _BESIDE, _DOWN = 1.9, 1.6, 0.85  # inches between layers, columns and rows
-_PAGE = 9.5  # inches between the first and the last layer that a page holds
+_ACROSS, _BESIDE, _DOWN = 1.9, 2.0, 0.85  # inches between layers, columns and rows
+_NARROW = 3.0  # inches between the first and the last layer that fit everywhere
 _HALF_BOX = (0.62, 0.2)  # inches, with some air
-_BENDS = (0.0, 0.12, -0.12, 0.2, -0.2, 0.3, -0.3, 0.4, -0.4)  # the first of equals is taken
+_BENDS = (0.0, 0.1, -0.1, 0.2, -0.2, 0.3, -0.3, 0.45, -0.45)  # the first of equals is taken
 
 
 def layered_layout(
@@ -94,7 +94,9 @@ def _by_layers(graph: nx.DiGraph) -> np.ndarray:
 def fitted_layout(
     position: Float[np.ndarray, "d 2"],
 ) -> tuple[Float[np.ndarray, "d 2"], Float[np.ndarray, " 2"]]:
-    """Turn a layout with many layers, so that causes stand above effects and a page holds it.
+    """Turn a layout that is much wider than high: causes then stand above their effects.
+
+    A narrow drawing can be read on a telephone too, where a wide one would be made small.
 
     Args:
         position: As from :func:`layered_layout`.
@@ -103,7 +105,8 @@ def fitted_layout(
         Coordinates, and inches per unit in both directions.
     """
     x, y = position.T
-    if np.ptp(x) * _ACROSS <= _PAGE or np.ptp(y) >= np.ptp(x):
+    across, beside = np.ptp(x) * _ACROSS, np.ptp(y) * _BESIDE
+    if across <= _NARROW or beside > 0.6 * across:
         return position, np.array([_ACROSS, _DOWN])
     return np.column_stack([-y, -x]), np.array([_BESIDE, _DOWN])
 
@@ -117,11 +120,11 @@ def bend_around(inches: Float[np.ndarray, "d 2"], a: int, b: int) -> float:
         b: Node where it ends.
 
     Returns:
-        Curvature for ``arc3``: the least bent of those that meet the fewest boxes.
+        Curvature for ``arc3``: the least bent of those of which boxes hide least.
     """
     others = np.delete(inches, [a, b], axis=0)
-    hits = [_n_met(arc(inches[a], inches[b], bend), others) for bend in _BENDS]
-    return _BENDS[int(np.argmin(hits))]
+    hidden = [_hidden(arc(inches[a], inches[b], bend), others) for bend in _BENDS]
+    return _BENDS[int(np.argmin(hidden))]
 
 
 def arc(
@@ -143,6 +146,7 @@ def arc(
     return (1 - t) ** 2 * start + 2 * t * (1 - t) * middle + t**2 * end
 
 
-def _n_met(curve: np.ndarray, centres: np.ndarray) -> int:
+def _hidden(curve: np.ndarray, centres: np.ndarray) -> int:
+    """Count the points of a curve that lie in boxes."""
     near = np.abs(curve[:, None] - centres[None]) < _HALF_BOX
-    return int(near.all(-1).any(0).sum())
+    return int(near.all(-1).any(1).sum())
