@@ -54,8 +54,9 @@ def choose_candidates(
     if n_candidates >= d - 1:
         others = ~torch.eye(d, dtype=torch.bool)
         return torch.arange(d).expand(d, d)[others].view(d, d - 1)
+    alone = extension_gains(scores, constraints.required, count_terms, constraints)
     chosen, gains = greedy_parents(scores, min(n_candidates, _MAX_GREEDY), count_terms, constraints)
-    return pick_candidates(chosen, gains, n_candidates, constraints)
+    return pick_candidates(chosen, gains, alone, n_candidates, constraints)
 
 
 def greedy_parents(
@@ -93,6 +94,7 @@ def greedy_parents(
 def pick_candidates(
     chosen: Bool[Tensor, "d d"],
     gains: Float[Tensor, "d d"],
+    alone: Float[Tensor, "d d"],
     n_candidates: int,
     constraints: Constraints,
 ) -> Int64[Tensor, "d k"]:
@@ -102,7 +104,8 @@ def pick_candidates(
 
     Args:
         chosen: ``chosen[i, j]`` where j chose i.
-        gains: Log-odds of one more parent i of j.
+        gains: Log-odds of one more parent i of j after the choices.
+        alone: The same without them; the better of both ranks counts.
         n_candidates: Candidates of each variable.
         constraints: Knowledge.
 
@@ -119,11 +122,14 @@ def pick_candidates(
             f"knowledge requires {int(most[j])} parents of variable {j}, but a variable has only "
             f"{n_candidates} candidates; set n_candidates to at least {int(most[j])}."
         )
-    either = torch.where(torch.isfinite(gains), gains, gains.mT)  # those chosen have no gain left
-    finite = either.nan_to_num(neginf=-1e12, posinf=1e12).clamp(-1e12, 1e12)
-    within = finite.argsort(0).argsort(0).double()  # rank of i among the possible parents of j
+    within = torch.maximum(_ranks(gains), _ranks(alone))
     d = len(chosen)
     rank = within / d + chosen.mT * 1.0 + chosen * 2.0 + constraints.required * 4.0
     rank = rank.masked_fill(constraints.forbidden, -1.0)
     rank = rank.masked_fill(torch.eye(d, dtype=torch.bool), -torch.inf)
     return rank.topk(n_candidates, dim=0).indices.mT.sort(-1).values.contiguous()
+
+
+def _ranks(gains: Float[Tensor, "d d"]) -> Float[Tensor, "d d"]:
+    """Rank the possible parents of each variable, the best last."""
+    return gains.argsort(dim=0, stable=True).argsort(dim=0).double()

@@ -27,7 +27,7 @@ __all__ = ["Clock", "Run", "Sample"]
 
 _GOOD_MASS = 0.01
 """Expected edges outside the candidates that are not worth another repair."""
-_MAX_REPAIRS = 6
+_MAX_REPAIRS = 12
 _BURN_IN = 0.3
 """Share of the corrected draws that is left out at the beginning."""
 _MAX_GRAPH_CELLS = 200_000_000
@@ -179,16 +179,14 @@ class Run:
             chains.climb(20)
         n_repairs = 0
         best, since = np.inf, 0
-        for repair in range(_MAX_REPAIRS + 1):
-            self._report("burn-in")
-            draws, log_scores = chains.wander(40, 100, anneal=anneal)
-            if self.n_candidates >= d - 1 or repair == _MAX_REPAIRS or self.clock.past(0.3):
-                break
+        while self.n_candidates < d - 1 and n_repairs < _MAX_REPAIRS:
+            self._report("candidates")
+            draws, _ = chains.wander(20, 50, anneal=anneal)
             outside = self._outside(draws, chains.tables)
             mass = float(outside.sum())
             since = 0 if mass < 0.9 * best else since + 1
             best = min(best, mass)
-            if mass < _GOOD_MASS or since >= 2:
+            if mass < _GOOD_MASS or since >= 2 or self.clock.past(0.25):
                 break
             candidates = torch.from_numpy(chains.tables.candidates)
             inclusion = torch.from_numpy(edge_shares(draws, chains.tables.candidates).mean(0))
@@ -197,6 +195,8 @@ class Run:
                 break
             n_repairs += 1
             chains.rebuild(self._tables(better))
+        self._report("burn-in")
+        _, log_scores = chains.wander(40, 100, anneal=anneal)
         for _ in range(8):  # until the chains are in sight of each other
             lowest, highest = log_scores.min(1), log_scores.max(1)
             if lowest.max() <= highest.min() or self.clock.past(0.4):
