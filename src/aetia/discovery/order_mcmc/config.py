@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any, Literal
+
+import numpy as np
 
 from aetia.data import Scaling
 from aetia.errors import InputError
@@ -59,7 +60,7 @@ class OrderMCMCConfig:
             ("n_draws", 20),
         ):
             value = getattr(self, name)
-            whole = isinstance(value, Integral) and not isinstance(value, bool)
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
             if value != "auto" and not (whole and value >= least):
                 raise InputError(
                     f"OrderMCMCConfig: {name} must be an integer of at least {least}, got "

@@ -132,7 +132,7 @@ class Run:
         chains = Chains(tables, orders, chain_seeds, self.n_draws)
         n_repairs = self._settle(chains)
         self._report("tuning")
-        chains.tune(20, max(20, 20_000 // d))
+        chains.tune(20, min(200, max(20, 20_000 // d)))
         draws, agreement = self._collect(chains)
         return Sample(
             draws=draws,
@@ -206,7 +206,7 @@ class Run:
 
     def _collect(self, chains: Chains) -> tuple[Int32[np.ndarray, "c n d"], ChainAgreement]:
         d = chains.tables.d
-        few = max(20, 100_000 // d)
+        few = min(1000, max(20, 100_000 // d))
         check_at = 4 * few
         while True:
             chains.extend(few)

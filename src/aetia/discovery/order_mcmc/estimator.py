@@ -1,0 +1,288 @@
+"""Order MCMC: the posterior over DAGs of tables too wide for exact sums."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, Literal
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from tqdm.auto import tqdm
+
+from aetia.data import Scaling, scale_columns
+from aetia.discovery.likelihood_choice import decomposable
+from aetia.discovery.order_mcmc.config import OrderMCMCConfig
+from aetia.discovery.order_mcmc.sampling import Clock, Run, Sample
+from aetia.discovery.order_mcmc.tables import graphs_of
+from aetia.discovery.score_tables import choose_prior, scale_for
+from aetia.discovery.table import Accepts, read_table
+from aetia.errors import ConvergenceWarning, InputError
+from aetia.graphs import Knowledge, ModularPrior
+from aetia.options import options_dict
+from aetia.randomness import RandomState, seed_sequence
+from aetia.results import GraphPosterior, effect_model
+from aetia.version import __version__
+
+__all__ = ["OrderMCMC"]
+
+MAX_COLUMNS = 300
+
+
+class OrderMCMC(BaseEstimator):
+    """Sample DAGs by tempered chains over orders of the columns, each DAG counted once.
+
+    A chain moves variables in an order, draws the parents given the order exactly, and corrects
+    for the number of orders that a graph has. Several chains run until they agree; if they do not,
+    the result says so. Every option is described in
+    :class:`aetia.discovery.order_mcmc.config.OrderMCMCConfig`.
+
+    Args:
+        likelihood: A name, options, or an object with ``local_scores``.
+        prior: ``"sparse"``, ``"fair"``, ``"uniform"``, ``"erdos-renyi"``, or a modular prior.
+        n_chains: Independent chains.
+        n_temperatures: Orders of each chain at different temperatures; 1 for no tempering.
+        n_candidates: Possible parents of each variable.
+        max_parents: Largest number of parents of a variable.
+        tolerance: Largest standard error of an edge or path probability.
+        max_seconds: Time after which the run ends without having converged.
+        n_draws: Graphs kept of each chain at most.
+        start: ``"random"``, ``"greedy"``, or orders, DAGs or a ``GraphPosterior``.
+        scaling: ``"auto"``, ``"standardise"``, ``"centre"``, ``"none"``.
+        random_state: None, an integer or a NumPy generator. The same seed gives the same draws
+            unless the run was ended by ``max_seconds``.
+        progress: Whether to show a progress bar; None shows it in terminals.
+
+    Attributes:
+        posterior_: The :class:`~aetia.results.GraphPosterior`.
+        likelihood_: The likelihood that was used.
+        agreement_: How far the chains agree, edge by edge.
+        n_features_in_: Number of columns.
+        feature_names_in_: Their names; x0, x1, ... for arrays.
+
+    Example:
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> a, b, noise = rng.normal(size=(3, 500))
+        >>> fitted = OrderMCMC(random_state=0).fit(np.column_stack([a, b, a + b + noise]))
+        >>> bool(fitted.posterior_.edge_probabilities()[0, 2] > 0.9)  # a collider is identified
+        True
+    """
+
+    accepts = Accepts(kinds=("continuous", "binary", "count", "categorical"))
+
+    def __init__(
+        self,
+        likelihood: Any = "bge",
+        prior: Any = "sparse",
+        n_chains: int = 4,
+        n_temperatures: int = 4,
+        n_candidates: int | Literal["auto"] = "auto",
+        max_parents: int | Literal["auto"] = "auto",
+        tolerance: float = 0.02,
+        max_seconds: float = 60.0,
+        n_draws: int = 2000,
+        start: Any = "random",
+        scaling: Scaling = "auto",
+        random_state: RandomState = None,
+        progress: bool | None = None,
+    ) -> None:
+        self.likelihood = likelihood
+        self.prior = prior
+        self.n_chains = n_chains
+        self.n_temperatures = n_temperatures
+        self.n_candidates = n_candidates
+        self.max_parents = max_parents
+        self.tolerance = tolerance
+        self.max_seconds = max_seconds
+        self.n_draws = n_draws
+        self.start = start
+        self.scaling = scaling
+        self.random_state = random_state
+        self.progress = progress
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        intervened: Any = None,
+        regime: Any = None,
+        knowledge: Knowledge | Mapping[str, Any] | None = None,
+    ) -> OrderMCMC:
+        """Sample the posterior over graphs of a table.
+
+        Args:
+            X: A frame, array, Dataset, or path of a CSV or Parquet file; at most 300 columns.
+            y: Ignored; scikit-learn passes it.
+            intervened: What was set by intervention: a boolean table, or the name of a column.
+            regime: Not accepted.
+            knowledge: What is known about the graph.
+
+        Returns:
+            The fitted estimator, with ``posterior_``.
+
+        Raises:
+            InputError: If table, options or knowledge cannot be used.
+        """
+        config = OrderMCMCConfig(**{f.name: getattr(self, f.name) for f in fields(OrderMCMCConfig)})
+        clock = Clock(config.max_seconds)
+        likelihood = decomposable("OrderMCMC", config.likelihood)
+        prior = _modular_prior(config.prior)
+        table = read_table(
+            X,
+            method="OrderMCMC",
+            accepts=self.accepts,
+            scaling="none",
+            intervened=intervened,
+            regime=regime,
+            knowledge=knowledge,
+        )
+        d = table.data.d
+        if d > MAX_COLUMNS:
+            raise InputError(
+                f"OrderMCMC takes at most {MAX_COLUMNS} columns; the table has {d}. Choose "
+                "columns, for example with exclude=."
+            )
+        self.n_features_in_ = d
+        self.feature_names_in_ = np.array(table.data.names, dtype=object)
+        vars(self).pop("posterior_", None)  # a failed fit must not leave the answer of another
+        scaling: Scaling = likelihood.scaling if config.scaling == "auto" else config.scaling
+        scaled = scale_columns(table.data, scaling)
+        scores = likelihood.local_scores(scale_for(likelihood, table.data, scaled.values))
+        seeds = seed_sequence(self.random_state)
+        with _bar(self.progress) as bar:
+            run = Run(
+                config=config,
+                scores=scores,
+                prior=prior,
+                constraints=table.constraints,
+                n_rows=table.data.n,
+                clock=clock,
+                report=_reporter(bar),
+            )
+            sample = run.sample(seeds)
+        self.likelihood_ = likelihood
+        self.agreement_ = sample.agreement
+        graphs = graphs_of(sample.draws.reshape(-1, d), sample.candidates)
+        facts = {
+            "method": "OrderMCMC",
+            "likelihood": likelihood.name,
+            "n_rows": table.data.n,
+            "share_cyclic": 0.0,
+            "seed": seeds.entropy,
+            **_convergence_facts(sample, table.data.names),
+            "scaling": scaling,
+            "version": __version__,
+            "config": options_dict(config) | {"start": _plain_start(config.start)},
+            "wall_time_s": clock.elapsed,
+        }
+        self.posterior_ = GraphPosterior(
+            graphs=graphs,
+            log_weights=np.full(len(graphs), -np.log(len(graphs))),
+            names=table.data.names,
+            knowledge=table.knowledge,
+            model=effect_model(likelihood, table.data, scaled.centre, scaled.scale),
+            covariance=table.covariance(),
+            diagnostics=facts,
+        )
+        if not sample.converged:
+            _warn(facts, config)
+        return self
+
+
+def _modular_prior(prior: Any) -> ModularPrior:
+    chosen, modular = choose_prior(prior)
+    if chosen is not modular:
+        raise InputError(
+            f"OrderMCMC needs a structure prior that is a product over variables "
+            f"(`parent_count_terms`), not {getattr(chosen, 'name', chosen)!r}. Use 'sparse', "
+            "'fair', 'uniform' or 'erdos-renyi', or DiBS."
+        )
+    return modular
+
+
+def _convergence_facts(sample: Sample, names: tuple[str, ...]) -> dict[str, Any]:
+    agreement, chains = sample.agreement, sample.chains
+    finite = agreement.rhat.max(initial=agreement.log_score_rhat)
+    rates = chains.counts[1:, 1] / np.maximum(chains.counts[1:, 0], 1)
+    outside = [
+        {"edge": f"{names[i]} -> {names[j]}", "probability": float(sample.outside[i, j])}
+        for i, j in _largest(sample.outside, 5)
+    ]
+    return {
+        "converged": sample.converged,
+        "rhat_max": float(finite),
+        "share_rhat_below_1_05": agreement.share_converged,
+        "rhat_log_score": agreement.log_score_rhat,
+        "n_undecided_edges": len(agreement.edges),
+        "standard_error_max": agreement.standard_error,
+        "between_chain_sd_max": float(agreement.edge_sd.max(initial=0.0)),
+        "worst_edges": [
+            {
+                "edge": f"{names[i]} -> {names[j]}",
+                "rhat": float(agreement.rhat[(agreement.edges == (i, j)).all(-1)][0]),
+                "between_chain_sd": float(agreement.edge_sd[i, j]),
+            }
+            for i, j in agreement.worst_edges()
+        ],
+        "ess_bulk_min": float(agreement.ess.min(initial=agreement.log_score_ess)),
+        "ess_log_score": agreement.log_score_ess,
+        "log_score_means": [float(v) for v in agreement.log_score_means],
+        "mass_outside": float(sample.outside.sum()),
+        "edges_outside": outside,
+        "n_candidates": sample.candidates.shape[1],
+        "n_candidate_repairs": sample.n_repairs,
+        "acceptance": float(chains.counts[0, 1] / max(chains.counts[0, 0], 1)),
+        "swap_rates": [float(r) for r in rates],
+        "inverse_temperatures": [float(b) for b in chains.betas],
+        "n_iterations": chains.n_iterations,
+        "moves_per_iteration": chains.n_moves,
+        "thinning": chains.thin,
+        "n_chains": agreement.n_chains,
+        "n_draws_per_chain": sample.draws.shape[1],
+    }
+
+
+def _largest(values: np.ndarray, n: int) -> list[tuple[int, int]]:
+    order = np.argsort(-values, axis=None, kind="stable")[:n]
+    pairs = (divmod(int(at), values.shape[1]) for at in order)
+    return [(i, j) for i, j in pairs if values[i, j] >= 0.01]
+
+
+def _warn(facts: Mapping[str, Any], config: OrderMCMCConfig) -> None:
+    worst = ", ".join(e["edge"] for e in facts["worst_edges"][:3])
+    means = facts["log_score_means"]
+    warnings.warn(
+        f"the {facts['n_chains']} chains do not agree after {config.max_seconds:g} s: R-hat is "
+        f"below 1.05 for {facts['share_rhat_below_1_05']:.0%} of {facts['n_undecided_edges']} "
+        f"undecided edges, the largest standard error of a probability is "
+        f"{facts['standard_error_max']:.3f} (tolerance {config.tolerance:g}), mean log scores of "
+        f"the chains differ by {max(means) - min(means):.1f}."
+        + (f" Worst edges: {worst}." if worst else "")
+        + " Raise max_seconds or n_temperatures; with few rows it may take minutes.",
+        ConvergenceWarning,
+        stacklevel=3,
+    )
+
+
+def _plain_start(start: Any) -> str:
+    return start if isinstance(start, str) else type(start).__name__
+
+
+def _bar(progress: bool | None) -> tqdm:
+    return tqdm(
+        total=100,
+        desc="OrderMCMC",
+        bar_format="{desc} {percentage:3.0f}% of the time |{bar}| {postfix}",
+        disable=None if progress is None else not progress,
+    )
+
+
+def _reporter(bar: tqdm) -> Callable[[str, float], None]:
+    def report(stage: str, share: float) -> None:
+        bar.set_postfix_str(stage, refresh=False)
+        bar.update(max(0.0, 100.0 * share - bar.n))
+
+    return report
