@@ -6,6 +6,7 @@ from aetia.plots.convergence import plot_trace
 from aetia.plots.diffusion import plot_dynamics, plot_points
 from aetia.plots.dose_response import plot_dose_response, plot_overlap, plot_unit_effects
 from aetia.plots.effect import plot_effect
+from aetia.plots.effect_matrix import plot_effect_matrix
 from aetia.plots.graph import plot_graph
 from aetia.plots.health import plot_record, plot_shares
 from aetia.plots.imputation import plot_imputed_cells, plot_missingness, plot_pictures
@@ -26,6 +27,7 @@ __all__ = [
     "plot_dynamics",
     "plot_edge_matrix",
     "plot_effect",
+    "plot_effect_matrix",
     "plot_families",
     "plot_graph",
     "plot_imputed_cells",

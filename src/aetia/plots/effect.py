@@ -22,15 +22,19 @@ def plot_effect(
     label: str,
     title: str = "",
     level: float = 0.9,
+    zero: float | None = None,
+    best_graph: Float[np.ndarray, " r"] | None = None,
     ax: Axes | None = None,
 ) -> tuple[Axes, pd.DataFrame]:
-    """Draw a histogram with mean and interval; the mass at exactly zero is stated apart.
+    """Draw a histogram with mean and interval; the mass at exactly zero is a bar of its own.
 
     Args:
         draws: Draws of the effect.
         label: Name of the outcome.
         title: Title of the axes.
         level: Probability inside the interval.
+        zero: Probability that there is no effect; None takes the share of draws at zero.
+        best_graph: Draws given the single most probable graph, shown as an interval below.
         ax: Where to draw; None makes a figure.
 
     Returns:
@@ -39,17 +43,20 @@ def plot_effect(
     import pandas as pd
 
     ax = new_axes(ax, (5.6, 3.4))
-    zero = draws == 0
-    if not zero.all():
-        weights = np.full((~zero).sum(), 1.0 / len(draws))
-        ax.hist(draws[~zero], bins=60, weights=weights, color=BLUE, alpha=0.75)
-    if zero.any():
-        ax.axvline(0, color=GREY, lw=2)
+    acting = draws[draws != 0]
+    if zero is None:
+        zero = 1.0 - len(acting) / len(draws)
+    if len(acting):
+        weights = np.full(len(acting), (1.0 - zero) / len(acting))
+        ax.hist(acting, bins=60, weights=weights, color=BLUE, alpha=0.75)
+    if zero > 0:
+        # The atom is probability, not density: a line over the full height, with its number.
+        ax.axvline(0, color=GREY, lw=3)
         ax.annotate(
-            f"no effect: {zero.mean():.0%}",
+            f"no effect: {zero:.0%}",
             (0, 0.95),
             xycoords=("data", "axes fraction"),
-            xytext=(4, 0),
+            xytext=(5, 0),
             textcoords="offset points",
             fontsize=9,
             color=GREY,
@@ -57,7 +64,13 @@ def plot_effect(
         )
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     ax.axvspan(low, high, color=ORANGE, alpha=0.12)
-    ax.axvline(draws.mean(), color=ORANGE, lw=1.6)
+    ax.axvline(draws.mean(), color=ORANGE, lw=1.6, label=f"mean and {100 * level:g} % interval")
+    if best_graph is not None:
+        ends = np.quantile(best_graph, [(1 - level) / 2, (1 + level) / 2])
+        height = 0.03 * ax.get_ylim()[1]
+        ax.plot(ends, [height, height], color="black", lw=2, label="most probable graph alone")
+        ax.plot(best_graph.mean(), height, "o", color="black", ms=5)
+        ax.legend(frameon=False, fontsize=8, loc="upper right")
     ax.set_xlabel(f"change of {label}")
     ax.set_ylabel("probability")
     ax.set_title(title, fontsize=10)

@@ -2,20 +2,25 @@
 
 from aetia.results.draws import Draws
 from aetia.results.effect_posterior import EffectPosterior
+from aetia.results.graph_effects import EffectModel, effect_model
 from aetia.results.graph_posterior import CPDAGProbabilities, GraphPosterior
 from aetia.results.linear_effects import LinearModel
 from aetia.results.overlap import Overlap
+from aetia.results.simulation_model import SimulationModel
 from aetia.results.storage import plain_json, write_atomically
 from aetia.results.truth import as_graph
 
 __all__ = [
     "CPDAGProbabilities",
     "Draws",
+    "EffectModel",
     "EffectPosterior",
     "GraphPosterior",
     "LinearModel",
     "Overlap",
+    "SimulationModel",
     "as_graph",
+    "effect_model",
     "plain_json",
     "write_atomically",
 ]

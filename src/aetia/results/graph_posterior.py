@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 import torch
@@ -15,17 +15,18 @@ from jaxtyping import Bool, Float
 
 from aetia.diagnostics import effective_sample_size
 from aetia.errors import DataWarning, InputError, ResultFileError
-from aetia.graphs import Knowledge, cpdag, is_acyclic, transitive_closure
+from aetia.graphs import Knowledge, cpdag, distinct_graphs, is_acyclic, transitive_closure
 from aetia.options import nearest
-from aetia.randomness import RandomState, seed_sequence, torch_generator
+from aetia.randomness import RandomState, seed_sequence
 from aetia.results import export
 from aetia.results.adjacency_table import adjacency_table, lagged_adjacency_table
+from aetia.results.all_effects import all_effects
 from aetia.results.comparison import compare_graphs
 from aetia.results.description import describe, describe_html
 from aetia.results.effect_posterior import EffectPosterior
 from aetia.results.equivalence_classes import EquivalenceClasses, equivalence_classes
 from aetia.results.experiment_value import ExperimentValues, experiment_values
-from aetia.results.linear_effects import LinearModel, effect_draws, effect_moments
+from aetia.results.graph_effects import EffectModel, effects_of
 from aetia.results.posterior_file import posterior_from_plain, posterior_to_plain
 from aetia.results.storage import read_draws, write_draws
 from aetia.results.truth import as_graph
@@ -61,7 +62,7 @@ class GraphPosterior:
         lagged: Lagged edges drawn jointly, lag 1 first.
         edge_marginals: Exact edge probabilities, where the method has them.
         knowledge: What the user stated.
-        model: Likelihood and data moments, for effects; None for nonlinear models.
+        model: Likelihood and data (moments, or the table), for effects; None without any.
         covariance: Covariance of the columns in the user's units, for sortability.
         diagnostics: Method, seed, configuration, versions, wall time, cyclic share, ...
         trace: Recorded quantities by name, one value for each recorded step.
@@ -75,7 +76,7 @@ class GraphPosterior:
     lagged: Bool[np.ndarray, "s l d d"] | None = None
     edge_marginals: Float[np.ndarray, "d d"] | None = None
     knowledge: Knowledge = field(default_factory=Knowledge)
-    model: LinearModel | None = None
+    model: EffectModel | None = None
     covariance: Float[np.ndarray, "d d"] | None = None
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
     trace: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -251,13 +252,10 @@ class GraphPosterior:
         Returns:
             The distinct graphs, the most probable first, and their probabilities.
         """
-        unique, inverse = np.unique(
-            self.graphs.reshape(len(self.graphs), -1), axis=0, return_inverse=True
-        )
-        mass = np.bincount(inverse.ravel(), weights=self.weights, minlength=len(unique))
+        unique, which = distinct_graphs(torch.from_numpy(self.graphs))
+        mass = np.bincount(which.numpy(), weights=self.weights, minlength=len(unique))
         order = np.argsort(-mass, kind="stable")
-        d = len(self.names)
-        return unique[order].reshape(-1, d, d), mass[order]
+        return unique.numpy()[order], mass[order]
 
     def equivalence_classes(self, n_most: int | None = None) -> EquivalenceClasses:
         """Group the draws by Markov equivalence class.
@@ -301,71 +299,127 @@ class GraphPosterior:
         """
         return experiment_values(*self.distinct())
 
+    @overload
     def effect(
         self,
         treatment: str,
         outcome: str,
         *,
-        treated: float = 1.0,
-        control: float = 0.0,
-        n_draws: int = 4000,
-        random_state: RandomState = 0,
-    ) -> EffectPosterior:
-        """Compute the total effect of setting one variable, averaged over graphs and weights.
+        treated: float | str = ...,
+        control: float | str = ...,
+        doses: Sequence[float | str] | None = ...,
+        n_draws: int | None = ...,
+        random_state: RandomState = ...,
+    ) -> EffectPosterior: ...
 
-        Mean and standard deviation are exact (the posterior of the weights given a graph is
-        known, and weights into different variables are independent); intervals come from draws.
+    @overload
+    def effect(
+        self,
+        treatment: str,
+        outcome: list[str] | tuple[str, ...],
+        *,
+        treated: float | str = ...,
+        control: float | str = ...,
+        doses: Sequence[float | str] | None = ...,
+        n_draws: int | None = ...,
+        random_state: RandomState = ...,
+    ) -> dict[str, EffectPosterior]: ...
+
+    def effect(
+        self,
+        treatment: str,
+        outcome: str | list[str] | tuple[str, ...],
+        *,
+        treated: float | str = 1.0,
+        control: float | str = 0.0,
+        doses: Sequence[float | str] | None = None,
+        n_draws: int | None = None,
+        random_state: RandomState = 0,
+    ) -> EffectPosterior | dict[str, EffectPosterior]:
+        """Compute the total effect of setting one variable, averaged over graphs and mechanisms.
+
+        Of linear Gaussian likelihoods mean and standard deviation are exact, intervals come from
+        draws. Of all others do() is simulated through posterior draws of the mechanisms. Both
+        kinds carry the probability that there is no effect at all, the part of the variance that
+        is due to the graph, and the answer of the single most probable graph.
 
         Args:
             treatment: Variable that is set.
-            outcome: Variable that is read.
-            treated: Level it is set to ...
+            outcome: Variable that is read, or several of them.
+            treated: Level it is set to, in the user's units or as a label ...
             control: ... compared with this level.
-            n_draws: Draws behind the intervals.
+            doses: Levels that replace ``treated``, each compared with ``control``.
+            n_draws: Draws behind the intervals; None takes 4,000 in closed form, 1,000 simulated.
             random_state: Seed of those draws.
 
         Returns:
-            The posterior of the contrast, in units of the outcome.
+            The posterior of the contrast in units of the outcome; of a categorical outcome the
+            change in the probability of each level. Of several outcomes a dictionary of them,
+            whose draws are joint.
 
         Raises:
-            InputError: If a name is unknown or the model is not linear Gaussian.
+            InputError: If a name or level is unknown or the posterior has no model for effects.
         """
-        a, b = self._index(treatment), self._index(outcome)
-        if a == b:
-            raise InputError(f"treatment and outcome are both {treatment!r}.")
-        if self.model is None:
-            raise InputError(
-                "effect() needs a linear Gaussian model (likelihood 'bge' or 'linear'); this "
-                f"posterior comes from {self.diagnostics.get('method', 'another model')} with a "
-                "likelihood that has no closed form."
-            )
-        if self.kind != "posterior":
-            warnings.warn(
-                "the draws are selection frequencies, not a posterior: so is the effect.",
-                DataWarning,
-                stacklevel=2,
-            )
-        graphs, mass = self.distinct()
-        keep = mass > 0
-        dags, weights = torch.from_numpy(graphs[keep]), torch.from_numpy(mass[keep] / mass.sum())
-        contrast = float(treated) - float(control)
-        mean, variance = effect_moments(self.model, dags, weights, a, b)
-        seeds = seed_sequence(random_state)
-        draws = effect_draws(
-            self.model, dags, weights, a, b, n_draws=n_draws, generator=torch_generator(seeds)
+        outcomes = [outcome] if isinstance(outcome, str) else list(outcome)
+        for name in (treatment, *outcomes):
+            self._index(name)
+            if name in outcomes and name == treatment:
+                raise InputError(f"treatment and outcome are both {treatment!r}.")
+        self._warn_of_frequencies()
+        effects = effects_of(
+            self,
+            treatment,
+            outcomes,
+            treated=treated,
+            control=control,
+            doses=doses,
+            n_draws=n_draws,
+            random_state=random_state,
         )
-        return EffectPosterior(
-            draws=contrast * draws[:, None],
-            labels=("ATE",),
-            treatment=treatment,
-            outcome=outcome,
-            treated=float(treated),
-            control=float(control),
-            exact_mean=np.array([contrast * mean]),
-            exact_sd=np.array([abs(contrast) * np.sqrt(variance)]),
-            probability_of_effect=float(self._path_probabilities[a, b]),
-            diagnostics={**self.diagnostics, "effect_seed": seeds.entropy},
-        )
+        return effects[outcome] if isinstance(outcome, str) else effects
+
+    def total_effects(
+        self,
+        contrasts: Mapping[str, tuple[float | str, float | str]] | None = None,
+        *,
+        level: float = 0.9,
+        n_draws: int | None = None,
+        random_state: RandomState = 0,
+    ) -> pd.DataFrame:
+        """Tabulate the total effects of all pairs, averaged over graphs and mechanisms.
+
+        Args:
+            contrasts: ``(treated, control)`` by treatment. By default a number moves from its mean
+                to one standard deviation above, a column with levels from the first to the last.
+            level: Probability inside the intervals.
+            n_draws: Draws behind every row; None takes 2,000 in closed form, 400 simulated.
+            random_state: Seed of the draws.
+
+        Returns:
+            One row for each pair (of a categorical outcome for each level, named in ``quantity``):
+            ``treatment``, ``outcome``, ``treated``, ``control``, ``mean``, ``sd``, ``lower``,
+            ``upper``, the probabilities ``negative``, ``zero`` and ``positive``, ``graph_share``
+            of the variance, and ``standardised``: the mean in standard deviations of the outcome.
+
+        Raises:
+            InputError: If a name or level is unknown or the posterior has no model for effects.
+        """
+        self._warn_of_frequencies()
+        return all_effects(self, contrasts, level=level, n_draws=n_draws, random_state=random_state)
+
+    def plot_effects(self, ax: Axes | None = None, **options: Any) -> tuple[Axes, pd.DataFrame]:
+        """Draw the total effects of all pairs as a heat map.
+
+        Args:
+            ax: Where to draw; None makes a figure.
+            **options: As for :meth:`total_effects`.
+
+        Returns:
+            The axes, and the frame that was drawn.
+        """
+        from aetia.plots import plot_effect_matrix
+
+        return plot_effect_matrix(self.total_effects(**options), ax=ax)
 
     # -- ways out -------------------------------------------------------------------------
 
@@ -509,6 +563,14 @@ class GraphPosterior:
     def _by_lag(self) -> Float[np.ndarray, "m d d"]:
         """Edge probabilities within the step, at lag 1, 2, ..."""
         return np.concatenate([self.edge_probabilities()[None], self.lagged_probabilities()])
+
+    def _warn_of_frequencies(self) -> None:
+        if self.kind != "posterior":
+            warnings.warn(
+                "the draws are selection frequencies, not a posterior: so is the effect.",
+                DataWarning,
+                stacklevel=3,
+            )
 
     def _index(self, name: str) -> int:
         if name not in self.names:

@@ -1,0 +1,240 @@
+"""Effects through an uncertain graph: closed form where there is one, simulation elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from aetia.data import Dataset
+from aetia.errors import InputError
+from aetia.graphs import transitive_closure
+from aetia.likelihoods import Moments
+from aetia.randomness import RandomState, seed_sequence, torch_generator
+from aetia.results.effect_posterior import EffectPosterior
+from aetia.results.levels import Level, is_label, model_levels
+from aetia.results.linear_effects import LinearModel, effect_draws, effect_moments
+from aetia.results.simulated_effects import simulated_contrasts
+from aetia.results.simulation_model import SimulationModel
+
+if TYPE_CHECKING:
+    from aetia.results.graph_posterior import GraphPosterior
+
+__all__ = ["EffectModel", "Quantities", "effect_model", "effects_of", "needed_model"]
+
+EffectModel = LinearModel | SimulationModel
+
+LINEAR_DRAWS, SIMULATED_DRAWS = 4000, 1000
+"""Draws by default; a simulated one costs more."""
+
+
+def effect_model(
+    likelihood: Any,
+    data: Dataset,
+    centre: Float[Tensor, " d"],
+    scale: Float[Tensor, " d"],
+) -> EffectModel:
+    """Choose what effects are computed by: the closed form, or simulation.
+
+    Args:
+        likelihood: Options of the likelihood that scored the graphs.
+        data: The complete table, in the user's units.
+        centre: What the fit subtracted from each column.
+        scale: What the fit divided each column by.
+
+    Returns:
+        The closed form if the likelihood has posteriors of weights, otherwise simulation.
+    """
+    if not hasattr(likelihood, "weight_posterior"):
+        return SimulationModel.of(data, likelihood.name)
+    intervened = None if data.intervened is None else torch.from_numpy(data.intervened)
+    moments = Moments.of(torch.from_numpy(data.values).double(), intervened)
+    return LinearModel(likelihood, moments, centre, scale)
+
+
+class Quantities(NamedTuple):
+    """Draws of effects on one outcome, before they are named."""
+
+    draws: Float[np.ndarray, "s k"]
+    best_graph: Float[np.ndarray, "r k"]
+    graph_variance: Float[np.ndarray, " k"]
+    exact_mean: Float[np.ndarray, " k"] | None
+    exact_sd: Float[np.ndarray, " k"] | None
+    n_levels: int
+    """Levels of the outcome that are told one by one; 1 for a mean."""
+
+
+def effects_of(
+    posterior: GraphPosterior,
+    treatment: str,
+    outcomes: Sequence[str],
+    *,
+    treated: Level,
+    control: Level,
+    doses: Sequence[Level] | None,
+    n_draws: int | None,
+    random_state: RandomState,
+) -> dict[str, EffectPosterior]:
+    """Compute effects of one treatment on several outcomes.
+
+    Args:
+        posterior: Graphs, their weights, and the model.
+        treatment: Variable that is set.
+        outcomes: Variables that are read.
+        treated: Level it is set to ...
+        control: ... compared with this level.
+        doses: Levels that replace ``treated``, each compared with ``control``.
+        n_draws: Draws behind the intervals; None takes the default of the model.
+        random_state: Seed of the draws.
+
+    Returns:
+        One posterior for each outcome; their draws are joint.
+    """
+    model = needed_model(posterior)
+    levels = [treated] if doses is None else list(doses)
+    numbers = model_levels(model, treatment, [control, *levels])
+    graphs, mass = posterior.distinct()
+    kept = mass > 0
+    dags, weights = torch.from_numpy(graphs[kept]), torch.from_numpy(mass[kept] / mass.sum())
+    source = posterior.names.index(treatment)
+    targets = [posterior.names.index(y) for y in outcomes]
+    seeds = seed_sequence(random_state)
+    fixed = (dags, weights, source, targets, numbers, n_draws, torch_generator(seeds))
+    if isinstance(model, LinearModel):
+        quantities = _linear(model, *fixed)
+    else:
+        quantities = _simulated(model, *fixed)
+    paths = weights @ transitive_closure(dags)[:, source, targets].double()
+    labelled = is_label(model, treatment)
+    grid = None
+    if doses is not None and not labelled:
+        grid = np.array([float(dose) for dose in levels])
+    out = {}
+    for outcome, path, found in zip(outcomes, paths.tolist(), quantities, strict=True):
+        labels = _labels(model, outcome, levels, doses is not None, found.n_levels)
+        out[outcome] = EffectPosterior(
+            draws=found.draws,
+            labels=labels,
+            treatment=treatment,
+            outcome=outcome,
+            treated=str(levels[-1]) if labelled else float(levels[-1]),
+            control=str(control) if labelled else float(control),
+            exact_mean=found.exact_mean,
+            exact_sd=found.exact_sd,
+            probability_of_effect=path,
+            doses=grid if found.n_levels == 1 else None,
+            graph_variance=found.graph_variance,
+            best_graph=found.best_graph,
+            best_graph_probability=float(weights[0]),
+            diagnostics={**posterior.diagnostics, "effect_seed": seeds.entropy},
+        )
+    return out
+
+
+def needed_model(posterior: GraphPosterior) -> EffectModel:
+    """Take the model of a posterior.
+
+    Args:
+        posterior: The posterior.
+
+    Returns:
+        Its model.
+
+    Raises:
+        InputError: If it has none.
+    """
+    if posterior.model is not None:
+        return posterior.model
+    raise InputError(
+        "effect() needs the model that scored the graphs, linear Gaussian or with score tables "
+        "('bge', 'linear', 'additive', 'block', 'bdeu', ...); this posterior comes from "
+        f"{posterior.diagnostics.get('method', 'another model')} with a likelihood that has "
+        "neither a closed form nor mechanisms to simulate."
+    )
+
+
+def _linear(
+    model: LinearModel,
+    dags: Bool[Tensor, "u d d"],
+    weights: Float[Tensor, " u"],
+    source: int,
+    targets: list[int],
+    levels: Float[np.ndarray, " k"],
+    n_draws: int | None,
+    generator: torch.Generator,
+) -> list[Quantities]:
+    """Compute moments in closed form, and draws, of each contrast with the first level."""
+    contrast = levels[1:] - levels[0]
+    moments = effect_moments(model, dags, weights, source)
+    n_draws = n_draws or LINEAR_DRAWS
+    draw = {"n_draws": n_draws, "generator": generator}
+    draws = effect_draws(model, dags, weights, source, targets, **draw)
+    best = effect_draws(model, dags[:1], weights[:1], source, targets, **draw)
+    return [
+        Quantities(
+            draws=draws[:, [i]] * contrast,
+            best_graph=best[:, [i]] * contrast,
+            graph_variance=float(moments.graph_variance[y]) * contrast**2,
+            exact_mean=float(moments.mean[y]) * contrast,
+            exact_sd=float(moments.variance[y].sqrt()) * np.abs(contrast),
+            n_levels=1,
+        )
+        for i, y in enumerate(targets)
+    ]
+
+
+def _simulated(
+    model: SimulationModel,
+    dags: Bool[Tensor, "u d d"],
+    weights: Float[Tensor, " u"],
+    source: int,
+    targets: list[int],
+    levels: Float[np.ndarray, " k"],
+    n_draws: int | None,
+    generator: torch.Generator,
+) -> list[Quantities]:
+    """Draw each contrast with the first level, under all graphs and under the best one."""
+    n_draws = n_draws or SIMULATED_DRAWS
+    fixed = (source, levels[1:], float(levels[0]), targets)
+    found = simulated_contrasts(model, dags, weights, *fixed, n_draws=n_draws, generator=generator)
+    best = simulated_contrasts(
+        model, dags[:1], weights[:1], *fixed, n_draws=n_draws // 2 or 1, generator=generator
+    )
+    out = []
+    for draws, alone in zip(found, best, strict=True):
+        s, k, q = draws.draws.shape
+        out.append(
+            Quantities(
+                draws=draws.draws.reshape(s, k * q),
+                best_graph=alone.draws.reshape(-1, k * q),
+                graph_variance=draws.graph_variance.reshape(k * q),
+                exact_mean=None,
+                exact_sd=None,
+                n_levels=q,
+            )
+        )
+    return out
+
+
+def _labels(
+    model: EffectModel, outcome: str, levels: list[Level], is_grid: bool, n_levels: int
+) -> tuple[str, ...]:
+    """Name each quantity: by the dose, and by the level of an outcome with levels."""
+    if isinstance(model, LinearModel) or n_levels == 1:
+        return tuple(_text(v) for v in levels) if is_grid else ("ATE",)
+    names = model.levels.get(outcome)
+    if names is None:
+        support = model.support(model.names.index(outcome))
+        names = tuple(f"{v:g}" for v in ([] if support is None else support))
+    probabilities = [f"P({outcome} = {name})" for name in names]
+    if not is_grid:
+        return tuple(probabilities)
+    return tuple(f"{p} at {_text(v)}" for v in levels for p in probabilities)
+
+
+def _text(level: Level) -> str:
+    return level if isinstance(level, str) else f"{level:g}"
