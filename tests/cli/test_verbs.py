@@ -30,6 +30,8 @@ FAST = [
     "--set",
     "optimiser.step_size=0.05",
     "--quiet",
+    "--method",
+    "dibs",
 ]
 FILES = {
     "report.html",
@@ -40,6 +42,14 @@ FILES = {
     "summary.json",
     "posterior",
 }
+EDGE_COLUMNS = [
+    "source",
+    "target",
+    "probability",
+    "path_probability",
+    "adjacent",
+    "reverse_probability",
+]
 ENV = os.environ | {"OMP_NUM_THREADS": "1"}
 
 
@@ -65,7 +75,7 @@ def test_discover_writes_a_complete_run_folder(table, tmp_path, capsys):
     )
     assert {p.name for p in out.iterdir()} == FILES | {"effect-0"}
     edges = pd.read_csv(out / "edges.csv")
-    assert list(edges.columns) == ["source", "target", "probability", "path_probability"]
+    assert list(edges.columns) == EDGE_COLUMNS
     printed = capsys.readouterr()
     assert "report:" in printed.out
     assert "ATE" in printed.out
@@ -76,7 +86,7 @@ def test_json_goes_to_stdout_alone(table, tmp_path, capsys):
     assert run("discover", table, "--out", tmp_path / "r", "--seed", 1, "--json", *FAST) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["diagnostics"]["seed"] == 1
-    assert set(result["edges"][0]) == {"source", "target", "probability", "path_probability"}
+    assert set(result["edges"][0]) == set(EDGE_COLUMNS)
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(table, tmp_path, capsys):
@@ -212,7 +222,7 @@ MISTAKES = {
         "no method 'dibbs'. Did you mean 'dibs'",
     ),
     "unknown option": (
-        ["discover", "TABLE", "--set", "n_step=5"],
+        ["discover", "TABLE", "--method", "dibs", "--set", "n_step=5"],
         "dibs has no option 'n_step'. Did you mean 'n_steps'",
     ),
     "not an option": (
@@ -261,6 +271,8 @@ def test_a_misspelt_value_is_refused_as_users_run_it(table, tmp_path):
             "aetia",
             "discover",
             str(table),
+            "--method",
+            "dibs",
             "--set",
             "acyclicity=powr",
             "--out",
@@ -285,6 +297,8 @@ def test_an_interrupted_run_leaves_nothing_half_written(table, tmp_path):
             "aetia",
             "discover",
             str(table),
+            "--method",
+            "dibs",
             "--set",
             "n_steps=1000000",
             "--out",

@@ -18,6 +18,7 @@ from aetia.likelihoods import (
     choose_by_evidence,
     negentropy,
     noise_is_additive,
+    on_normal_scores,
     variance_evidence,
 )
 from aetia.options import choose
@@ -125,20 +126,24 @@ def _by_evidence(
     data: Dataset, evidence: Callable[[DecomposableLikelihood], Evidence]
 ) -> ChosenLikelihood:
     """Compare the likelihoods for numbers on the table; a test of the noise comes first."""
-    additive = evidence(LIKELIHOODS["additive"]())
-    variance = variance_evidence(data, additive.graphs, additive.log_weights)
-    totals = {"additive": additive.log_total, "bge": evidence(LIKELIHOODS["bge"]()).log_total}
-    if noise_is_additive(variance):
-        totals |= {
-            name: evidence(LIKELIHOODS[name]()).log_total
-            for name in ("normal-scores", "rank-basis")
-        }
+    found = {"additive": evidence(LIKELIHOODS["additive"]())}
+    variance = {"additive": _variance(data, found["additive"])}
+    if noise_is_additive(variance["additive"]):
+        for name in ("bge", "normal-scores", "rank-basis"):
+            found[name] = evidence(LIKELIHOODS[name]())
+        variance["normal-scores"] = _variance(on_normal_scores(data), found["normal-scores"])
+    totals = {name: answer.log_total for name, answer in found.items()}
     choice = choose_by_evidence(totals, variance, _divergences(data), data.n)
     return ChosenLikelihood(
         likelihood=LIKELIHOODS[choice.name](**choice.options),
         reason=choice.reason,
         numbers=choice.numbers,
     )
+
+
+def _variance(data: Dataset, answer: Evidence) -> float:
+    """Evidence that noise varies with the parents, over the graphs of an additive posterior."""
+    return variance_evidence(data, answer.graphs, answer.log_weights)
 
 
 def _divergences(data: Dataset) -> Float[Tensor, " d"]:

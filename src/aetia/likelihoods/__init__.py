@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aetia.likelihoods.additive import Additive, NormalScores, RankBasis
+from aetia.likelihoods.additive import Additive, NormalScores, RankBasis, on_normal_scores
 from aetia.likelihoods.bge import BGe
 from aetia.likelihoods.block_bge import BlockBGe
 from aetia.likelihoods.conditional_gaussian import ConditionalGaussian
@@ -41,6 +41,7 @@ __all__ = [
     "interventional_nll",
     "negentropy",
     "noise_is_additive",
+    "on_normal_scores",
     "variance_evidence",
 ]
 

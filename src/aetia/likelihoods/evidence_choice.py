@@ -5,8 +5,8 @@ wrong ones where it does not, although their evidence is then high too. So the t
 variance (:mod:`aetia.likelihoods.variance_test`) comes first; a table that fails it is scored by
 the block score, which takes no direction from residuals. Otherwise the largest evidence wins:
 
-- ``additive``: :math:`\log Z - \sum_j n_j J_j`, with :math:`J_j` the divergence of column j from
-  a Gaussian, which puts it on the density of normal scores;
+- ``bge`` and ``additive``: :math:`\log Z - \sum_j n_j J_j`, with :math:`J_j` the divergence of column j from
+  a Gaussian, which puts them on the density of normal scores;
 - ``normal-scores`` and ``rank-basis``: :math:`\log Z`.
 
 A divergence below 30 nats for a column is within what its estimate errs and does not count. When
@@ -27,7 +27,7 @@ from aetia.likelihoods.variance_test import VARIES_ABOVE
 
 __all__ = ["FAMILIES", "LikelihoodChoice", "choose_by_evidence", "noise_is_additive"]
 
-FAMILIES = ("additive", "normal-scores", "rank-basis")
+FAMILIES = ("bge", "additive", "normal-scores", "rank-basis")
 """Likelihoods whose evidence is compared; of equals, the first wins."""
 
 NON_GAUSSIAN_ABOVE = 30.0
@@ -35,7 +35,11 @@ NON_GAUSSIAN_ABOVE = 30.0
 FEW_ROWS = 300
 """Below this number of rows the block score has two columns a variable instead of three."""
 
+_ON_TABLE = ("bge", "additive")
+"""Families on the scale of the table."""
+
 _WORDS = {
+    "bge": "effects are linear",
     "additive": "effects add up on the scale of the table",
     "normal-scores": "effects add up after each column is made normal by its ranks",
     "rank-basis": "effects are rough functions of the ranks",
@@ -97,8 +101,8 @@ def choose_by_evidence(
     """
     far_from_normal = divergences[divergences > NON_GAUSSIAN_ABOVE]
     evidence = {name: float(log_evidence[name]) for name in FAMILIES if name in log_evidence}
-    if "additive" in evidence:
-        evidence["additive"] -= float(far_from_normal.sum())
+    for name in evidence.keys() & set(_ON_TABLE):
+        evidence[name] -= float(far_from_normal.sum())
     numbers = {f"log_evidence_{name}": value for name, value in evidence.items()}
     numbers |= {f"variance_evidence_{name}": float(v) for name, v in variance_evidence.items()}
     numbers["non_gaussian"] = float(far_from_normal.sum())
@@ -113,7 +117,7 @@ def choose_by_evidence(
     ranked = sorted(evidence, key=lambda name: -evidence[name])
     best = ranked[0]
     after = float(variance_evidence.get("normal-scores", 0.0))
-    if best != "additive" and not noise_is_additive(after):
+    if best not in _ON_TABLE and not noise_is_additive(after):
         return _block(after, 0, n, numbers)
     reason = f"By evidence {_WORDS[best]}"
     if len(ranked) > 1:
