@@ -40,7 +40,7 @@ def graph_in_words(posterior: GraphPosterior) -> list[str]:
     number = "probability" if posterior.kind == "posterior" else "selection frequency"
     expected = float(posterior.summary_probabilities().sum())
     words = [
-        f"{len(table)} of {d * (d - 1) // 2} pairs of columns are adjacent with a {number} of at "
+        f"{len(table)} of {d * (d - 1) // 2:,} pairs of columns are adjacent with a {number} of at "
         f"least 50 % ({expected:.1f} edges expected in all)" + _open_in_words(len(table), n_open)
     ]
     line = likelihood_line(posterior.diagnostics)
@@ -131,10 +131,10 @@ def class_rows(posterior: GraphPosterior) -> dict[str, Any]:
         first in full, the others by what differs from it. ``spread`` is True where even the first
         has less than 5 %.
     """
-    found = posterior.equivalence_classes()
+    found = posterior.equivalence_classes(_MOST_CLASSES)
     spread = found.mass[0] < _LEAST_FIRST_CLASS
     rows = []
-    for k in np.flatnonzero(found.mass[:_MOST_CLASSES] >= _LEAST_CLASS).tolist():
+    for k in np.flatnonzero(found.mass >= _LEAST_CLASS).tolist():
         edges = _edges(found.cpdags[k], posterior.names)
         first = _edges(found.cpdags[0], posterior.names)
         rows.append(
@@ -146,8 +146,8 @@ def class_rows(posterior: GraphPosterior) -> dict[str, Any]:
             }
         )
     return {
-        "n": f"{len(found.mass):,}",
-        "n_graphs": f"{int(found.n_graphs.sum()):,}",
+        "n": f"{found.n_classes:,}",
+        "n_graphs": f"{len(posterior.distinct()[0]):,}",
         "total": short_probability(float(sum(r["width"] for r in rows))),
         "rows": rows,
         "spread": bool(spread),

@@ -55,11 +55,9 @@ def _draws(posterior: GraphPosterior) -> str:
     n, facts = len(posterior.graphs), posterior.diagnostics
     if is_enumerated(facts):
         return f"all {n:,} graphs weighed"
-    if "n_draws" in facts and "ess" in facts:
-        return (
-            f"{int(facts['n_draws']):,} draws, effective {float(facts['ess']):,.0f}, "
-            f"{n:,} distinct graphs"
-        )
+    if "ess" in facts:
+        drawn = f"{int(facts['n_draws']):,} draws, " if "n_draws" in facts else ""
+        return f"{drawn}{n:,} distinct graphs, {float(facts['ess']):,.0f} effective draws"
     return f"{n:,} draws, effective {posterior.ess:.1f}"
 
 

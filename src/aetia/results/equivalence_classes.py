@@ -13,7 +13,7 @@ from aetia.graphs.interventional_equivalence import equivalence_patterns
 
 __all__ = ["EquivalenceClasses", "class_labels", "equivalence_classes"]
 
-_CELLS = 8_000_000  # cells of adjacency held as floats at once
+_CELLS = 8_000_000  # numbers held at once
 
 
 class EquivalenceClasses(NamedTuple):
@@ -25,6 +25,8 @@ class EquivalenceClasses(NamedTuple):
     """Probability of each class."""
     n_graphs: Int64[np.ndarray, " c"]
     """Distinct graphs of each class among the draws."""
+    n_classes: int
+    """Number of classes among the draws, of which those above may be a part."""
 
 
 def equivalence_classes(
@@ -48,10 +50,13 @@ def equivalence_classes(
     first = np.full(len(mass), len(labels))
     np.minimum.at(first, labels, np.arange(len(labels)))
     order = np.lexsort((first, -mass))[:n_most]
+    members = torch.from_numpy(graphs[first[order]])
+    step = max(1, _CELLS // graphs.shape[-1] ** 3)
     return EquivalenceClasses(
-        cpdag(torch.from_numpy(graphs[first[order]])).numpy(),
-        mass[order],
-        np.bincount(labels)[order].astype(np.int64),
+        cpdags=torch.cat([cpdag(part) for part in members.split(step)]).numpy(),
+        mass=mass[order],
+        n_graphs=np.bincount(labels)[order].astype(np.int64),
+        n_classes=len(mass),
     )
 
 
