@@ -11,12 +11,14 @@ import torch
 from aetia.data import Dataset, as_dataset
 from aetia.discovery.missing import augment, gaussian_columns
 from aetia.discovery.missing.block_scores import BlockScores
+from aetia.discovery.missing.candidates import CandidateScores, choose_candidates
 from aetia.discovery.missing.gaussian import GaussianCompletion
 from aetia.discovery.missing.order_draws import (
     allowed_log_sums,
     log_order_counts,
     parents_to_graphs,
 )
+from aetia.discovery.missing.relocation import draw_extensions, log_extension_probability
 from aetia.discovery.missing.small_factors import cholesky_factor, solve_lower, solve_upper
 from aetia.discovery.missing.subset_lattice import expand_bit, squeeze_bit
 from aetia.errors import ConvergenceWarning, InputError
@@ -248,3 +250,65 @@ def test_a_column_without_spread_is_an_error():
     data = Dataset(values=x, names=tuple("abcd"), observed=~np.isnan(x), kinds=("continuous",) * 4)
     with pytest.raises(InputError, match=r"'c' has .* no spread"):
         quick(data)
+
+
+def test_candidate_scores_equal_the_scores_of_all_parent_sets():
+    """Two-column and one-column variables; all others as candidates."""
+    generator = torch.Generator().manual_seed(5)
+    root = torch.randn(3, 2, 12, 6, generator=generator, dtype=torch.float64)
+    scales = root.mT @ root + torch.eye(6).double()
+    n, group = torch.tensor([12.0, 9.0, 12.0, 12.0]).double(), torch.tensor([0, 1, 0, 0])
+    everyone = torch.tensor([[i for i in range(4) if i != j] for j in range(4)])
+    options = {"alpha_mu": 0.3, "alpha_w": 8.0}
+    blocks = (2, 1, 1, 2)
+    dense = BlockScores(blocks, n, group, **options).tables(scales)
+    found = CandidateScores(blocks, everyone, n, group, **options).tables(scales)
+    torch.testing.assert_close(found, dense, rtol=1e-10, atol=1e-8)
+
+
+def test_candidates_are_the_parents_that_explain_and_the_required_ones():
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(400, 8))
+    x[:, 7] += x[:, 2] - 2.0 * x[:, 5]
+    constraints = no_knowledge(8)
+    constraints.required[0, 7] = True
+    scale = torch.from_numpy(np.cov(x, rowvar=False) * 400)
+    chosen = choose_candidates(scale, (1,) * 8, constraints, 3)
+    assert chosen[7].tolist() == [0, 2, 5]
+
+
+def test_probabilities_of_the_orders_of_a_graph_sum_to_one():
+    orders = torch.tensor(list(itertools.permutations(range(4))))
+    place = orders.argsort(-1)
+    backwards = place.unsqueeze(-1) > place.unsqueeze(-2)
+    for graph in all_dags(4)[::37]:
+        fit = orders[~(graph & backwards).flatten(1).any(1)].mT.contiguous()
+        each = log_extension_probability(graph.expand(fit.shape[1], 4, 4), fit)
+        assert each.exp().sum().item() == pytest.approx(1.0)
+    drawn = draw_extensions(all_dags(4), torch.Generator().manual_seed(0))
+    agree = torch.isfinite(log_extension_probability(all_dags(4), drawn))
+    first = drawn.argsort(0).mT
+    assert agree.all()
+    assert not (all_dags(4) & (first.unsqueeze(-1) > first.unsqueeze(-2))).any()
+
+
+def test_more_than_a_dozen_columns_are_moved_over_candidates():
+    x = chain_table(n=80, d=14, share=0.1)
+    data = as_dataset(x)
+    knowledge = Knowledge(required=[("x9", "x2")], forbidden=[("x0", "x1")])
+    found = quick(data, constraints=knowledge.constraints(data.names))
+    assert found.graphs[:, 9, 2].all()
+    assert not found.graphs[:, 0, 1].any()
+    assert is_acyclic(torch.from_numpy(found.graphs)).all()
+    assert (found.graphs.sum(1) <= 10).all()
+
+
+def test_weights_are_zero_off_the_graph_and_in_the_users_units():
+    x = chain_table(n=400, d=3)
+    y = x.copy()
+    y[:, 1] *= 100.0
+    a, b = quick(x), quick(y)
+    assert (a.weights[~a.graphs] == 0).all()
+    assert (a.weights[a.graphs] != 0).all()
+    np.testing.assert_allclose(b.weights[:, 0, 1], 100 * a.weights[:, 0, 1], rtol=1e-8)
+    np.testing.assert_allclose(100 * b.weights[:, 1, 2], a.weights[:, 1, 2], rtol=1e-8)

@@ -15,6 +15,8 @@ from scipy import stats
 
 from aetia.data import Dataset
 from aetia.discovery.missing import Columns, augment
+from aetia.discovery.missing.graph_steps import _OrderMoves
+from aetia.discovery.missing.subset_lattice import squeeze_bit
 from aetia.graphs import Constraints, all_dags
 from aetia.likelihoods import BGe
 
@@ -223,3 +225,27 @@ def test_known_graph_gives_the_conditional_normal_distribution():
     # 3,200 draws and 4,000 rows: standard error of a mean about 0.012, of an sd about 0.007.
     assert np.abs(draws.mean(0) - intercept - slope * x[:20]).max() < 5 * 0.012
     assert np.abs(draws.std(0) - 0.5).max() < 5 * 0.009
+
+
+def test_moves_of_orders_give_the_exact_posterior():
+    """The kernel for more than a dozen columns, on tables of four that can be enumerated."""
+    generator = torch.Generator().manual_seed(11)
+    tables = 2.0 * torch.randn(4, 8, 1, generator=generator, dtype=torch.float64)
+    others = torch.tensor([[i for i in range(4) if i != j] for j in range(4)])
+    graphs = all_dags(4)
+    bits = (graphs.long() << torch.arange(4).view(1, 4, 1)).sum(1)
+    nodes = torch.arange(4)
+    weights = tables[nodes, squeeze_bit(bits, nodes), 0].sum(-1).softmax(0)
+    exact = torch.einsum("s,sij->ij", weights, graphs.double()).numpy()
+    step = _OrderMoves(
+        torch.zeros(4, 8, 1).double(),
+        torch.zeros(4, dtype=torch.int64),
+        others,
+        torch.zeros(N_CHAINS, 4, 4, dtype=torch.bool),
+    )
+    total = np.zeros((N_CHAINS, 4, 4))
+    for sweep in range(1100):
+        repeated = tables.expand(4, 8, N_CHAINS).contiguous()
+        found = step(repeated, generator, corrected=sweep >= 20)
+        total += (sweep >= 100) * found.graphs.numpy()
+    assert largest_error(total / 1000, exact) < LIMIT

@@ -25,35 +25,39 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Int64
 from torch import Tensor
 
 from aetia.data import Dataset
 from aetia.diagnostics.indicators import IndicatorAgreement, indicator_agreement
 from aetia.discovery.missing.columns import Columns, gaussian_columns
 from aetia.discovery.missing.gaussian import GaussianCompletion
-from aetia.discovery.missing.order_draws import draw_graphs, log_order_counts, parents_to_graphs
-from aetia.discovery.missing.subset_lattice import MAX_DENSE, squeeze_bit
+from aetia.discovery.missing.graph_steps import graph_steps
 from aetia.errors import ConvergenceWarning, InputError
 from aetia.graphs import Constraints
-from aetia.graphs.parent_set_prior import prior_tables
 from aetia.results import Draws
 
 __all__ = ["AugmentedPosterior", "Completion", "augment", "run_chains"]
 
 State = TypeVar("State")
 
+MAX_VARIABLES = 25
+"""Up to this many columns a table with missing cells is accepted."""
+
 
 @runtime_checkable
 class Completion(Protocol[State]):
-    """Completed tables of many chains; a model of the data plugs in by these four methods."""
+    """Completed tables of many chains; a model of the data plugs in by these methods."""
+
+    candidates: Int64[Tensor, "d k"]
+    """Possible parents of each variable; known once the chains have begun."""
 
     def begin(self, n_chains: int, generator: torch.Generator) -> State:
         """Make a different imputation for every chain."""
         ...
 
-    def tables(self, state: State) -> Float[Tensor, "d half c"]:
-        """Score every parent set of every variable on the completed tables."""
+    def tables(self, state: State) -> Float[Tensor, "d sets c"]:
+        """Score every set of candidates of every variable on the completed tables."""
         ...
 
     def redraw(
@@ -66,6 +70,10 @@ class Completion(Protocol[State]):
         """Read the imputed cells in the user's units, in row-major order."""
         ...
 
+    def weights(self, state: State) -> Float[Tensor, "c d d"] | None:
+        """Read the linear weights behind the last draw, in the user's units, if there are any."""
+        ...
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class AugmentedPosterior:
@@ -75,6 +83,8 @@ class AugmentedPosterior:
         graphs: Kept DAGs of all chains, equally weighted.
         chain: Chain of each kept DAG.
         log_joint: Log score of each kept DAG on its completed table, up to a constant.
+        weights: Linear weights drawn with each kept DAG, in units of j per unit of i; None unless
+            every variable is one column.
         imputed: Draws of the missing cells; None if nothing is missing.
         agreement: Of the chains, edge by edge, on all draws after the warm-up.
         converged: Whether they agree well enough to report.
@@ -85,6 +95,7 @@ class AugmentedPosterior:
     graphs: Bool[np.ndarray, "s d d"]
     chain: Int[np.ndarray, " s"]
     log_joint: Float[np.ndarray, " s"]
+    weights: Float[np.ndarray, "s d d"] | None
     imputed: Draws | None
     agreement: IndicatorAgreement
     converged: bool
@@ -134,7 +145,8 @@ def augment(
     Cells must be missing at random (see the module).
 
     Args:
-        data: The table, missing cells NaN, up to 12 columns.
+        data: The table, missing cells NaN. Up to 12 columns all parent sets are scored and graphs
+            are drawn exactly; up to 25, orders are moved over 10 candidate parents of each column.
         count_terms: Log prior weight of having 0 to d - 1 parents.
         constraints: Knowledge over the columns.
         columns: The table in blocks of the caller's own (such as splines); None standardises
@@ -153,13 +165,16 @@ def augment(
     Raises:
         InputError: If there are more columns than this can handle.
     """
-    if data.d > MAX_DENSE:
+    if data.d > MAX_VARIABLES:
         raise InputError(
-            f"missing cells can be drawn together with the graph for up to {MAX_DENSE} columns; "
-            f"this table has {data.d}. Choose columns, or complete the table first."
+            "missing cells can be drawn together with the graph for up to "
+            f"{MAX_VARIABLES} columns; this table has {data.d}. Choose columns, or complete the "
+            "table first."
         )
     model = GaussianCompletion(
-        gaussian_columns(data) if columns is None else columns, alpha_mu=alpha_mu
+        gaussian_columns(data) if columns is None else columns,
+        alpha_mu=alpha_mu,
+        constraints=constraints,
     )
     return run_chains(
         model,
@@ -206,29 +221,22 @@ def run_chains(
         The draws.
     """
     started = time.perf_counter()
-    d = data.d
-    others = torch.tensor([[i for i in range(d) if i != j] for j in range(d)]).view(d, d - 1)
-    prior = prior_tables(others, count_terms, constraints).unsqueeze(-1)
-    least = _least_sets(others, constraints)
     trace = _Trace(n_chains)
     state = model.begin(n_chains, generator)
-    parents, count = None, torch.zeros(n_chains, dtype=torch.float64)
-    target, every = n_sweeps, max(1, n_sweeps * n_chains // (3 * n_imputations))
+    step = graph_steps(model.candidates, count_terms, constraints, n_chains)
+    target, every = n_sweeps, max(1, n_sweeps * n_chains // (3 * max(n_keep, n_imputations)))
     while True:
-        while len(trace.parents) < target:
-            sweep = len(trace.parents)
-            tables = model.tables(state).add_(prior)
-            proposal = draw_graphs(tables, least, generator)
-            new_count = log_order_counts(proposal)
-            u = torch.rand(n_chains, dtype=torch.float64, generator=generator)
+        while len(trace.graphs) < target:
+            sweep = len(trace.graphs)
             # The first sweeps accept everything: a dense graph has few orders, and a corrected
             # chain that begins in one would hardly ever leave it.
-            accept = (u.log() < count - new_count) | (sweep < n_sweeps // 6)
-            parents = proposal if parents is None else torch.where(accept, proposal, parents)
-            count = torch.where(accept, new_count, count)
-            trace.add(parents, _scores_of(tables, parents), accept)
-            state = model.redraw(state, parents_to_graphs(parents), generator)
-            if data.has_missing and sweep % every == 0:
+            found = step(model.tables(state), generator, corrected=sweep >= n_sweeps // 6)
+            state = model.redraw(state, found.graphs, generator)
+            trace.graphs.append(found.graphs)
+            trace.scores.append(found.log_score)
+            trace.accepted.append(found.accepted)
+            if sweep % every == 0:
+                trace.weights[sweep] = model.weights(state)
                 trace.cells[sweep] = model.cells(state)
         agreement = trace.agreement(target // 3)
         converged = agreement.agrees()
@@ -240,40 +248,18 @@ def run_chains(
 
 
 class _Trace:
-    """What is remembered of every sweep."""
+    """What is remembered of every sweep, and of every few sweeps."""
 
     def __init__(self, n_chains: int) -> None:
         self.n_chains = n_chains
-        self.parents: list[Tensor] = []
+        self.graphs: list[Tensor] = []
         self.scores: list[Tensor] = []
         self.accepted: list[Tensor] = []
         self.cells: dict[int, Tensor] = {}
-
-    def add(self, parents: Tensor, scores: Tensor, accept: Tensor) -> None:
-        self.parents.append(parents)
-        self.scores.append(scores)
-        self.accepted.append(accept)
-
-    def graphs(self, sweeps: Sequence[int]) -> Bool[np.ndarray, "c s d d"]:
-        chosen = [parents_to_graphs(self.parents[k]) for k in sweeps]
-        return torch.stack(chosen, 1).numpy()
+        self.weights: dict[int, Tensor | None] = {}
 
     def agreement(self, warm_up: int) -> IndicatorAgreement:
-        return indicator_agreement(self.graphs(range(warm_up, len(self.parents))))
-
-
-def _least_sets(others: Tensor, constraints: Constraints) -> Tensor:
-    """Index of the set of required parents in each table."""
-    d = len(others)
-    required = constraints.required[others, torch.arange(d).unsqueeze(-1)]
-    return (required << torch.arange(d - 1)).sum(-1)
-
-
-def _scores_of(tables: Float[Tensor, "d half c"], parents: Tensor) -> Float[Tensor, " c"]:
-    """Log score of each chain's graph."""
-    d, _, c = tables.shape
-    nodes = torch.arange(d).unsqueeze(-1)
-    return tables[nodes, squeeze_bit(parents, nodes), torch.arange(c)].sum(0)
+        return indicator_agreement(torch.stack(self.graphs[warm_up:], 1).numpy())
 
 
 def _posterior(
@@ -286,10 +272,10 @@ def _posterior(
     seconds: float,
 ) -> AugmentedPosterior:
     """Thin the chains, wrap the imputations and say how it went."""
-    n_sweeps, n_chains = len(trace.parents), trace.n_chains
+    n_sweeps, n_chains = len(trace.graphs), trace.n_chains
     warm_up = n_sweeps // 3
-    kept = _spread(range(warm_up, n_sweeps), max(1, n_keep // n_chains))
-    graphs = trace.graphs(kept)
+    recorded = [k for k in sorted(trace.cells) if k >= warm_up] or [max(trace.cells)]
+    kept = _spread(recorded, max(1, n_keep // n_chains))
     accepted = torch.stack(trace.accepted[warm_up:]).double().mean()
     open_ones = agreement.rhat[agreement.rhat != 1.0]
     diagnostics = {
@@ -308,8 +294,7 @@ def _posterior(
     }
     imputed = None
     if data.has_missing:
-        late = [k for k in sorted(trace.cells) if k >= warm_up] or [max(trace.cells)]
-        late = _spread(late, max(1, n_imputations // n_chains))
+        late = _spread(recorded, max(1, n_imputations // n_chains))
         cells = torch.cat([trace.cells[k] for k in late]).numpy()
         imputed = Draws.of_cells(
             np.where(data.observed, data.values, np.nan),
@@ -318,10 +303,12 @@ def _posterior(
             levels=dict(data.levels),
             diagnostics={"method": "data augmentation", **diagnostics},
         )
+    weights = [w for k in kept if (w := trace.weights[k]) is not None]
     found = AugmentedPosterior(
-        graphs=graphs.reshape(-1, data.d, data.d),
-        chain=np.repeat(np.arange(n_chains), len(kept)),
-        log_joint=torch.stack([trace.scores[k] for k in kept], 1).flatten().numpy(),
+        graphs=torch.cat([trace.graphs[k] for k in kept]).numpy(),
+        chain=np.tile(np.arange(n_chains), len(kept)),
+        log_joint=torch.cat([trace.scores[k] for k in kept]).numpy(),
+        weights=torch.cat(weights).numpy() if weights else None,
         imputed=imputed,
         agreement=agreement,
         converged=converged,

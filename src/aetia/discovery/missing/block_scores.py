@@ -22,7 +22,7 @@ from torch import Tensor
 from aetia.discovery.missing.subset_lattice import subset_lattice
 from aetia.likelihoods.schur_walk import subset_determinants
 
-__all__ = ["BlockScores", "prior_scale"]
+__all__ = ["BlockScores", "column_constants", "prior_scale"]
 
 
 def prior_scale(alpha_mu: float, alpha_w: float, width: int) -> float:
@@ -70,7 +70,7 @@ class BlockScores:
         with_node = without | (1 << torch.arange(d).unsqueeze(-1))
         p = columns[without]
         free = n_rows.unsqueeze(-1) + alpha_w - width + p
-        constants = _column_constants(n_rows, width, alpha_mu, alpha_w)
+        constants = column_constants(n_rows, width, alpha_mu, alpha_w)
         summed = torch.cat([torch.zeros(d, 1, dtype=torch.float64), constants.cumsum(1)], dim=1)
         explained = (n_rows > 0).double().unsqueeze(-1)  # nothing seen: every set is as good
         self._constant = (summed.gather(1, p + own) - summed.gather(1, p)) * explained
@@ -96,10 +96,20 @@ class BlockScores:
         return lower.sub_(upper.mul_(self._factor_with.unsqueeze(-1)))
 
 
-def _column_constants(
+def column_constants(
     n: Float[Tensor, " d"], width: int, alpha_mu: float, alpha_w: float
 ) -> Float[Tensor, "d w"]:
-    """Terms of BGe for a column with l = 0, 1, ... parent columns."""
+    """Compute the terms of BGe for a column with l = 0, 1, ... parent columns.
+
+    Args:
+        n: Rows that explain each variable.
+        width: Number of columns D.
+        alpha_mu: Rows that the prior mean is worth.
+        alpha_w: Degrees of freedom of the Wishart prior.
+
+    Returns:
+        The part of a column's score that does not depend on the values.
+    """
     l = torch.arange(width, dtype=torch.float64)
     n = n.unsqueeze(-1)
     prior = alpha_w - width + l + 1

@@ -9,9 +9,16 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aetia.discovery.missing.block_scores import BlockScores, prior_scale
+from aetia.discovery.missing.candidates import (
+    CandidateScores,
+    choose_candidates,
+    n_candidates_for,
+)
 from aetia.discovery.missing.cells import CellPlan
 from aetia.discovery.missing.columns import Columns
 from aetia.discovery.missing.mechanisms import column_graphs, draw_mechanisms
+from aetia.discovery.missing.subset_lattice import MAX_DENSE
+from aetia.graphs import Constraints
 
 __all__ = ["GaussianCompletion", "GaussianState"]
 
@@ -25,6 +32,8 @@ class GaussianState(NamedTuple):
     """Posterior scale matrices, one for each group of variables explained by the same rows."""
     mean: Float[Tensor, "c g w"]
     """Column means over the same rows."""
+    structure: Float[Tensor, "c w w"] | None = None
+    """Identity minus the weights behind the cells; None before any were drawn."""
 
 
 class GaussianCompletion:
@@ -34,10 +43,22 @@ class GaussianCompletion:
         columns: The table.
         alpha_mu: Rows that the prior mean is worth.
         alpha_w: Degrees of freedom of the Wishart prior; None takes the width plus 2.
+        constraints: Knowledge over the variables, for the choice of candidate parents.
+
+    Attributes:
+        candidates: Possible parents of each variable; chosen by :meth:`begin` if not all others.
     """
 
-    def __init__(self, columns: Columns, *, alpha_mu: float, alpha_w: float | None = None) -> None:
+    def __init__(
+        self,
+        columns: Columns,
+        *,
+        alpha_mu: float,
+        alpha_w: float | None = None,
+        constraints: Constraints | None = None,
+    ) -> None:
         self.columns = columns
+        self.constraints = constraints
         d, width = len(columns.blocks), sum(columns.blocks)
         self.alpha_mu, self.alpha_w = alpha_mu, width + 2.0 if alpha_w is None else alpha_w
         self.plan = CellPlan(columns)
@@ -53,13 +74,16 @@ class GaussianCompletion:
         self._known_square = torch.stack([x.mT @ x for x in known])
         self._explains = explains[:, self.plan.rows]
         self.n_rows = explains.sum(1).double()
-        self.scores = BlockScores(
-            columns.blocks,
-            self.n_rows[self.group],
-            self.group,
-            alpha_mu=alpha_mu,
-            alpha_w=self.alpha_w,
-        )
+        self.candidates = torch.tensor([[i for i in range(d) if i != j] for j in range(d)])
+        self.scores: BlockScores | CandidateScores | None = None
+        if d <= MAX_DENSE:
+            self.scores = BlockScores(
+                columns.blocks,
+                self.n_rows[self.group],
+                self.group,
+                alpha_mu=alpha_mu,
+                alpha_w=self.alpha_w,
+            )
         self._column_group = self.group[columns.node]
         self._ridge = torch.eye(width, dtype=torch.float64)
         self._ridge = self._ridge * prior_scale(alpha_mu, self.alpha_w, width)
@@ -85,10 +109,12 @@ class GaussianCompletion:
         state = self._state(self.plan.begin(self.columns, n_chains, generator))
         for _ in range(n_steps):
             state = self.redraw(state, graphs, generator)
+        if self.scores is None:
+            self._choose_candidates(state)
         return state
 
-    def tables(self, state: GaussianState) -> Float[Tensor, "d half c"]:
-        """Score every parent set of every variable.
+    def tables(self, state: GaussianState) -> Float[Tensor, "d sets c"]:
+        """Score every set of candidate parents of every variable.
 
         Args:
             state: Of the chains.
@@ -96,6 +122,7 @@ class GaussianCompletion:
         Returns:
             Log scores, chains last.
         """
+        assert self.scores is not None, "chains must begin before they are scored"
         return self.scores.tables(state.scale)
 
     def redraw(
@@ -121,7 +148,42 @@ class GaussianCompletion:
             alpha_w=self.alpha_w,
             generator=generator,
         )
-        return self._state(self.plan.redraw(state.rows, mechanisms, generator))
+        rows = self.plan.redraw(state.rows, mechanisms, generator)
+        return self._state(rows)._replace(structure=mechanisms.structure)
+
+    def weights(self, state: GaussianState) -> Float[Tensor, "c d d"] | None:
+        """Read the weights behind the last draw of the cells.
+
+        Args:
+            state: Of the chains.
+
+        Returns:
+            ``weights[c, i, j]`` in units of j per unit of i; None if a variable has more columns
+            than one.
+        """
+        if state.structure is None or max(self.columns.blocks) > 1:
+            return None
+        d, scale = len(self.columns.blocks), self.columns.scale
+        return (torch.eye(d).double() - state.structure) * scale / scale.unsqueeze(-1)
+
+    def _choose_candidates(self, state: GaussianState) -> None:
+        """Score candidates on the imputations that kept all correlations, taken together."""
+        d = len(self.columns.blocks)
+        constraints = self.constraints
+        if constraints is None:
+            nothing = torch.zeros(d, d, dtype=torch.bool)
+            constraints = Constraints(nothing, nothing, nothing.double())
+        pooled = state.scale[::2].mean((0, 1))
+        n_candidates = n_candidates_for(d, MAX_DENSE)
+        self.candidates = choose_candidates(pooled, self.columns.blocks, constraints, n_candidates)
+        self.scores = CandidateScores(
+            self.columns.blocks,
+            self.candidates,
+            self.n_rows[self.group],
+            self.group,
+            alpha_mu=self.alpha_mu,
+            alpha_w=self.alpha_w,
+        )
 
     def cells(self, state: GaussianState) -> Float[Tensor, "c k"]:
         """Read the imputed cells in the user's units, in row-major order.
