@@ -1,14 +1,12 @@
 r"""How a parent enters a regression: columns, and the points at which its effect is tabulated.
 
-A continuous parent enters as itself and as cosines of its rank :math:`u \in (0, 1)`,
-
-.. math:: f(x) = \beta x + \sum_{k \ge 1} w_k \sqrt 2 \cos(\pi k u), \qquad
-          w_k \sim \mathcal N(0, \tau \sigma^2 k^{-2a}),
-
-the expansion of a Brownian function of the rank for :math:`a = 1` and of a smoother one for
-:math:`a = 2`. Enough columns and a variance :math:`\tau` from the evidence keep what the columns
-cannot express inside the posterior variance. A parent with levels enters as indicators. Because
-effects are additive, a draw of a function is a table of its values at some points of the parent.
+A continuous parent enters as a line plus a smooth function with a Gaussian process prior, expanded
+in columns whose coefficients :math:`w_k \sim \mathcal N(0, \tau \sigma^2 \lambda_k)` fall with
+:math:`\lambda_k`. Enough columns and a variance :math:`\tau` from the evidence keep what a few
+columns could not express inside the posterior variance. Three families, measured by
+``benchmarks/graph_effects.py`` with the true graph given: the cubic smoothing spline (the default),
+cosines of the rank, and a few unpenalised spline columns. A parent with levels enters as
+indicators. Because effects are additive, a draw of a function is a table of its values.
 """
 
 from __future__ import annotations
@@ -91,7 +89,9 @@ class DrawnCurve(NamedTuple):
 
 
 def cosine_columns(x: Float[Tensor, " n"], *, n_cosines: int = 12, decay: float = 2.0) -> Columns:
-    """Build the columns of a smooth function of a continuous parent.
+    r"""Build a line and cosines of the rank :math:`u \in (0, 1)`, :math:`\sqrt 2 \cos(\pi k u)`.
+
+    Decay 1 is a Brownian function of the rank, 2 a smoother one.
 
     Args:
         x: Values of the parent.

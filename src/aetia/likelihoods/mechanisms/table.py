@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from aetia.errors import InputError
 from aetia.likelihoods.mechanisms.additive import fit_additive
-from aetia.likelihoods.mechanisms.columns import Columns, cosine_columns, level_columns
+from aetia.likelihoods.mechanisms.columns import Columns, level_columns, smoothing_columns
 from aetia.likelihoods.mechanisms.conditional_table import fit_table
 from aetia.likelihoods.mechanisms.logistic import fit_logistic
 from aetia.likelihoods.mechanisms.protocol import Mechanism
@@ -29,17 +30,19 @@ class MechanismTable:
         n_levels: Number of levels of each column; 0 for numbers.
         intervened: True where a variable was set by intervention: such rows say nothing about
             its mechanism.
+        columns_of: Columns of a continuous parent.
     """
 
     values: Float[Tensor, "n d"]
     n_levels: tuple[int, ...]
     intervened: Bool[Tensor, "n d"] | None = None
+    columns_of: Callable[[Tensor], Columns] = smoothing_columns
 
     @cached_property
     def columns(self) -> tuple[Columns, ...]:
         """Every variable as a parent."""
         return tuple(
-            level_columns(column, levels) if levels else cosine_columns(column)
+            level_columns(column, levels) if levels else self.columns_of(column)
             for column, levels in zip(self.values.unbind(-1), self.n_levels, strict=True)
         )
 
