@@ -249,6 +249,7 @@ def test_a_chosen_reference_is_left_out():
     table = add_regime_columns(binary_table(), reference=5)
     assert table.names[4:] == ("regime 0", "regime 1")
     assert table.kinds[4:] == ("binary", "binary")
+    assert table.regime is None
     np.testing.assert_array_equal(table.values[:, 4], binary_table().regime == 0)
 
 

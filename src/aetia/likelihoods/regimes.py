@@ -57,6 +57,8 @@ class ChangedMechanisms:
     likelihood: DecomposableLikelihood
     targets: Mapping[int, Sequence[str]]
     name = "changed-mechanisms"
+    uses_regimes = True
+    """Estimators pass ``data.regime`` on to likelihoods that say so."""
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -159,6 +161,7 @@ def add_regime_columns(data: Dataset, reference: int | None = None) -> Dataset:
 
     Returns:
         The table with columns ``"regime <value>"`` behind its own, 1 in the rows of the regime.
+        It has no other mention of regimes.
 
     Raises:
         InputError: If the table has fewer than two regimes, the reference is not one of them, or
@@ -188,6 +191,7 @@ def add_regime_columns(data: Dataset, reference: int | None = None) -> Dataset:
         if data.intervened is None
         else np.concatenate([data.intervened, np.zeros_like(marks)], axis=1),
         kinds=kinds,
+        regime=None,
     )
 
 
