@@ -30,14 +30,19 @@ from aetia.graphs.order_programme import draw_dags, order_programme
 from aetia.likelihoods.additive import Additive, NormalScores, RankBasis, on_normal_scores
 from aetia.likelihoods.bge import BGe
 from aetia.likelihoods.block_bge import BlockBGe
-from aetia.likelihoods.evidence_choice import FEW_ROWS, choose_by_evidence
-from aetia.likelihoods.negentropy import negentropy
+from aetia.likelihoods.evidence_choice import (
+    FEW_ROWS,
+    choose_by_evidence,
+    noise_is_additive,
+    non_gaussian_nats,
+)
 from aetia.likelihoods.variance_test import variance_evidence
 from aetia.likelihoods.varying_noise import VaryingNoise
 
 KINDS = ("gp", "sigmoid", "quadratic", "linear", "laplace", "hetero", "exp", "neural", "rough")
 WANTED = {
-    "laplace": ("block", "additive", "normal-scores", "rank-basis"),
+    "linear": ("bge", "additive"),
+    "laplace": ("block", "bge", "additive", "normal-scores", "rank-basis"),
     "hetero": ("block",),
     "neural": ("block",),
     "rough": ("rank-basis",),
@@ -160,33 +165,36 @@ def quality(graphs, log_weights, truth):
     return [round(float(auroc), 3), int((p > 0.9).sum()), int(((p > 0.9) & ~y).sum())]
 
 
-def measured(kind, d, n, seed):
+def measured(kind, d, n, seed, *, brief):
+    """Follow the rule; unless ``brief``, also run what it does not need."""
     x, truth = table(kind, d, n, seed)
     data = as_data(x)
     row = {"kind": kind, "d": d, "n": n, "seed": seed, "seconds": {}}
     log_z, posteriors = {}, {}
-    block = BlockBGe(n_columns=3 if n >= FEW_ROWS else 2)
-    for likelihood in (
-        BGe(alpha_mu=0.1),
-        Additive(),
-        VaryingNoise(),
-        NormalScores(),
-        RankBasis(),
-        block,
-    ):
+
+    def run(likelihood):
         start = time.perf_counter()
         *posteriors[likelihood.name], log_z[likelihood.name] = exact_posterior(
             likelihood, data, seed
         )
         row["seconds"][likelihood.name] = round(time.perf_counter() - start, 3)
+
+    run(Additive())
     start = time.perf_counter()
     by_draws = variance_evidence(data, *posteriors["additive"])
     row["seconds"]["V_draws"] = round(time.perf_counter() - start, 3)
-    v = {
-        "additive": max(by_draws, log_z["varying-noise"] - log_z["additive"]),
-        "normal-scores": variance_evidence(on_normal_scores(data), *posteriors["normal-scores"]),
-    }
-    choice = choose_by_evidence(log_z, v, n * negentropy(torch.from_numpy(x)), n)
+    v = {"additive": by_draws}
+    if noise_is_additive(by_draws, d) or not brief:
+        run(VaryingNoise())
+        v["additive"] = max(by_draws, log_z["varying-noise"] - log_z["additive"])
+    if noise_is_additive(v["additive"], d) or not brief:
+        for likelihood in (BGe(alpha_mu=0.1), NormalScores(), RankBasis()):
+            run(likelihood)
+        on_scores = on_normal_scores(data)
+        v["normal-scores"] = variance_evidence(on_scores, *posteriors["normal-scores"])
+    choice = choose_by_evidence(log_z, v, non_gaussian_nats(data), n)
+    if choice.name == "block" or not brief:
+        run(BlockBGe(**{"n_columns": 3 if n >= FEW_ROWS else 2} | dict(choice.options)))
     row |= {"V_draws": round(by_draws, 1), "choice": choice.name, "reason": choice.reason}
     row["numbers"] = {k: round(value, 1) for k, value in choice.numbers.items()}
     row["auroc_confident_false"] = {k: quality(*p, truth) for k, p in posteriors.items()}
@@ -202,6 +210,7 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[9000, 9001])
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
     parser.add_argument("--out", type=Path, default=Path("likelihood_choice.jsonl"))
+    parser.add_argument("--brief", action="store_true", help="run only what the rule needs")
     options = parser.parse_args()
     lines = options.out.read_text().splitlines() if options.out.exists() else []
     done = {tuple(json.loads(line)[k] for k in ("kind", "d", "n", "seed")) for line in lines}
@@ -212,7 +221,7 @@ def main():
                 for seed in options.seeds:
                     if (kind, d, n, seed) in done:
                         continue
-                    line = json.dumps(measured(kind, d, n, seed))
+                    line = json.dumps(measured(kind, d, n, seed, brief=options.brief))
                     with options.out.open("a") as file:
                         file.write(line + "\n")
                     print(line, flush=True)

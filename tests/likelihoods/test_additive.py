@@ -211,7 +211,7 @@ def test_a_model_without_a_score_counts_as_no_evidence(x):
     linear = BGe().local_scores(data)
     z = torch.from_numpy(data.values)
     spline = BasisScores([z[:, [i]] for i in range(4)], z, None, zellner_scores, 1)
-    table = AveragedScores([linear, spline]).tables(others(4), 3)
+    table = AveragedScores([linear, spline], linear.empty).tables(others(4), 3)
     expected = linear.tables(others(4), 3)[:, 7] - math.log(2)
     torch.testing.assert_close(table[:, 7], expected)
 

@@ -11,13 +11,13 @@ from aetia.data import Dataset
 from aetia.errors import InputError
 from aetia.graphs import all_dags
 from aetia.likelihoods.additive import Additive, NormalScores, RankBasis, on_normal_scores
+from aetia.likelihoods.bge import BGe
 from aetia.likelihoods.column_bases import spline_columns
-from aetia.likelihoods.evidence_choice import choose_by_evidence
-from aetia.likelihoods.negentropy import negentropy
-from aetia.likelihoods.variance_test import VARIES_ABOVE, variance_evidence, variance_gains
+from aetia.likelihoods.evidence_choice import choose_by_evidence, non_gaussian_nats
+from aetia.likelihoods.variance_test import variance_evidence, variance_gains, variance_limit
 from aetia.likelihoods.varying_noise import VaryingNoise
 
-NONE = torch.zeros(4)
+NONE = torch.zeros(20)
 
 
 def others(d):
@@ -86,7 +86,7 @@ def test_it_separates_additive_noise_from_noise_that_varies(kind, n):
     graphs, total = scores_of_all_dags(Additive(), data)
     _, wider = scores_of_all_dags(VaryingNoise(max_parents=3), data)
     v = float(wider.logsumexp(0) - total.logsumexp(0))
-    assert (v > VARIES_ABOVE) == (kind in ("hetero", "laplace", "neural"))
+    assert (v > variance_limit(4)) == (kind in ("hetero", "laplace", "neural"))
     by_draws = variance_evidence(data, graphs, total, max_graphs=len(graphs))
     assert by_draws == pytest.approx(v, abs=1e-6)  # all graphs as draws: the identity is exact
 
@@ -132,24 +132,23 @@ def test_small_tables_pass():
     for n in (5, 10, 20, 50):
         data = as_data(np.random.default_rng(n).normal(size=(n, 3)))
         graphs, total = scores_of_all_dags(Additive(), data)
-        assert variance_evidence(data, graphs, total) < VARIES_ABOVE
+        assert variance_evidence(data, graphs, total) < variance_limit(3)
 
 
 def chosen(x):
     data = as_data(x)
     evidence, v = {}, {}
-    for likelihood in (Additive(), NormalScores(), RankBasis()):
+    for likelihood in (BGe(alpha_mu=0.1), Additive(), NormalScores(), RankBasis()):
         graphs, total = scores_of_all_dags(likelihood, data)
         evidence[likelihood.name] = float(total.logsumexp(0))
         on = {"additive": data, "normal-scores": on_normal_scores(data)}.get(likelihood.name)
         if on is not None:
             v[likelihood.name] = variance_evidence(on, graphs, total)
-    divergences = data.n * negentropy(torch.from_numpy(data.values))
-    return choose_by_evidence(evidence, v, divergences, data.n)
+    return choose_by_evidence(evidence, v, non_gaussian_nats(data), data.n)
 
 
 @pytest.mark.parametrize(
-    ("kind", "name"), [("gp", "additive"), ("linear", "additive"), ("hetero", "block")]
+    ("kind", "name"), [("gp", "additive"), ("linear", "bge"), ("hetero", "block")]
 )
 def test_the_choice_for_whole_tables(kind, name):
     choice = chosen(table_of(kind, 1000, seed=5))
@@ -170,7 +169,7 @@ def test_the_larger_evidence_wins_on_one_density():
     choice = choose_by_evidence(evidence, {"additive": 0.0}, NONE, 500)
     assert choice.name == "additive"
     assert "30 nats ahead of 'normal-scores'" in choice.reason
-    skewed = torch.tensor([29.0, 29.0, 31.0, 0.0])  # one counts
+    skewed = torch.tensor([29.0, 29.0, 31.0, *[0.0] * 17])  # one counts
     choice = choose_by_evidence(evidence, {"additive": 0.0}, skewed, 500)
     assert choice.name == "normal-scores"
     assert choice.numbers["log_evidence_additive"] == pytest.approx(69.0)
@@ -189,3 +188,18 @@ def test_a_winner_on_normal_scores_must_pass_the_test_there():
     assert choose_by_evidence(evidence, v, NONE, 500).name == "block"
     assert choose_by_evidence({"additive": 80.0} | evidence, v, NONE, 500).name == "block"
     assert choose_by_evidence(evidence | {"additive": 80.0}, v, NONE, 500).name == "additive"
+
+
+def test_small_tables_have_a_lower_limit():
+    evidence = {"additive": 50.0}
+    assert choose_by_evidence(evidence, {"additive": 9.0}, NONE[:3], 500).name == "block"
+    assert choose_by_evidence(evidence, {"additive": 9.0}, NONE[:10], 500).name == "additive"
+
+
+def test_columns_with_two_values_do_not_speak_for_normal_scores():
+    rng = np.random.default_rng(0)
+    x = np.column_stack([rng.random(400) < 0.1, rng.exponential(size=400), rng.normal(size=400)])
+    nats = non_gaussian_nats(as_data(x.astype(float)))
+    assert nats[0] < 1e-9
+    assert nats[1] > 100
+    assert nats[2] < 30

@@ -186,7 +186,8 @@ def _linear_and_spline(data: Dataset, options: Additive | NormalScores) -> Avera
     features = [spline_columns(column, options.n_columns) for column in x.unbind(1)]
     score = partial(zellner_scores, g=None if options.g == "n" else float(options.g))
     spline = BasisScores(features, x, data.intervened, score, options.max_parents)
-    return AveragedScores([BGe(alpha_mu=options.alpha_mu).local_scores(data), spline])
+    linear = BGe(alpha_mu=options.alpha_mu).local_scores(data)
+    return AveragedScores([linear, spline], linear.empty)
 
 
 def _check_counts(options: Additive | NormalScores | RankBasis, *names: str) -> None:

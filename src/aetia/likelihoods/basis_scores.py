@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from aetia.likelihoods.local_scores import LocalScores
 from aetia.likelihoods.regression_walk import SubsetRegressions, regression_walk
 from aetia.likelihoods.row_groups import rows_of_variables
 
@@ -190,20 +189,29 @@ class BasisScores:
         return self.score(matrix.mT @ matrix, [f.shape[1] for f in columns], limit, n)
 
 
+class _Tables(Protocol):
+    """All that an average needs of a model."""
+
+    def tables(self, candidates: Int64[Tensor, "d k"], max_parents: int) -> Float[Tensor, "d sets"]:
+        """Score every subset of the candidates, relative to the empty set."""
+        ...
+
+
 class AveragedScores:
     """Evidence averaged over models, for each variable and parent set.
 
     A model that cannot score a set counts as if its evidence there were zero.
     """
 
-    def __init__(self, parts: Sequence[LocalScores]) -> None:
+    def __init__(self, parts: Sequence[_Tables], empty: Float[Tensor, " d"]) -> None:
         """Average.
 
         Args:
             parts: The models, all of equal prior probability.
+            empty: Log score of each variable without parents.
         """
         self.parts = tuple(parts)
-        self.empty = self.parts[0].empty
+        self.empty = empty
 
     def tables(self, candidates: Int64[Tensor, "d k"], max_parents: int) -> Float[Tensor, "d sets"]:
         """Average the tables of the models.
