@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -189,6 +189,7 @@ class BasisScores:
         return self.score(matrix.mT @ matrix, [f.shape[1] for f in columns], limit, n)
 
 
+@runtime_checkable
 class _Tables(Protocol):
     """All that an average needs of a model."""
 
