@@ -101,7 +101,9 @@ def discover(
     ] = None,
     regime: Annotated[
         str | None,
-        typer.Option("--regime", help="Column of conditions: site, season, setting. Of rcgnn."),
+        typer.Option(
+            "--regime", help="Column of conditions: site, season, setting. Of exact and rcgnn."
+        ),
     ] = None,
     effect: Annotated[
         list[str] | None,

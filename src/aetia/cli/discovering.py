@@ -169,6 +169,8 @@ def _read(request: Request) -> Dataset:
     if data is not None:
         if request.intervened is not None:
             raise InputError(f"data set {request.table!r} has no column of interventions.")
+        if request.regime is not None:
+            raise InputError(f"data set {request.table!r} has no column of regimes.")
         data = as_dataset(data, exclude=request.exclude)
     elif not Path(request.table).exists():
         raise missing_table(request.table)
@@ -176,6 +178,7 @@ def _read(request: Request) -> Dataset:
         data = read_discovery_table(
             request.table,
             intervened=request.intervened,
+            regime=request.regime,
             categorical=request.categorical,
             exclude=request.exclude,
         )

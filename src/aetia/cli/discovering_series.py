@@ -51,7 +51,8 @@ def check_series_options(request: Request, cls: type) -> None:
         InputError: Naming the option, and what to do instead.
     """
     if not takes_series(cls):
-        for option in ("time", "series", "regime"):
+        takes_regimes = cls.accepts.regimes  # pyright: ignore[reportAttributeAccessIssue]
+        for option in ("time", "series") if takes_regimes else ("time", "series", "regime"):
             if getattr(request, option) is not None:
                 raise InputError(
                     f"--{option} {getattr(request, option)!r}: {request.method} takes rows as "

@@ -7,6 +7,7 @@ from aetia.discovery.bcnp import BCNP, BCNPConfig, BCNPOptions
 from aetia.discovery.dibs import DiBS, DiBSConfig, Schedule
 from aetia.discovery.exact import ExactConfig, ExactPosterior
 from aetia.discovery.methods import METHODS
+from aetia.discovery.order_mcmc import OrderMCMC, OrderMCMCConfig
 from aetia.discovery.rcgnn import RCGNN, RCGNNConfig
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "DiBSConfig",
     "ExactConfig",
     "ExactPosterior",
+    "OrderMCMC",
+    "OrderMCMCConfig",
     "Pretrained",
     "RCGNNConfig",
     "Schedule",

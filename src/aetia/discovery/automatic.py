@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from aetia.data import Dataset, Windows, as_dataset, text_columns
 from aetia.discovery.methods import METHODS
-from aetia.errors import InputError
+from aetia.errors import DataWarning, InputError
 from aetia.graphs import Knowledge
 from aetia.options import nearest
 from aetia.randomness import RandomState
 from aetia.results import GraphPosterior
 
 __all__ = ["ChosenMethod", "choose_method", "discover", "read_discovery_table"]
+
+_MOST_CODES = 8
 
 EXACT_COLUMNS = 20
 """Up to this many columns the exact posterior needs no choice of candidate parents."""
@@ -75,13 +80,30 @@ def read_discovery_table(
         return as_dataset(X, intervened=intervened, regime=regime, exclude=exclude)
     roles = {name for name in (intervened, regime) if isinstance(name, str)} | set(exclude)
     text = [name for name in text_columns(X) if name not in roles and name not in categorical]
-    return as_dataset(
+    data = as_dataset(
         X,
         intervened=intervened,
         regime=regime,
         categorical=[*categorical, *text],
         exclude=exclude,
     )
+    codes = [name for name, kind in zip(data.names, data.kinds, strict=True) if kind == "count"]
+    codes = [name for name in codes if _look_like_codes(data.column(name))]
+    if codes:
+        warnings.warn(
+            f"column(s) {', '.join(map(repr, codes))} hold a few whole numbers, which are taken as "
+            "amounts. If they are codes of categories, say so with "
+            f"categorical={codes!r} (--categorical).",
+            DataWarning,
+            stacklevel=3,
+        )
+    return data
+
+
+def _look_like_codes(column: np.ndarray) -> bool:
+    """Three to eight values without gaps, from 0 or 1."""
+    seen = np.unique(column[~np.isnan(column)])
+    return 3 <= len(seen) <= _MOST_CODES and seen[0] in (0, 1) and seen[-1] - seen[0] < len(seen)
 
 
 def discover(

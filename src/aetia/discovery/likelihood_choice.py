@@ -14,6 +14,8 @@ from aetia.data import Dataset
 from aetia.errors import InputError
 from aetia.likelihoods import (
     LIKELIHOODS,
+    BGe,
+    BlockBGe,
     DecomposableLikelihood,
     choose_by_evidence,
     negentropy,
@@ -23,7 +25,18 @@ from aetia.likelihoods import (
 )
 from aetia.options import choose
 
-__all__ = ["ChosenLikelihood", "Evidence", "choose_likelihood", "decomposable"]
+__all__ = [
+    "ChosenLikelihood",
+    "Evidence",
+    "choose_likelihood",
+    "decomposable",
+    "likelihood_for_missing",
+]
+
+_FAMILIES = ("bge", "normal-scores", "rank-basis")
+"""What the additive likelihood is compared with where its noise is additive."""
+_ABSOLUTE = ("bge",)
+"""Those among them whose score says how probable the data are, not only which parents."""
 
 
 class Evidence(NamedTuple):
@@ -84,6 +97,8 @@ def choose_likelihood(
     option: Any,
     data: Dataset,
     evidence: Callable[[DecomposableLikelihood], Evidence],
+    *,
+    absolute: bool = False,
 ) -> ChosenLikelihood:
     """Take the user's likelihood, or choose one for the table.
 
@@ -92,6 +107,7 @@ def choose_likelihood(
         option: The option ``likelihood``; ``"auto"`` chooses.
         data: The complete table.
         evidence: Sums and draws over graphs under a likelihood; called for tables of numbers only.
+        absolute: Whether scores of different rows will be compared, which needs a density.
 
     Returns:
         The likelihood with the reason for it.
@@ -119,18 +135,50 @@ def choose_likelihood(
                 "appear as direct."
             ),
         )
-    return _by_evidence(data, evidence)
+    return _by_evidence(data, evidence, _ABSOLUTE if absolute else _FAMILIES)
+
+
+def likelihood_for_missing(method: str, option: Any, data: Dataset) -> BlockBGe:
+    """Find the likelihood under which graph and missing cells are drawn together.
+
+    Args:
+        method: Name for messages.
+        option: The option ``likelihood``.
+        data: The table, with missing cells.
+
+    Returns:
+        The block score.
+
+    Raises:
+        InputError: If another likelihood was asked for.
+    """
+    if option == "auto":
+        return BlockBGe()
+    chosen = decomposable(method, option)
+    if isinstance(chosen, BGe) and "categorical" not in data.kinds:
+        return BlockBGe(alpha_mu=chosen.alpha_mu)
+    if not isinstance(chosen, BlockBGe):
+        cells = int((~data.observed).sum())
+        raise InputError(
+            f"{method}: {cells} cells are missing, and they can be drawn together with the graph "
+            f"under likelihood='block' (or 'auto') only, not {chosen.name!r}. Use that, or "
+            "complete the table first (`aetia impute`)."
+        )
+    return chosen
 
 
 def _by_evidence(
-    data: Dataset, evidence: Callable[[DecomposableLikelihood], Evidence]
+    data: Dataset,
+    evidence: Callable[[DecomposableLikelihood], Evidence],
+    families: tuple[str, ...],
 ) -> ChosenLikelihood:
     """Compare the likelihoods for numbers on the table; a test of the noise comes first."""
     found = {"additive": evidence(LIKELIHOODS["additive"]())}
     variance = {"additive": _variance(data, found["additive"])}
     if noise_is_additive(variance["additive"]):
-        for name in ("bge", "normal-scores", "rank-basis"):
+        for name in families:
             found[name] = evidence(LIKELIHOODS[name]())
+    if "normal-scores" in found:
         variance["normal-scores"] = _variance(on_normal_scores(data), found["normal-scores"])
     totals = {name: answer.log_total for name, answer in found.items()}
     choice = choose_by_evidence(totals, variance, _divergences(data), data.n)

@@ -88,8 +88,10 @@ def scale_for(
                 f"{', '.join(likelihood.kinds)}. Use likelihood={fits!r} (or 'auto'), or leave the "
                 f"column out with exclude=[{name!r}]."
             )
+    marks = getattr(likelihood, "regimes", ())
     if "categorical" not in likelihood.kinds:
-        warn_of_binary(data, f"likelihood {likelihood.name!r}")
+        measured = data.select([name for name in data.names if name not in marks])
+        warn_of_binary(measured, f"likelihood {likelihood.name!r}")
     values = x.numpy().copy()
     for j, kind in enumerate(data.kinds):
         if kind == "categorical" or likelihood.scaling == "none":

@@ -16,6 +16,12 @@ from aetia.likelihoods.moments import Moments
 from aetia.likelihoods.negentropy import negentropy
 from aetia.likelihoods.parameters import WeightPosterior
 from aetia.likelihoods.protocol import JointScore, Likelihood, MarginalScore
+from aetia.likelihoods.regimes import (
+    ChangedMechanisms,
+    UnknownTargets,
+    add_regime_columns,
+    regime_targets,
+)
 from aetia.likelihoods.variance_test import variance_evidence
 
 __all__ = [
@@ -26,6 +32,7 @@ __all__ = [
     "BDeu",
     "BGe",
     "BlockBGe",
+    "ChangedMechanisms",
     "ConditionalGaussian",
     "DecomposableLikelihood",
     "JointScore",
@@ -36,12 +43,15 @@ __all__ = [
     "Moments",
     "NormalScores",
     "RankBasis",
+    "UnknownTargets",
     "WeightPosterior",
+    "add_regime_columns",
     "choose_by_evidence",
     "interventional_nll",
     "negentropy",
     "noise_is_additive",
     "on_normal_scores",
+    "regime_targets",
     "variance_evidence",
 ]
 

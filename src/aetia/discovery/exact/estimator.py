@@ -8,15 +8,20 @@ from dataclasses import fields
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator
 
 from aetia.data import Scaling
 from aetia.discovery.exact.config import ExactConfig
 from aetia.discovery.exact.graph_sum import GraphSum
-from aetia.discovery.likelihood_choice import choose_likelihood
-from aetia.discovery.table import Accepts, read_table
+from aetia.discovery.likelihood_choice import choose_likelihood, likelihood_for_missing
+from aetia.discovery.missing import augment
+from aetia.discovery.regime_columns import mark_regimes, touched
+from aetia.discovery.score_tables import choose_prior
+from aetia.discovery.table import Accepts, DiscoveryTable, read_table
 from aetia.errors import InputError
 from aetia.graphs import MAX_COLUMNS, Knowledge
+from aetia.likelihoods import UnknownTargets
 from aetia.options import options_dict
 from aetia.randomness import RandomState, seed_sequence, torch_generator
 from aetia.results import GraphPosterior
@@ -48,7 +53,8 @@ class ExactPosterior(BaseEstimator):
     Attributes:
         posterior_: The weighted graphs.
         log_evidence_: Log of the sum over graphs of prior times evidence; the structure prior is
-            not normalised.
+            not normalised. Not set when cells are missing.
+        imputed_: Draws of the missing cells, where there are any.
         likelihood_: The likelihood that was used.
         n_features_in_: Number of columns.
         feature_names_in_: Their names; x0, x1, ... for arrays.
@@ -62,7 +68,9 @@ class ExactPosterior(BaseEstimator):
         True
     """
 
-    accepts = Accepts(kinds=("continuous", "binary", "count", "categorical"))
+    accepts = Accepts(
+        kinds=("continuous", "binary", "count", "categorical"), missing=True, regimes=True
+    )
 
     def __init__(
         self,
@@ -101,7 +109,8 @@ class ExactPosterior(BaseEstimator):
             X: A frame, array, Dataset, or path of a CSV or Parquet file; at most 25 columns.
             y: Ignored; scikit-learn passes it.
             intervened: What was set by intervention: a boolean table, or the name of a column.
-            regime: Not accepted.
+            regime: Environment of each row, or the name of a column. Which mechanisms each regime
+                changes is found along with the graph (``diagnostics["regime_targets"]``).
             knowledge: What is known about the graph.
 
         Returns:
@@ -132,40 +141,105 @@ class ExactPosterior(BaseEstimator):
             )
         self.n_features_in_ = d
         self.feature_names_in_ = np.array(table.data.names, dtype=object)
-        summing = GraphSum(config, table, generator)
-        chosen = choose_likelihood(
-            "ExactPosterior", config.likelihood, table.data, summing.evidence
-        )
-        self.likelihood_ = chosen.likelihood
-        tables = summing.tables(chosen.likelihood)
-        answer = summing.posterior(tables)
-        self.log_evidence_ = tables.log_empty + answer.log_total
         facts = {
             "method": "ExactPosterior",
-            "likelihood": chosen.likelihood.name,
-            "likelihood_reason": chosen.reason,
-            "likelihood_numbers": dict(chosen.numbers),
             "n_rows": table.data.n,
             "share_cyclic": 0.0,
-            **answer.facts,
-            "log_evidence": self.log_evidence_,
-            "scaling": summing.scaling_of(chosen.likelihood),
+            "seed": seeds.entropy,
             "version": __version__,
             "config": options_dict(config),
         }
-        if answer.facts["exact"] != "enumeration":
-            facts["seed"] = seeds.entropy
+        if table.data.has_missing:
+            self._fit_incomplete(config, table, generator, facts)
+        else:
+            self._fit_complete(config, table, generator, facts)
+        facts["wall_time_s"] = time.perf_counter() - started
+        return self
+
+    def _fit_complete(
+        self,
+        config: ExactConfig,
+        table: DiscoveryTable,
+        generator: torch.Generator,
+        facts: dict[str, Any],
+    ) -> None:
+        """Sum over the graphs of a table without missing cells."""
+        regimes = None if table.data.regime is None else mark_regimes(table)
+        plain = GraphSum(config, table if regimes is None else regimes.reference, generator)
+        chosen = choose_likelihood(
+            "ExactPosterior",
+            config.likelihood,
+            plain.table.data,
+            plain.evidence,
+            absolute=regimes is not None,
+        )
+        self.likelihood_ = chosen.likelihood
+        if regimes is None:
+            summing, scored = plain, chosen.likelihood
+        else:
+            scored = UnknownTargets(likelihood=chosen.likelihood, regimes=regimes.names)
+            summing = GraphSum(config, regimes.table, generator)
+        tables = summing.tables(scored)
+        answer = summing.posterior(tables)
+        self.log_evidence_ = tables.log_empty + answer.log_total
+        facts |= {
+            "likelihood": chosen.likelihood.name,
+            "likelihood_reason": chosen.reason,
+            "likelihood_numbers": dict(chosen.numbers),
+            **answer.facts,
+            "log_evidence": self.log_evidence_,
+            "scaling": summing.scaling_of(chosen.likelihood),
+        }
+        if answer.facts["exact"] == "enumeration":
+            facts.pop("seed")
         if config.sensitivity:
             facts["sensitivity"] = summing.sensitivity(tables, answer)
-        facts["wall_time_s"] = time.perf_counter() - started
+        if regimes is not None:
+            names = regimes.table.data.names
+            facts["regime_targets"] = touched(*answer[:2], names, regimes.names)
+        d = table.data.d
         self.posterior_ = GraphPosterior(
-            graphs=answer.graphs.numpy(),
+            graphs=answer.graphs[:, :d, :d].numpy(),
             log_weights=answer.log_weights.numpy(),
             names=table.data.names,
-            edge_marginals=answer.edges().numpy(),
+            edge_marginals=answer.edges()[:d, :d].numpy(),
             knowledge=table.knowledge,
-            model=summing.effect_model(chosen.likelihood),
+            model=plain.effect_model(chosen.likelihood),
             covariance=table.covariance(),
             diagnostics=facts,
         )
-        return self
+
+    def _fit_incomplete(
+        self,
+        config: ExactConfig,
+        table: DiscoveryTable,
+        generator: torch.Generator,
+        facts: dict[str, Any],
+    ) -> None:
+        """Draw the graph and the missing cells together."""
+        likelihood = likelihood_for_missing("ExactPosterior", config.likelihood, table.data)
+        _, prior = choose_prior(config.prior)
+        found = augment(
+            table.data,
+            prior.parent_count_terms(table.data.d),
+            table.constraints,
+            alpha_mu=likelihood.alpha_mu,
+            generator=generator,
+        )
+        self.likelihood_ = likelihood
+        self.imputed_ = found.imputed
+        facts |= {
+            "likelihood": likelihood.name,
+            "likelihood_reason": "Cells are missing: graph and cells are drawn together.",
+            "exact": "augmentation",
+            "converged": found.converged,
+            "missing": found.diagnostics,
+        }
+        self.posterior_ = GraphPosterior(
+            graphs=found.graphs,
+            log_weights=np.full(len(found.graphs), -np.log(len(found.graphs))),
+            names=table.data.names,
+            edge_marginals=found.edge_probabilities,
+            knowledge=table.knowledge,
+            diagnostics=facts,
+        )
