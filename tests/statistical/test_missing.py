@@ -19,6 +19,7 @@ from aetia.discovery.missing.graph_steps import _OrderMoves
 from aetia.discovery.missing.subset_lattice import squeeze_bit
 from aetia.graphs import Constraints, all_dags
 from aetia.likelihoods import BGe
+from aetia.likelihoods.discrete import BDeu
 
 pytestmark = pytest.mark.statistical
 
@@ -68,7 +69,7 @@ def largest_error(found, exact, n_chains=N_CHAINS):
 
 def edges_of_chains(found, n_chains=N_CHAINS):
     d = found.graphs.shape[-1]
-    return found.graphs.reshape(n_chains, -1, d, d).mean(1)
+    return found.graphs.reshape(-1, n_chains, d, d).mean(0)
 
 
 def log_evidence(tables, graphs, intervened=None, alpha_mu=0.5):
@@ -249,3 +250,50 @@ def test_moves_of_orders_give_the_exact_posterior():
         found = step(repeated, generator, corrected=sweep >= 20)
         total += (sweep >= 100) * found.graphs.numpy()
     assert largest_error(total / 1000, exact) < LIMIT
+
+
+def test_missing_levels_agree_with_the_sum_over_all_completions():
+    """BDeu, three columns, four missing cells of two and three levels: all completed tables."""
+    rng = np.random.default_rng(12)
+    a = rng.integers(0, 2, 30)
+    b = np.where(rng.random(30) < 0.75, a, 1 - a)
+    c = np.where(rng.random(30) < 0.6, b + 1, rng.integers(0, 3, 30))
+    x = np.column_stack([a, b, c]).astype(float)
+    holes = [(0, 0), (0, 2), (1, 1), (2, 2)]
+    sizes = [2, 3, 2, 3]
+    for hole in holes:
+        x[hole] = np.nan
+    data = dataset(x, kinds=("binary", "binary", "categorical"), levels={"x2": ("p", "q", "r")})
+    graphs = all_dags(3)
+    bits = (graphs.long() << torch.arange(3).view(1, 3, 1)).sum(1)
+    nodes, others = torch.arange(3), torch.tensor([[1, 2], [0, 2], [0, 1]])
+    joint, picks = [], list(itertools.product(*map(range, sizes)))
+    for pick in picks:
+        table = x.copy()
+        for hole, level in zip(holes, pick, strict=True):
+            table[hole] = level
+        scores = BDeu().local_scores(dataset(table, kinds=data.kinds, levels=dict(data.levels)))
+        tables = scores.tables(others, 2) + scores.empty.unsqueeze(-1)
+        joint.append(tables[nodes, squeeze_bit(bits, nodes)].sum(-1))
+    weights = torch.stack(joint).flatten().softmax(0).view(len(picks), -1)
+    exact_edges = torch.einsum("s,sij->ij", weights.sum(0), graphs.double()).numpy()
+    level_weights, picked = weights.sum(1).numpy(), np.array(picks)
+    exact_levels = np.array(
+        [[level_weights @ (picked[:, k] == v) for v in range(3)] for k in range(4)]
+    )
+    found = augment(
+        data,
+        torch.zeros(3).double(),
+        no_knowledge(3),
+        equivalent_sample_size=1.0,
+        n_chains=N_CHAINS,
+        n_sweeps=300,
+        max_sweeps=300,
+        n_keep=N_CHAINS * 200,
+        n_imputations=N_CHAINS * 200,
+        generator=torch.Generator().manual_seed(13),
+    )
+    assert largest_error(edges_of_chains(found), exact_edges) < LIMIT
+    draws = found.imputed.cells.reshape(-1, N_CHAINS, 4)
+    shares = (draws[..., None] == np.arange(3)).mean(0)
+    assert largest_error(shares, exact_levels) < LIMIT

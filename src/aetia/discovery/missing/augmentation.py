@@ -31,8 +31,10 @@ from torch import Tensor
 from aetia.data import Dataset
 from aetia.diagnostics.indicators import IndicatorAgreement, indicator_agreement
 from aetia.discovery.missing.columns import Columns, gaussian_columns
+from aetia.discovery.missing.discrete import DiscreteCompletion
 from aetia.discovery.missing.gaussian import GaussianCompletion
 from aetia.discovery.missing.graph_steps import graph_steps
+from aetia.discovery.missing.subset_lattice import MAX_DENSE
 from aetia.errors import ConvergenceWarning, InputError
 from aetia.graphs import Constraints
 from aetia.results import Draws
@@ -131,6 +133,7 @@ def augment(
     *,
     columns: Columns | None = None,
     alpha_mu: float = 0.1,
+    equivalent_sample_size: float | None = None,
     n_chains: int = 16,
     n_sweeps: int = 400,
     max_sweeps: int = 1600,
@@ -138,7 +141,7 @@ def augment(
     n_imputations: int = 400,
     generator: torch.Generator,
 ) -> AugmentedPosterior:
-    """Draw graphs and missing cells from their joint posterior under block BGe.
+    """Draw graphs and missing cells from their joint posterior under block BGe, or BDeu.
 
     Continuous columns, counts and ordered codes are Gaussian given the rest (counts are rounded
     for display only); categories and binary columns are drawn over the levels that were seen.
@@ -152,6 +155,8 @@ def augment(
         columns: The table in blocks of the caller's own (such as splines); None standardises
             numbers and writes categories as indicators.
         alpha_mu: Rows that the prior mean is worth.
+        equivalent_sample_size: Scores tables of binary and categorical columns by BDeu with this
+            prior instead; None scores by block BGe.
         n_chains: Chains side by side, each from an imputation of its own.
         n_sweeps: Sweeps of each chain, the first third of which is warm-up.
         max_sweeps: While chains disagree, sweeps are doubled up to this many.
@@ -171,11 +176,20 @@ def augment(
             f"{MAX_VARIABLES} columns; this table has {data.d}. Choose columns, or complete the "
             "table first."
         )
-    model = GaussianCompletion(
-        gaussian_columns(data) if columns is None else columns,
-        alpha_mu=alpha_mu,
-        constraints=constraints,
-    )
+    model: Completion[Any]
+    if equivalent_sample_size is None:
+        model = GaussianCompletion(
+            gaussian_columns(data) if columns is None else columns,
+            alpha_mu=alpha_mu,
+            constraints=constraints,
+        )
+    elif data.d > MAX_DENSE:
+        raise InputError(
+            f"BDeu with missing cells takes up to {MAX_DENSE} columns, this table has {data.d}. "
+            "Use likelihood='block', or choose columns."
+        )
+    else:
+        model = DiscreteCompletion(data, equivalent_sample_size=equivalent_sample_size)
     return run_chains(
         model,
         data,

@@ -12,7 +12,7 @@ from torch import Tensor
 from aetia.data import Dataset
 from aetia.errors import InputError
 
-__all__ = ["Columns", "Levels", "gaussian_columns"]
+__all__ = ["Columns", "Levels", "check_recorded", "gaussian_columns"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,12 +83,7 @@ def gaussian_columns(data: Dataset) -> Columns:
     x = torch.from_numpy(np.asarray(data.values, dtype=np.float64))
     observed = torch.from_numpy(data.observed)
     intervened = None if data.intervened is None else torch.from_numpy(data.intervened)
-    if intervened is not None and bool((intervened & ~observed).any()):
-        row, j = (intervened & ~observed).nonzero()[0].tolist()
-        raise InputError(
-            f"column {data.names[j]!r} was set by intervention in row {row}, but its value is "
-            "missing. Fill in the value that it was set to, or leave the row out."
-        )
+    check_recorded(data)
     kinds = data.kinds or ("continuous",) * data.d
     parts, levels = [], []
     centre, scale = torch.zeros(data.d).double(), torch.ones(data.d).double()
@@ -123,6 +118,23 @@ def gaussian_columns(data: Dataset) -> Columns:
         scale=scale,
         intervened=intervened,
     )
+
+
+def check_recorded(data: Dataset) -> None:
+    """Refuse cells that were set by intervention but not recorded: nothing can say their value.
+
+    Args:
+        data: The table.
+
+    Raises:
+        InputError: If there is such a cell.
+    """
+    if data.intervened is not None and (data.intervened & ~data.observed).any():
+        row, j = np.argwhere(data.intervened & ~data.observed)[0].tolist()
+        raise InputError(
+            f"column {data.names[j]!r} was set by intervention in row {row}, but its value is "
+            "missing. Fill in the value that it was set to, or leave the row out."
+        )
 
 
 def _levels(seen: Float[Tensor, " n"]) -> Levels:
