@@ -110,6 +110,9 @@ CHAINS = {"method": "OrderMCMC", "ess": 1500.0, "rhat_max": 1.3, "share_rhat_bel
         (CHAINS | {"converged": False}, "AE008", "bad", "most about a -> b, b -> c"),
         (CHAINS | {"mass_outside": 0.02}, "AE009", "good", "0.02 expected"),
         (CHAINS | {"mass_outside": 0.7}, "AE009", "look", "more candidates"),
+        (CHAINS | {"mass_outside": 2.5}, "AE009", "bad", "2.5 expected"),
+        ({"method": "AVICI", "familiarity": 5.0}, "AE007", "bad", "5 times"),
+        ({"method": "DiBS", "share_cyclic": 0.5}, "AE001", "bad", "50%"),
         ({"missing": {"n_cells": 1200, "share": 0.1, "converged": True}}, "AE010", "good", "1,200"),
         ({"missing": {"n_cells": 1200, "share": 0.5, "converged": True}}, "AE010", "look", "many"),
         ({"missing": {"n_cells": 9, "share": 0.5, "rhat_max": 3.0, "converged": False}}, "AE010",
@@ -125,7 +128,12 @@ def test_findings_have_stable_codes_and_say_the_numbers(three, facts, code, verd
     (found,) = (c for c in check_posterior(posterior) if c.code == code)
     assert found.verdict == verdict
     assert words in found.text
-    assert code in page(posterior)
+    # Whatever is bad is also said first, in the terminal and on the page.
+    is_bad = any(c.verdict == "bad" for c in check_posterior(posterior))
+    assert ("DO NOT RELY" in repr(posterior).splitlines()[1]) == is_bad
+    html = page(posterior)
+    assert ("Do not rely on this answer" in html) == is_bad
+    assert code in html
 
 
 def test_findings_that_are_bad_come_first(three):

@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from aetia.results import GraphPosterior
-from aetia.results.trust import effective_draws, is_enumerated, worst_edge
+from aetia.results.trust import (
+    FEWEST_DRAWS,
+    MOST_OUTSIDE,
+    effective_draws,
+    is_enumerated,
+    worst_edge,
+)
 
 __all__ = ["Check", "check_posterior"]
 
@@ -81,7 +87,7 @@ def _draws(posterior: GraphPosterior) -> Check:
     ess = effective_draws(posterior)
     if "ess" in facts:
         return _many_draws(facts, ess, len(posterior.graphs))
-    verdict: Verdict = "good" if ess >= 10 else "bad"
+    verdict: Verdict = "good" if ess >= FEWEST_DRAWS else "bad"
     advice = (
         ""
         if verdict == "good"
@@ -112,7 +118,7 @@ def _many_draws(facts: Mapping[str, Any], ess: float, n_distinct: int) -> Check:
         text += " More draws make them more precise."
     return Check(
         "AE002",
-        "good" if ess >= 1000 else "look" if ess >= 10 else "bad",
+        "good" if ess >= 1000 else "look" if ess >= FEWEST_DRAWS else "bad",
         text[0].upper() + text[1:],
     )
 
@@ -177,7 +183,7 @@ def _search_space(facts: Mapping[str, Any]) -> Check | None:
     outside = float(outside)
     return Check(
         "AE009",
-        "good" if outside <= 0.1 else "look" if outside <= 1 else "bad",
+        "good" if outside <= 0.1 else "look" if outside <= MOST_OUTSIDE else "bad",
         f"Edges from columns that were no candidates: {outside:.2g} expected in all."
         + ("" if outside <= 0.1 else " Allow more candidates for each column."),
     )

@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aetia.results.graph_posterior import GraphPosterior
 
-__all__ = ["effective_draws", "is_enumerated", "reasons_for_doubt"]
+__all__ = [
+    "FEWEST_DRAWS",
+    "MOST_OUTSIDE",
+    "effective_draws",
+    "is_enumerated",
+    "reasons_for_doubt",
+    "worst_edge",
+]
 
 FEWEST_DRAWS = 10
 """Effective draws below which probabilities are no more than the opinion of a few graphs."""
+
+MOST_OUTSIDE = 1.0
+"""Expected edges outside the search space above which the answer is one about that space only."""
 
 
 def is_enumerated(diagnostics: Mapping[str, Any]) -> bool:
@@ -77,6 +87,9 @@ def reasons_for_doubt(posterior: GraphPosterior) -> list[str]:
         draws = effective_draws(posterior)
         if draws < FEWEST_DRAWS:
             reasons.append(f"the probabilities rest on {draws:.1f} effective draws")
+    outside = float(facts.get("mass_outside") or 0.0)
+    if outside > MOST_OUTSIDE:
+        reasons.append(f"{outside:.2g} edges are expected from columns that were no candidates")
     share = float(facts.get("share_cyclic", 0.0))
     if share > 0.3 and "edges_dropped_per_draw" not in facts:
         reasons.append(f"{share:.0%} of the raw draws were cyclic and are not in it")
