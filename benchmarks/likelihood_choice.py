@@ -3,7 +3,8 @@
     python benchmarks/likelihood_choice.py [--columns 10 20] [--rows 300 1000] [--seeds 9000 9001]
         [--kinds gp ...] [--out choice.jsonl]
 
-Random graphs with as many edges as columns (1 for 2 columns, 2 for 3); every root is Gaussian. Mechanisms add up over the
+Random graphs with as many edges as columns (1 for 2 columns, 2 for 3); every root is Gaussian.
+Mechanisms add up over the
 parents, each scaled to a standard deviation in [.5, 1.5], with noise of standard deviation in
 [.5, 1]: `gp` (random Fourier features), `sigmoid`, `quadratic`, `linear`; `laplace` and `hetero`
 are linear with Laplace noise and with noise that grows with the first parent; `exp` is the
