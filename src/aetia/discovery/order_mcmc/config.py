@@ -29,9 +29,10 @@ class OrderMCMCConfig:
     variable), ``"fair"``, ``"uniform"``, ``"erdos-renyi"``, or an object."""
     n_chains: int = 4
     """Independent chains; their agreement is what convergence is judged by."""
-    n_temperatures: int = 4
+    n_temperatures: int | Literal["auto"] = "auto"
     """Orders of each chain, the coldest of which is kept; hotter ones cross between distant
-    modes. More help large and strongly correlated tables, and cost time in proportion."""
+    modes. ``"auto"`` is 4 up to 120 columns, 6 up to 200 and 8 above; more help strongly
+    correlated tables, and cost time in proportion. 1 is no tempering."""
     n_candidates: int | Literal["auto"] = "auto"
     """Possible parents of each variable; ``"auto"`` is 16 below 300 rows and 12 above. One more
     doubles the memory."""

@@ -185,6 +185,8 @@ def edge_indicators(
     Returns:
         True where the draw has the edge.
     """
+    if not len(edges):
+        return np.zeros((*draws.shape[:2], 0), dtype=bool)
     bits = (candidates[edges[:, 1]] == edges[:, :1]).argmax(-1)
     return ((draws[..., edges[:, 1]] >> bits) & 1).astype(bool)
 

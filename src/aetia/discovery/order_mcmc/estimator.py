@@ -77,7 +77,7 @@ class OrderMCMC(BaseEstimator):
         likelihood: Any = "bge",
         prior: Any = "sparse",
         n_chains: int = 4,
-        n_temperatures: int = 4,
+        n_temperatures: int | Literal["auto"] = "auto",
         n_candidates: int | Literal["auto"] = "auto",
         max_parents: int | Literal["auto"] = "auto",
         tolerance: float = 0.02,

@@ -37,6 +37,7 @@ __all__ = [
     "path_counts",
     "place",
     "relocate",
+    "relocations",
     "run_chain",
     "shuffle_window",
     "swap",
@@ -212,6 +213,28 @@ def relocate(
     order[end] = v
     masks[v] = mask
     scores[v] = sums[v, mask]
+
+
+@_compiled(
+    "void(int64[::1], int64[::1], float64[::1], int8[:,::1], int8[:,::1], float64[:,::1], float64,"
+    " float64[::1], uint64[::1], int64)"
+)
+@no_type_check
+def relocations(
+    order: Array,
+    masks: Array,
+    scores: Array,
+    own: Array,
+    other: Array,
+    sums: Array,
+    beta: float,
+    weights: Array,
+    rng: Array,
+    n_moves: int,
+) -> None:
+    """Relocate many variables, one after the other."""
+    for _ in range(n_moves):
+        relocate(order, masks, scores, own, other, sums, beta, weights, rng)
 
 
 @_compiled(

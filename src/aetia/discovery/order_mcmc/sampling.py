@@ -125,7 +125,7 @@ class Run:
         orders = first_orders(
             config.start,
             self.constraints.required.numpy(),
-            (config.n_chains, config.n_temperatures),
+            (config.n_chains, self.n_temperatures),
             np.random.default_rng(first),
         )
         _check_possible(tables, orders[0, 0])
@@ -151,6 +151,14 @@ class Run:
         return default_n_candidates(d, self.n_rows) if asked == "auto" else min(int(asked), d - 1)
 
     @property
+    def n_temperatures(self) -> int:
+        """Orders of each chain."""
+        asked, d = self.config.n_temperatures, self.constraints.required.shape[0]
+        if asked != "auto":
+            return int(asked)
+        return 4 if d <= 120 else 6 if d <= 200 else 8
+
+    @property
     def n_draws(self) -> int:
         """Draws kept of each chain."""
         d, c = self.constraints.required.shape[0], self.config.n_chains
@@ -174,8 +182,8 @@ class Run:
         """Bring the orders near the posterior, and exchange candidates until few are missing."""
         d = chains.tables.d
         chains.n_moves = max(1, d // 4)
-        anneal = self.config.start == "random" or chains.n_temperatures > 1
-        if self.config.start == "greedy":
+        anneal = isinstance(self.config.start, str) and self.config.start == "random"
+        if isinstance(self.config.start, str) and self.config.start == "greedy":
             chains.climb(20)
         n_repairs = 0
         best, since = np.inf, 0
@@ -186,7 +194,8 @@ class Run:
             mass = float(outside.sum())
             since = 0 if mass < 0.9 * best else since + 1
             best = min(best, mass)
-            if mass < _GOOD_MASS or since >= 2 or self.clock.past(0.25):
+            late = self.clock.past(0.25 if n_repairs >= 2 else 0.5)
+            if mass < _GOOD_MASS or since >= 2 or late:
                 break
             candidates = torch.from_numpy(chains.tables.candidates)
             inclusion = torch.from_numpy(edge_shares(draws, chains.tables.candidates).mean(0))
