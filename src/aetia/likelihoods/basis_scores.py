@@ -224,12 +224,15 @@ class AveragedScores:
         Returns:
             Log of the mean evidence, relative to the empty set.
         """
-        out = self.parts[0].tables(candidates, max_parents).clone()
+        share = math.log(len(self.parts))
+        out = self.parts[0].tables(candidates, max_parents) - share
         for part in self.parts[1:]:
             table = part.tables(candidates, max_parents)
             scored = table > -torch.inf
-            out[scored] = torch.logaddexp(out[scored], table[scored])
-        return out.sub_(math.log(len(self.parts)))
+            out[scored] = torch.logaddexp(out[scored], table[scored] - share)
+            del table  # 84 MB for 20 columns
+        out[:, 0] = 0.0  # free of rounding
+        return out
 
 
 def _others(d: int, device: torch.device) -> Int64[Tensor, "d k"]:

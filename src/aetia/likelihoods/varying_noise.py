@@ -90,15 +90,16 @@ class VaryingNoiseScores:
             Log mean of the evidences with constant and with varying noise.
         """
         d, k = candidates.shape
-        out = self.means.tables(candidates, max_parents).clone()
+        # Sets that are too large have constant noise: half of the evidence.
+        out = self.means.tables(candidates, max_parents) - math.log(2.0)
         position = _small_subsets(k, min(self.max_parents, max_parents))
         holds = ((position.unsqueeze(1) >> torch.arange(k)) & 1).bool()
-        gains = torch.full_like(out, -math.log(2.0))
         for j in range(d):
             sets = torch.zeros(len(position), d, dtype=torch.bool)
             sets[:, candidates[j]] = holds
-            gains[j, position] = self.columns.log_mean_gain(j, sets)
-        return out.add_(gains)
+            out[j, position] += self.columns.log_mean_gain(j, sets) + math.log(2.0)
+        out[:, 0] = 0.0  # free of rounding
+        return out
 
 
 def _small_subsets(k: int, largest: int) -> Int64[Tensor, " m"]:
