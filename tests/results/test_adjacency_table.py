@@ -1,5 +1,7 @@
 """Pairs of variables: adjacency and direction, by hand, and the text that shows them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -115,11 +117,13 @@ def test_numbers_near_the_ends_never_look_certain():
     ],
 )  # fmt: skip
 def test_an_answer_that_cannot_be_trusted_says_so_in_its_first_lines(pair, diagnostics, doubted):
-    from dataclasses import replace
-
     posterior = replace(pair, diagnostics=diagnostics)
     second = repr(posterior).splitlines()[1]
     assert ("DO NOT RELY" in second) == (doubted is not None)
     assert ("Do not rely" in posterior._repr_html_()) == (doubted is not None)
     if doubted:
         assert doubted in second
+
+
+def test_few_resamples_are_coarse_and_not_wrong(pair):
+    assert "RELY" not in repr(replace(pair, kind="resampling", diagnostics={"method": "RCGNN"}))

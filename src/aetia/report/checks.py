@@ -85,6 +85,13 @@ def _draws(posterior: GraphPosterior) -> Check:
     if "familiarity" in facts:
         return _familiarity(posterior)
     ess = effective_draws(posterior)
+    if posterior.kind == "resampling":
+        n = len(posterior.graphs)
+        return Check(
+            "AE002",
+            "good" if n >= FEWEST_DRAWS else "look",
+            f"{n:,} resamples: a selection frequency is a multiple of {1 / n:.2g}.",
+        )
     if "ess" in facts:
         return _many_draws(facts, ess, len(posterior.graphs))
     verdict: Verdict = "good" if ess >= FEWEST_DRAWS else "bad"

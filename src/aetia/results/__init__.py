@@ -2,6 +2,8 @@
 
 from aetia.results.draws import Draws
 from aetia.results.effect_posterior import EffectPosterior
+from aetia.results.equivalence_classes import EquivalenceClasses
+from aetia.results.experiment_value import ExperimentValues
 from aetia.results.graph_effects import EffectModel, effect_model
 from aetia.results.graph_posterior import CPDAGProbabilities, GraphPosterior
 from aetia.results.linear_effects import LinearModel
@@ -15,6 +17,8 @@ __all__ = [
     "Draws",
     "EffectModel",
     "EffectPosterior",
+    "EquivalenceClasses",
+    "ExperimentValues",
     "GraphPosterior",
     "LinearModel",
     "Overlap",

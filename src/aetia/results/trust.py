@@ -83,7 +83,7 @@ def reasons_for_doubt(posterior: GraphPosterior) -> list[str]:
                 f"the table is {ratio:.2g} times further from the training tasks than 99 % of "
                 "them are"
             )
-    else:
+    elif posterior.kind == "posterior":  # frequencies in few resamples are coarse, and say so
         draws = effective_draws(posterior)
         if draws < FEWEST_DRAWS:
             reasons.append(f"the probabilities rest on {draws:.1f} effective draws")
