@@ -155,7 +155,7 @@ def likelihood_for_missing(method: str, option: Any, data: Dataset) -> BlockBGe:
     if option == "auto":
         return BlockBGe()
     chosen = decomposable(method, option)
-    if isinstance(chosen, BGe) and "categorical" not in data.kinds:
+    if isinstance(chosen, BGe) and chosen.alpha_mu != "auto" and "categorical" not in data.kinds:
         return BlockBGe(alpha_mu=chosen.alpha_mu)
     if not isinstance(chosen, BlockBGe):
         cells = int((~data.observed).sum())

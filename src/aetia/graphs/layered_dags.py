@@ -53,7 +53,7 @@ def log_number_of_weighted_dags(count_terms: Float[Tensor, " d"]) -> float:
         Log of the sum over all labelled DAGs.
     """
     layers = _layers(tuple(count_terms.double().tolist()))
-    return float(logsumexp(layers.first_layer()))
+    return float(np.logaddexp.reduce(layers.first_layer()))
 
 
 class _Layers:

@@ -6,6 +6,7 @@ from aetia.likelihoods.additive import Additive, NormalScores, RankBasis, on_nor
 from aetia.likelihoods.bge import BGe
 from aetia.likelihoods.block_bge import BlockBGe
 from aetia.likelihoods.conditional_gaussian import ConditionalGaussian
+from aetia.likelihoods.copula import GaussianCopula
 from aetia.likelihoods.discrete import QNML, BDeu
 from aetia.likelihoods.evidence_choice import choose_by_evidence, noise_is_additive
 from aetia.likelihoods.interventional import interventional_nll
@@ -35,6 +36,7 @@ __all__ = [
     "ChangedMechanisms",
     "ConditionalGaussian",
     "DecomposableLikelihood",
+    "GaussianCopula",
     "JointScore",
     "Likelihood",
     "LinearGaussian",
@@ -68,6 +70,7 @@ LIKELIHOODS: dict[str, type[Any]] = {
         BDeu,
         QNML,
         ConditionalGaussian,
+        GaussianCopula,
     )
 }
 """Name, as in the option ``likelihood=``, to options with their defaults."""

@@ -22,8 +22,10 @@ __all__ = ["DecomposableLikelihood", "LocalScores"]
 class LocalScores(Protocol):
     """A decomposable score bound to a table."""
 
-    empty: Float[Tensor, " d"]
-    """Log score of each variable without parents; what the tables are relative to."""
+    @property
+    def empty(self) -> Float[Tensor, " d"]:
+        """Log score of each variable without parents; what the tables are relative to."""
+        ...
 
     def tables(self, candidates: Int64[Tensor, "d k"], max_parents: int) -> Float[Tensor, "d sets"]:
         """Score every subset of the candidates of each variable, relative to the empty set.
@@ -43,9 +45,20 @@ class LocalScores(Protocol):
 class DecomposableLikelihood(Protocol):
     """Options of a likelihood that has score tables."""
 
-    name: str
-    kinds: tuple[str, ...]
-    """Kinds of columns that it can score."""
+    @property
+    def name(self) -> str:
+        """As in ``likelihood=``."""
+        ...
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of columns that it can score."""
+        ...
+
+    @property
+    def scaling(self) -> str:
+        """What ``scaling="auto"`` means: ``"standardise"``, ``"centre"`` or ``"none"``."""
+        ...
 
     def local_scores(self, data: Dataset) -> LocalScores:
         """Bind to a complete table, continuous columns in the scale of the likelihood.

@@ -21,7 +21,7 @@ from aetia.discovery.score_tables import choose_prior
 from aetia.discovery.table import Accepts, DiscoveryTable, read_table
 from aetia.errors import InputError
 from aetia.graphs import MAX_COLUMNS, Knowledge
-from aetia.likelihoods import UnknownTargets
+from aetia.likelihoods import BGe, UnknownTargets
 from aetia.options import options_dict
 from aetia.randomness import RandomState, seed_sequence, torch_generator
 from aetia.results import GraphPosterior
@@ -179,9 +179,14 @@ class ExactPosterior(BaseEstimator):
         else:
             scored = UnknownTargets(likelihood=chosen.likelihood, regimes=regimes.names)
             summing = GraphSum(config, regimes.table, generator)
-        tables = summing.tables(scored)
-        answer = summing.posterior(tables)
-        self.log_evidence_ = tables.log_empty + answer.log_total
+        if isinstance(scored, BGe) and scored.alpha_mu == "auto":
+            self.likelihood_, log_empty, answer = summing.averaged(scored)
+        else:
+            tables = summing.tables(scored)
+            log_empty, answer = tables.log_empty, summing.posterior(tables)
+            if config.sensitivity:
+                facts["sensitivity"] = summing.sensitivity(tables, answer)
+        self.log_evidence_ = log_empty + answer.log_total
         facts |= {
             "likelihood": chosen.likelihood.name,
             "likelihood_reason": chosen.reason,
@@ -192,8 +197,6 @@ class ExactPosterior(BaseEstimator):
         }
         if answer.facts["exact"] == "enumeration":
             facts.pop("seed")
-        if config.sensitivity:
-            facts["sensitivity"] = summing.sensitivity(tables, answer)
         if regimes is not None:
             names = regimes.table.data.names
             facts["regime_targets"] = touched(*answer[:2], names, regimes.names)
@@ -204,7 +207,7 @@ class ExactPosterior(BaseEstimator):
             names=table.data.names,
             edge_marginals=answer.edges()[:d, :d].numpy(),
             knowledge=table.knowledge,
-            model=plain.effect_model(chosen.likelihood),
+            model=plain.effect_model(self.likelihood_),
             covariance=table.covariance(),
             diagnostics=facts,
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import math
+from typing import Any, NamedTuple, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -26,9 +27,10 @@ from aetia.graphs import (
     MAX_ENUMERATED,
     FairParentCounts,
     SparseEdgeRate,
+    distinct_graphs,
     order_programme,
 )
-from aetia.likelihoods import DecomposableLikelihood
+from aetia.likelihoods import BGe, DecomposableLikelihood
 from aetia.results import EffectModel, effect_model
 
 __all__ = ["GraphAnswer", "GraphSum"]
@@ -87,7 +89,8 @@ class GraphSum:
         Returns:
             The name of the scaling.
         """
-        return likelihood.scaling if self.config.scaling == "auto" else self.config.scaling
+        own = cast(Scaling, likelihood.scaling)
+        return own if self.config.scaling == "auto" else self.config.scaling
 
     def tables(self, likelihood: DecomposableLikelihood) -> ScoreTables:
         """Score all parent sets of the table.
@@ -117,6 +120,38 @@ class GraphSum:
         tables = self.tables(likelihood)
         answer = self.posterior(tables, min_ess=1.0, max_draws=_DRAWS_TO_COMPARE)
         return Evidence(answer.log_total, answer.graphs, answer.log_weights)
+
+    def averaged(self, likelihood: BGe) -> tuple[BGe, float, GraphAnswer]:
+        """Average over the prior scales of BGe, each with the weight of its evidence.
+
+        Args:
+            likelihood: BGe with ``alpha_mu="auto"``.
+
+        Returns:
+            The score with the largest evidence, the log score of the empty graph under it, and the
+            mixture of all answers.
+        """
+        scores = likelihood.each_alpha_mu()
+        tables = [self.tables(score) for score in scores]
+        answers = [self.posterior(t) for t in tables]
+        evidence = torch.tensor(
+            [t.log_empty + a.log_total for t, a in zip(tables, answers, strict=True)],
+            dtype=torch.float64,
+        )
+        share = evidence - evidence.logsumexp(0)
+        best = int(evidence.argmax())
+        weights = [a.log_weights + w for a, w in zip(answers, share, strict=True)]
+        total = float(evidence.logsumexp(0)) - math.log(len(scores)) - tables[best].log_empty
+        facts = answers[best].facts | {
+            "alpha_mu_probabilities": {
+                f"{s.alpha_mu:g}": float(w) for s, w in zip(scores, share.exp(), strict=True)
+            }
+        }
+        graphs, which = distinct_graphs(torch.cat([a.graphs for a in answers]))
+        mass = torch.zeros(len(graphs), dtype=torch.float64)
+        mass.index_add_(0, which, torch.cat(weights).exp())
+        answer = GraphAnswer(graphs, mass.log(), total, facts)
+        return scores[best], tables[best].log_empty, answer
 
     def posterior(
         self, tables: ScoreTables, *, min_ess: float | None = None, max_draws: int | None = None
