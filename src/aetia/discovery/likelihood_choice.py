@@ -114,7 +114,7 @@ def choose_likelihood(
     """
     if option != "auto":
         return ChosenLikelihood(
-            likelihood=decomposable(method, option), reason="You asked for this likelihood."
+            likelihood=decomposable(method, option), reason=""
         )
     kinds = set(data.kinds)
     if kinds <= {"binary", "categorical"}:
