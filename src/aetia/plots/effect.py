@@ -48,7 +48,8 @@ def plot_effect(
         zero = 1.0 - len(acting) / len(draws)
     if len(acting):
         weights = np.full(len(acting), (1.0 - zero) / len(acting))
-        ax.hist(acting, bins=60, weights=weights, color=BLUE, alpha=0.75)
+        bins = int(np.clip(len(acting) // 15, 8, 60))
+        ax.hist(acting, bins=bins, weights=weights, color=BLUE, alpha=0.75)
     if zero > 0:
         # The atom is probability, not density: a line over the full height, with its number.
         ax.axvline(0, color=GREY, lw=3)
@@ -70,7 +71,7 @@ def plot_effect(
         height = 0.03 * ax.get_ylim()[1]
         ax.plot(ends, [height, height], color="black", lw=2, label="most probable graph alone")
         ax.plot(best_graph.mean(), height, "o", color="black", ms=5)
-        ax.legend(frameon=False, fontsize=8, loc="upper right")
+        ax.legend(frameon=False, fontsize=8)
     ax.set_xlabel(f"change of {label}")
     ax.set_ylabel("probability")
     ax.set_title(title, fontsize=10)

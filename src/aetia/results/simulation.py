@@ -21,6 +21,8 @@ from aetia.likelihoods.mechanisms import Mechanism, MechanismTable
 __all__ = ["MechanismCache", "simulate_means"]
 
 _MAX_FLOATS = 8_000_000
+_BOOTSTRAP_VALUES = 4096
+"""Weights of a drawn noise distribution, at most."""
 
 
 class MechanismCache:
@@ -82,7 +84,7 @@ def simulate_means(
     cut[:, :, treatment] = False
     reached = transitive_closure(cut)
     acting = reached[:, treatment, list(outcomes)].any(-1).nonzero().flatten()
-    size = max(1, _MAX_FLOATS // (d * len(doses) * n_particles))
+    size = max(1, _MAX_FLOATS // max(d * len(doses) * n_particles, _BOOTSTRAP_VALUES))
     for rows in acting.split(size) if len(acting) else ():
         parts = _simulate(
             cache, cut[rows], reached[rows], treatment, doses, outcomes, n_particles, generator
@@ -110,8 +112,8 @@ def _simulate(
     needed[:, treatment] = False
     depth = _depths(graphs)
     moves = reached[:, treatment]  # descendants of the treatment; all others ignore the dose
-    values = torch.zeros(s, k, m, d, dtype=torch.float64)
-    values[..., treatment] = doses[:, None]
+    values = torch.zeros(d, s, k, m, dtype=torch.float64)
+    values[treatment] = doses[:, None]
     widths = [max(1, cache.table.n_levels[y]) for y in outcomes]
     means = [torch.zeros(s, k, q, dtype=torch.float64) for q in widths]
     for level in range(int(depth.max()) + 1):
@@ -121,13 +123,15 @@ def _simulate(
                 at = rows[group]
                 doses_used = k if bool(moves[at[0], node]) else 1
                 drawn = cache(node, parents).draw(len(at), generator)
-                given = values[at][:, :doses_used, :, list(parents)]
+                given = torch.zeros(len(at), doses_used, m, len(parents), dtype=torch.float64)
+                for i, parent in enumerate(parents):
+                    given[..., i] = values[parent, at, :doses_used]
                 mean = drawn.mean(given)
                 for y, out in zip(outcomes, means, strict=True):
                     if y == node:
                         out[at] = mean.mean(2).expand(-1, k, -1)
                 uniform = _stratified(len(at), m, generator)
-                values[at, :, :, node] = drawn.value(mean, uniform).expand(-1, k, -1)
+                values[node, at] = drawn.value(mean, uniform).expand(-1, k, -1)
     return means
 
 

@@ -23,8 +23,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aetia.likelihoods.mechanisms.columns import Columns, DrawnCurve
-from aetia.likelihoods.mechanisms.random_weights import bootstrap_weights, standard_gamma
-from aetia.likelihoods.mechanisms.root import DrawnQuantiles
+from aetia.likelihoods.mechanisms.random_weights import standard_gamma
+from aetia.likelihoods.mechanisms.root import DrawnQuantiles, drawn_quantiles
 
 __all__ = ["AdditivePosterior", "DrawnAdditive", "fit_additive"]
 
@@ -83,7 +83,7 @@ class AdditivePosterior:
         coefficients: Posterior means of the coefficients.
         roots: Factors M with M M' the inverse of A.
         rates: R of the formula.
-        residuals: Residuals at the mean over tau, ascending.
+        residuals: Residuals at the mean over tau.
     """
 
     parents: tuple[Columns, ...]
@@ -118,15 +118,15 @@ class AdditivePosterior:
             DrawnCurve(c.points, part @ c.at_points.mT, c.has_levels)
             for c, part in zip(self.parents, parts, strict=True)
         )
-        weights = bootstrap_weights(n, len(self.residuals), generator)
-        middle = weights @ self.residuals
-        width = (weights @ self.residuals.square() - middle.square()).clamp_min(1e-300).sqrt()
+        noise = drawn_quantiles(self.residuals, n, generator)
+        middle = noise.weights @ noise.values
+        square = noise.weights @ noise.values.square() - middle.square()
         return DrawnAdditive(
             intercept=self.centre + sd * normal[:, p] / self.n**0.5,
             curves=curves,
-            noise=DrawnQuantiles(self.residuals, weights),
+            noise=noise,
             noise_centre=middle,
-            noise_scale=sd / width,
+            noise_scale=sd / square.clamp_min(1e-300).sqrt(),
         )
 
 
@@ -167,5 +167,5 @@ def fit_additive(y: Float[Tensor, " n"], parents: Sequence[Columns]) -> Additive
         coefficients=coefficients,
         roots=roots,
         rates=rates,
-        residuals=residuals.sort().values,
+        residuals=residuals,
     )

@@ -28,18 +28,21 @@ def standard_gamma(
 
 
 def bootstrap_weights(
-    n_draws: int, n_rows: int, generator: torch.Generator
-) -> Float[Tensor, "draws rows"]:
-    """Draw weights of rows, uniform on the simplex: the Bayesian bootstrap (Rubin, 1981).
+    n_draws: int, counts: Float[Tensor, " values"], generator: torch.Generator
+) -> Float[Tensor, "draws values"]:
+    """Draw weights, Dirichlet in the counts: the Bayesian bootstrap (Rubin, 1981) of rows.
 
     Args:
         n_draws: Number of weight vectors.
-        n_rows: Number of rows.
+        counts: Rows behind each value; all 1 for the rows themselves.
         generator: Source of randomness.
 
     Returns:
         Weights that sum to one in every draw.
     """
-    weights = torch.empty(n_draws, n_rows, dtype=torch.float64)
-    weights.exponential_(generator=generator)
+    if bool((counts == 1).all()):
+        weights = torch.empty(n_draws, len(counts), dtype=torch.float64)
+        weights.exponential_(generator=generator)
+    else:
+        weights = standard_gamma(counts.expand(n_draws, -1), generator)
     return weights / weights.sum(-1, keepdim=True)

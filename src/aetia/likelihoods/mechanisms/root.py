@@ -10,7 +10,9 @@ from torch import Tensor
 
 from aetia.likelihoods.mechanisms.random_weights import bootstrap_weights
 
-__all__ = ["DrawnQuantiles", "RootDistribution"]
+__all__ = ["DrawnQuantiles", "RootDistribution", "drawn_quantiles"]
+
+_MAX_VALUES = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,5 +87,26 @@ class RootDistribution:
         Returns:
             The drawn distributions.
         """
-        weights = bootstrap_weights(n, len(self.values), generator)
-        return DrawnQuantiles(self.values.sort().values, weights)
+        return drawn_quantiles(self.values, n, generator)
+
+
+def drawn_quantiles(
+    values: Float[Tensor, " rows"], n: int, generator: torch.Generator
+) -> DrawnQuantiles:
+    """Draw distributions of some values by the Bayesian bootstrap.
+
+    Args:
+        values: The rows; of more than 4,096, neighbours in size are replaced by their mean, whose
+            weight is that of all of them.
+        n: Number of draws.
+        generator: Source of randomness.
+
+    Returns:
+        The drawn distributions.
+    """
+    ordered = values.sort().values
+    parts = ordered.tensor_split(min(len(ordered), _MAX_VALUES))
+    counts = torch.tensor([len(part) for part in parts], dtype=torch.float64)
+    if len(parts) < len(ordered):
+        ordered = torch.stack([part.mean() for part in parts])
+    return DrawnQuantiles(ordered, bootstrap_weights(n, counts, generator))
