@@ -8,13 +8,16 @@ from aetia.likelihoods.block_bge import BlockBGe
 from aetia.likelihoods.conditional_gaussian import ConditionalGaussian
 from aetia.likelihoods.copula import GaussianCopula
 from aetia.likelihoods.discrete import QNML, BDeu
-from aetia.likelihoods.evidence_choice import choose_by_evidence, noise_is_additive
+from aetia.likelihoods.evidence_choice import (
+    choose_by_evidence,
+    noise_is_additive,
+    non_gaussian_nats,
+)
 from aetia.likelihoods.interventional import interventional_nll
 from aetia.likelihoods.linear import LinearGaussian
 from aetia.likelihoods.local_scores import DecomposableLikelihood, LocalScores
 from aetia.likelihoods.mlp import MLP
 from aetia.likelihoods.moments import Moments
-from aetia.likelihoods.negentropy import negentropy
 from aetia.likelihoods.parameters import WeightPosterior
 from aetia.likelihoods.protocol import JointScore, Likelihood, MarginalScore
 from aetia.likelihoods.regimes import (
@@ -24,6 +27,7 @@ from aetia.likelihoods.regimes import (
     regime_targets,
 )
 from aetia.likelihoods.variance_test import variance_evidence
+from aetia.likelihoods.varying_noise import VaryingNoise
 
 __all__ = [
     "LIKELIHOODS",
@@ -46,12 +50,13 @@ __all__ = [
     "NormalScores",
     "RankBasis",
     "UnknownTargets",
+    "VaryingNoise",
     "WeightPosterior",
     "add_regime_columns",
     "choose_by_evidence",
     "interventional_nll",
-    "negentropy",
     "noise_is_additive",
+    "non_gaussian_nats",
     "on_normal_scores",
     "regime_targets",
     "variance_evidence",
