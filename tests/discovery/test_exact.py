@@ -197,8 +197,6 @@ def test_all_graphs_of_five_columns_and_draws_beyond():
         ExactPosterior("bge").fit(x)
     with pytest.raises(InputError, match="integrated out"):
         ExactPosterior(likelihood="mlp").fit(x[:, :3])
-    with pytest.raises(InputError, match="regimes"):
-        ExactPosterior("bge").fit(x[:, :3], regime=np.arange(30) % 2)
 
 
 def test_draws_are_all_acyclic_and_the_config_is_recorded():

@@ -164,3 +164,43 @@ def test_a_score_that_does_not_decompose_is_refused_and_one_of_the_users_own_plu
     n_edges = posterior.graphs.sum((1, 2))
     expected = np.exp(n_edges) / np.exp(n_edges).sum()
     np.testing.assert_allclose(posterior.weights, expected, rtol=1e-12)
+
+
+def test_a_regime_that_changes_one_mechanism_is_found_to_touch_that_variable_alone():
+    rng = np.random.default_rng(1)
+    site = np.repeat([0, 1], [200, 100])
+    a, c = rng.normal(size=(2, 300))
+    b = np.where(site == 1, 3 + 0.3 * rng.normal(size=300), a + rng.normal(size=300))
+    x = np.column_stack([a, b, c, b + c + rng.normal(size=300)])
+    posterior = ExactPosterior("bge").fit(x, regime=site).posterior_
+    targets = posterior.diagnostics["regime_targets"]["regime 1"]
+    assert targets["x1"] > 0.99
+    assert max(p for name, p in targets.items() if name != "x1") < 0.1
+    assert posterior.names == ("x0", "x1", "x2", "x3")
+    assert posterior.edge_probabilities()[1, 3] > 0.99
+
+
+def test_cells_that_are_missing_are_drawn_with_the_graph():
+    x = sparse_table(4, 200, 3)
+    holes = np.where(np.random.default_rng(0).random(x.shape) < 0.1, np.nan, x)
+    fitted = ExactPosterior(random_state=0).fit(holes)
+    complete = ExactPosterior("bge").fit(x).posterior_.edge_probabilities()
+    assert fitted.posterior_.diagnostics["missing"]["converged"]
+    assert abs(fitted.posterior_.edge_probabilities() - complete).max() < 0.25
+    assert fitted.imputed_ is not None
+    with pytest.raises(InputError, match="likelihood='block'"):
+        ExactPosterior("additive").fit(holes)
+
+
+def test_the_average_over_prior_scales_is_the_sum_of_its_parts():
+    x = sparse_table(4, 60, 7)
+    mean = ExactPosterior(BGe(alpha_mu="auto")).fit(x)
+    parts = [ExactPosterior(score).fit(x) for score in BGe(alpha_mu="auto").each_alpha_mu()]
+    evidence = np.array([p.log_evidence_ for p in parts])
+    share = np.exp(evidence - np.logaddexp.reduce(evidence))
+    expected = sum(w * p.posterior_.edge_probabilities() for w, p in zip(share, parts, strict=True))
+    np.testing.assert_allclose(mean.posterior_.edge_probabilities(), expected, atol=1e-12)
+    total = np.logaddexp.reduce(evidence) - math.log(len(parts))
+    assert mean.log_evidence_ == pytest.approx(total)
+    with pytest.raises(InputError, match="alpha_mu='auto'"):
+        BGe(alpha_mu="auto").on(torch.from_numpy(x))
