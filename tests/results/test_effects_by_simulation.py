@@ -87,6 +87,9 @@ def test_the_effect_of_a_curve_is_recovered():
     assert curve.labels == ("-1", "0.5", "1")
     np.testing.assert_array_equal(curve.doses, [-1.0, 0.5, 1.0])
     assert abs(posterior.effect("a", "b", control=-1.0).mean[0]) < 0.2
+    ax, _ = curve.plot()
+    assert "no effect: 0%" in ax.get_title()
+    assert "b against a = 0" in ax.get_ylabel()
 
 
 def test_the_atom_is_one_minus_the_path_probability():
@@ -221,6 +224,9 @@ def test_levels_of_categories_are_named():
     grid = posterior.effect("a", "b", control="low", doses=["mid", "high"])
     assert len(grid.labels) == 6
     assert grid.labels[0] == "P(b = x) at mid"
+    ax, _ = grid.plot()
+    assert "no effect: 10%" in ax.get_title()
+    assert [t.get_text() for t in ax.get_yticklabels()] == list(grid.labels)
     with pytest.raises(InputError, match="Did you mean 'high'"):
         posterior.effect("a", "b", treated="hihg", control="low")
 

@@ -15,6 +15,7 @@ from aetia.plots.lagged_graph import circle_order, plot_lagged_graph
 from aetia.plots.learning_curve import plot_learning_curve
 from aetia.plots.marginals import plot_correlations, plot_marginals
 from aetia.plots.matrix import plot_edge_matrix
+from aetia.plots.named_effects import plot_named_effects
 from aetia.plots.prediction_ranks import plot_prediction_ranks
 from aetia.plots.regime_shifts import plot_regime_shifts
 from aetia.plots.shift import plot_families, plot_shift
@@ -36,6 +37,7 @@ __all__ = [
     "plot_learning_curve",
     "plot_marginals",
     "plot_missingness",
+    "plot_named_effects",
     "plot_overlap",
     "plot_pictures",
     "plot_points",

@@ -224,25 +224,32 @@ class EffectPosterior:
         Returns:
             The axes, and the frame that was drawn.
         """
-        from aetia.plots import plot_dose_response, plot_effect, plot_unit_effects
+        from aetia import plots
 
-        if self.doses is not None:
-            frame = self.frame()
-            outcome = self.outcome
-            if self.probability_of_effect is not None:
-                outcome = f"change of {outcome} against {self.treatment} = {_level(self.control)}"
-            return plot_dose_response(frame, treatment=self.treatment, outcome=outcome, ax=ax)
-        if len(self.labels) > 1:
-            title = f"{self.treatment}: {self.contrast}"
-            return plot_unit_effects(self.frame(), outcome=self.outcome, title=title, ax=ax)
-        label = next(iter(self.labels), "effect")
-        title = f"{label}: {self.treatment} {_level(self.control)} to {_level(self.treated)}"
         zero = best = None
+        no_effect = ""
         if self.probability_of_effect is not None:
             zero = float(self.sign_probabilities.zero[0])
+            no_effect = f" (no effect: {zero:.0%})"
+        if self.doses is not None:
+            outcome = self.outcome
+            if zero is not None:
+                outcome += f" against {self.treatment} = {_level(self.control)}"
+            ax, frame = plots.plot_dose_response(
+                self.frame(), treatment=self.treatment, outcome=outcome, ax=ax
+            )
+            if zero is not None:
+                ax.set_title(f"change of the mean{no_effect}", fontsize=10)
+            return ax, frame
+        if len(self.labels) > 1:
+            title = f"{self.treatment}: {self.contrast}{no_effect}"
+            draw = plots.plot_unit_effects if zero is None else plots.plot_named_effects
+            return draw(self.frame(), outcome=self.outcome, title=title, ax=ax)
+        label = next(iter(self.labels), "effect")
+        title = f"{label}: {self.treatment} {_level(self.control)} to {_level(self.treated)}"
         if self.best_graph is not None:
             best = self.best_graph[:, 0]
-        return plot_effect(
+        return plots.plot_effect(
             self.draws[:, 0], label=self.outcome, title=title, zero=zero, best_graph=best, ax=ax
         )
 
