@@ -3,6 +3,7 @@
 import itertools
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from aetia.errors import ConvergenceWarning, InputError
 from aetia.graphs import Constraints, Knowledge, all_dags, is_acyclic
 from aetia.graphs.subset_sums import subset_log_sums
 from aetia.likelihoods import BGe
+from aetia.likelihoods.block_bge import BlockBGe
 
 
 def no_knowledge(d):
@@ -312,3 +314,80 @@ def test_weights_are_zero_off_the_graph_and_in_the_users_units():
     assert (a.weights[a.graphs] != 0).all()
     np.testing.assert_allclose(b.weights[:, 0, 1], 100 * a.weights[:, 0, 1], rtol=1e-8)
     np.testing.assert_allclose(100 * b.weights[:, 1, 2], a.weights[:, 1, 2], rtol=1e-8)
+
+
+def mixed_table(n=200, seed=7):
+    rng = np.random.default_rng(seed)
+    site = rng.choice(3, size=n, p=[0.5, 0.3, 0.2]).astype(float)
+    site[:2] = 3.0, 4.0  # two levels with one row each
+    grade = rng.integers(0, 4, n).astype(float)
+    dose = np.exp(0.5 * grade + 0.3 * rng.normal(size=n))
+    visits = rng.poisson(dose / 2 + 1).astype(float)
+    return Dataset(
+        values=np.column_stack([site, grade, dose, visits]),
+        names=("site", "grade", "dose", "visits"),
+        observed=np.ones((n, 4), dtype=bool),
+        kinds=("categorical", "categorical", "continuous", "count"),
+        levels={"site": tuple("pqrst"), "grade": tuple("0123")},
+    )
+
+
+@pytest.mark.parametrize("n_columns", [1, 3])
+def test_a_complete_mixed_table_has_the_scores_of_block_bge(n_columns):
+    """The likelihood and the augmentation write columns independently of each other."""
+    data = mixed_table()
+    options = BlockBGe(n_columns=n_columns, alpha_mu=0.3, ordinal=("grade",))
+    dose = data.values[:, 2]
+    scaled = data.values.copy()
+    scaled[:, 2] = (dose - dose.mean()) / dose.std()
+    scores = options.local_scores(replace(data, values=scaled))
+    others = torch.tensor([[i for i in range(4) if i != j] for j in range(4)])
+    columns = gaussian_columns(data, n_columns=n_columns, ordinal=("grade",), rank_counts=True)
+    model = GaussianCompletion(columns, alpha_mu=0.3)
+    found = model.tables(model.begin(2, torch.Generator().manual_seed(0)))[..., 0]
+    torch.testing.assert_close(found - found[:, :1], scores.tables(others, 3), rtol=1e-8, atol=1e-6)
+
+
+def test_cells_of_splines_and_ordered_codes_are_shown_in_the_users_units():
+    data = mixed_table()
+    holes = np.random.default_rng(8).random(data.values.shape) < 0.2
+    holes[:2] = False
+    values = np.where(holes, np.nan, data.values)
+    data = replace(data, values=values, observed=~holes)
+    columns = gaussian_columns(data, n_columns=3, ordinal=("grade",), rank_counts=True)
+    assert columns.blocks == (3, 1, 3, 1)  # two rare levels of site are one
+    found = quick(data, columns=columns, n_imputations=40)
+    column = np.nonzero(holes)[1]
+    cells = found.imputed.cells
+    dose = cells[:, column == 2]
+    assert (dose >= np.nanmin(values[:, 2])).all()
+    assert (dose <= np.nanmax(values[:, 2])).all()
+    assert set(np.unique(cells[:, column == 1])) <= {0.0, 1.0, 2.0, 3.0}
+    assert (cells[:, column == 3] == cells[:, column == 3].round()).all()
+    assert found.weights is None
+    # The draws follow the seen values of their column.
+    seen = np.log(values[~holes[:, 2], 2])
+    assert abs(np.log(dose).mean() - seen.mean()) < 0.5 * seen.std()
+
+
+def test_discrete_tables_are_completed_by_levels_that_exist():
+    rng = np.random.default_rng(9)
+    a = rng.integers(0, 2, 100) * 3.0 + 1.0  # a binary column may hold any two values
+    b = np.where(rng.random(100) < 0.8, a > 2, a < 2).astype(float)
+    c = rng.integers(0, 3, 100).astype(float)
+    x = np.column_stack([a, b, c])
+    x[rng.random(x.shape) < 0.2] = np.nan
+    data = Dataset(
+        values=x,
+        names=("a", "b", "c"),
+        observed=~np.isnan(x),
+        kinds=("binary", "binary", "categorical"),
+        levels={"c": ("p", "q", "r")},
+    )
+    found = quick(data, equivalent_sample_size=1.0)
+    column = np.nonzero(np.isnan(x))[1]
+    cells = found.imputed.cells
+    assert set(np.unique(cells[:, column == 0])) <= {1.0, 4.0}
+    assert set(np.unique(cells[:, column == 1])) <= {0.0, 1.0}
+    assert found.edge_probabilities[0, 1] + found.edge_probabilities[1, 0] > 0.9
+    assert np.array_equal(quick(data, equivalent_sample_size=1.0).graphs, found.graphs)

@@ -14,7 +14,7 @@ import torch
 from scipy import stats
 
 from aetia.data import Dataset
-from aetia.discovery.missing import Columns, augment
+from aetia.discovery.missing import Columns, Numbers, augment
 from aetia.discovery.missing.graph_steps import _OrderMoves
 from aetia.discovery.missing.subset_lattice import squeeze_bit
 from aetia.graphs import Constraints, all_dags
@@ -32,17 +32,14 @@ def no_knowledge(d):
     return Constraints(nothing, torch.eye(d, dtype=torch.bool), torch.zeros(d, d).double())
 
 
-def raw_columns(x, observed, intervened=None, levels=None, blocks=None):
+def raw_columns(x, observed, intervened=None):
     """Columns exactly as given: the prior then means the same for every completed table."""
     d = observed.shape[1]
     return Columns(
         values=torch.where(torch.from_numpy(np.isnan(x)), 0.0, torch.from_numpy(x)),
         observed=torch.from_numpy(observed),
-        blocks=blocks or (1,) * d,
-        levels=levels or (None,) * d,
-        whole=(False,) * d,
-        centre=torch.zeros(d).double(),
-        scale=torch.ones(d).double(),
+        blocks=(1,) * d,
+        variables=(Numbers(),) * d,
         intervened=None if intervened is None else torch.from_numpy(intervened),
     )
 
@@ -287,10 +284,10 @@ def test_missing_levels_agree_with_the_sum_over_all_completions():
         no_knowledge(3),
         equivalent_sample_size=1.0,
         n_chains=N_CHAINS,
-        n_sweeps=300,
-        max_sweeps=300,
-        n_keep=N_CHAINS * 200,
-        n_imputations=N_CHAINS * 200,
+        n_sweeps=120,
+        max_sweeps=120,
+        n_keep=N_CHAINS * 80,
+        n_imputations=N_CHAINS * 80,
         generator=torch.Generator().manual_seed(13),
     )
     assert largest_error(edges_of_chains(found), exact_edges) < LIMIT

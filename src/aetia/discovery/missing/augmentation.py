@@ -86,7 +86,7 @@ class AugmentedPosterior:
         chain: Chain of each kept DAG.
         log_joint: Log score of each kept DAG on its completed table, up to a constant.
         weights: Linear weights drawn with each kept DAG, in units of j per unit of i; None unless
-            every variable is one column.
+            every variable is a number on a linear scale.
         imputed: Draws of the missing cells; None if nothing is missing.
         agreement: Of the chains, edge by edge, on all draws after the warm-up.
         converged: Whether they agree well enough to report.

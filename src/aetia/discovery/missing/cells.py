@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from aetia.discovery.missing.columns import Columns, Levels
+from aetia.discovery.missing.columns import Columns, Levels, Numbers
 from aetia.discovery.missing.mechanisms import Mechanisms
 from aetia.discovery.missing.small_factors import cholesky_factor, solve_lower, solve_upper
 
@@ -64,8 +64,8 @@ class CellPlan:
     """
 
     def __init__(self, columns: Columns) -> None:
-        node, first = columns.node, columns.first
-        is_number = torch.tensor([found is None for found in columns.levels])
+        node = columns.node
+        is_number = torch.tensor([isinstance(v, Numbers) for v in columns.variables])
         missing = ~columns.observed[:, node]
         numbers = missing & is_number[node]
         acting = torch.ones_like(columns.values)
@@ -92,11 +92,12 @@ class CellPlan:
                 RowGroup(slice(start, stop), group, where, pattern, acting[self.rows[start]])
             )
         self.nominal: list[NominalCells] = []
-        for j, levels in enumerate(columns.levels):
+        for j, variable in enumerate(columns.variables):
             rows = (~columns.observed[self.rows, j]).nonzero().flatten()
-            if levels is not None and len(rows):
-                block = slice(int(first[j]), int(first[j + 1]))
-                self.nominal.append(NominalCells(rows, block, levels, acting[self.rows[rows]]))
+            if isinstance(variable, Levels) and len(rows):
+                self.nominal.append(
+                    NominalCells(rows, columns.places[j], variable, acting[self.rows[rows]])
+                )
 
     def begin(
         self, columns: Columns, n_chains: int, generator: torch.Generator
@@ -206,8 +207,8 @@ def _draw_log_shares(
     imputed: Float[Tensor, "c n m"], levels: Levels, generator: torch.Generator
 ) -> Float[Tensor, "c r"]:
     """Draw the shares of the levels from their Dirichlet posterior on the completed column."""
-    nearest = (imputed.unsqueeze(-2) - levels.rows).square().sum(-1).argmin(-1)
-    counts = levels.counts + torch.nn.functional.one_hot(nearest, len(levels.values)).sum(1)
+    drawn = torch.nn.functional.one_hot(levels.nearest(imputed), len(levels.values))
+    counts = levels.counts + drawn.sum(1)
     gamma = torch._standard_gamma(counts + 0.5, generator)  # pyright: ignore[reportPrivateImportUsage]
     return gamma.log() - gamma.sum(-1, keepdim=True).log()
 

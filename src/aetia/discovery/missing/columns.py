@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from aetia.data import Dataset
 from aetia.errors import InputError
+from aetia.likelihoods.column_bases import normal_scores, spline_columns
+from aetia.likelihoods.column_blocks import RARE, merge_rare_levels
 
-__all__ = ["Columns", "Levels", "check_recorded", "gaussian_columns"]
+__all__ = ["Columns", "Levels", "Numbers", "check_recorded", "gaussian_columns"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,13 +25,66 @@ class Levels:
 
     Attributes:
         values: What the user's table holds for each level.
-        rows: Whitened indicators: mean 0 and identity covariance over the seen cells.
+        rows: Whitened indicators: mean 0 and identity covariance over the seen cells. Levels that
+            are merged because they are rare share a row.
         counts: Seen cells of each level.
     """
 
     values: Float[Tensor, " r"]
     rows: Float[Tensor, "r m"]
     counts: Float[Tensor, " r"]
+
+    def nearest(self, block: Float[Tensor, "*batch m"]) -> Int64[Tensor, "*batch"]:
+        """Find the level that a block of columns stands for.
+
+        Args:
+            block: Rows of indicators.
+
+        Returns:
+            Index of the level; of merged levels the most frequent.
+        """
+        apart = (block.unsqueeze(-2) - self.rows).square().sum(-1)
+        # Merged levels are equally far: the smallest of ties is taken from the frequent end.
+        order = self.counts.argsort(descending=True, stable=True)
+        return order[apart[..., order].argmin(-1)]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Numbers:
+    """The way back from the first column of a numeric variable to the user's units.
+
+    Attributes:
+        centre: Added after ...
+        scale: ... the column was multiplied by this.
+        anchors: First column and value of the seen cells, ascending, for variables that are scored
+            by their ranks: values between are interpolated and never leave the range that was
+            seen. None for a linear scale.
+        whole: Whether values are shown rounded.
+        lowest: No smaller value is shown.
+        highest: No larger value is shown.
+    """
+
+    centre: float = 0.0
+    scale: float = 1.0
+    anchors: tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]] | None = None
+    whole: bool = False
+    lowest: float = -np.inf
+    highest: float = np.inf
+
+    def shown(self, first: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
+        """Turn the first column into values of the user's table.
+
+        Args:
+            first: First column of the variable's block.
+
+        Returns:
+            Values.
+        """
+        if self.anchors is None:
+            value = first * self.scale + self.centre
+        else:
+            value = torch.from_numpy(np.interp(first.numpy(), *self.anchors))
+        return (value.round() if self.whole else value).clamp(self.lowest, self.highest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,84 +95,85 @@ class Columns:
         values: Numbers in the scale of the score, zero where the variable was not seen.
         observed: True where the variable was seen.
         blocks: Number of columns of each variable.
-        levels: Levels of nominal variables, None for numbers.
-        whole: True for numbers that are shown rounded (counts and ordinal codes).
-        centre: Subtracted from the first column of each variable ...
-        scale: ... which was then divided by this.
+        variables: What the columns of each variable stand for.
         intervened: True where a variable was set, or None.
     """
 
     values: Float[Tensor, "n w"]
     observed: Bool[Tensor, "n d"]
     blocks: tuple[int, ...]
-    levels: tuple[Levels | None, ...]
-    whole: tuple[bool, ...]
-    centre: Float[Tensor, " d"]
-    scale: Float[Tensor, " d"]
+    variables: tuple[Levels | Numbers, ...]
     intervened: Bool[Tensor, "n d"] | None = None
 
     @property
-    def node(self) -> Tensor:
+    def node(self) -> Int64[Tensor, " w"]:
         """Variable of each column."""
         return torch.repeat_interleave(torch.arange(len(self.blocks)), torch.tensor(self.blocks))
 
     @property
-    def first(self) -> Tensor:
-        """First column of each variable."""
-        return torch.cat([torch.zeros(1, dtype=torch.int64), torch.tensor(self.blocks).cumsum(0)])
+    def places(self) -> tuple[slice, ...]:
+        """Where the columns of each variable lie."""
+        ends = np.cumsum(self.blocks).tolist()
+        return tuple(slice(e - m, e) for e, m in zip(ends, self.blocks, strict=True))
 
 
-def gaussian_columns(data: Dataset) -> Columns:
-    """Write a table for the block BGe score: numbers standardised, categories as indicators.
+def gaussian_columns(
+    data: Dataset,
+    *,
+    n_columns: int = 1,
+    ordinal: Sequence[str] = (),
+    rank_counts: bool = False,
+) -> Columns:
+    """Write a table for BGe or block BGe, as the scores do for complete tables.
 
-    Centre and scale are those of the seen cells (in rows where the variable was not set).
+    Everything (centre, scale, knots, ranks, frequencies) comes from the seen cells.
 
     Args:
         data: A table, perhaps with missing cells.
+        n_columns: Columns of a continuous variable: 1 standardises it, more take a spline of its
+            normal score. The columns of a missing cell are then drawn as if they were jointly
+            Gaussian, which serves the graph; the cell itself is shown by its first column.
+        ordinal: Categorical variables whose codes are taken as numbers.
+        rank_counts: Whether counts are taken as normal scores (block BGe) or standardised (BGe).
 
     Returns:
-        One column for numbers, r - 1 for a variable with r seen levels (one if binary).
+        Blocks of columns; a category with r seen levels has r - 1.
 
     Raises:
         InputError: If a variable has no spread among its seen cells, or a cell was set by
             intervention but not recorded.
     """
-    x = torch.from_numpy(np.asarray(data.values, dtype=np.float64))
+    check_recorded(data)
     observed = torch.from_numpy(data.observed)
     intervened = None if data.intervened is None else torch.from_numpy(data.intervened)
-    check_recorded(data)
     kinds = data.kinds or ("continuous",) * data.d
-    parts, levels = [], []
-    centre, scale = torch.zeros(data.d).double(), torch.ones(data.d).double()
-    for j, kind in enumerate(kinds):
+    parts, variables = [], []
+    for j, (name, kind) in enumerate(zip(data.names, kinds, strict=True)):
         seen = observed[:, j]
-        free = seen if intervened is None else seen & ~intervened[:, j]
-        free = free if int(free.sum()) > 1 else seen
-        if not bool(seen.any()) or bool((x[seen, j] == x[seen, j][0]).all()):
+        x = torch.from_numpy(np.asarray(data.values[:, j], dtype=np.float64))[seen]
+        if not len(x) or bool((x == x[0]).all()):
             raise InputError(
-                f"column {data.names[j]!r} has {int(seen.sum())} seen cells and no spread among "
-                f"them. Leave it out with exclude=[{data.names[j]!r}]."
+                f"column {name!r} has {len(x)} seen cells and no spread among them. Leave it out "
+                f"with exclude=[{name!r}]."
             )
-        if kind in ("binary", "categorical"):
-            found = _levels(x[seen, j])
-            block = torch.zeros(data.n, found.rows.shape[1], dtype=torch.float64)
-            block[seen] = found.rows[torch.searchsorted(found.values, x[seen, j].contiguous())]
+        free = torch.ones_like(x, dtype=torch.bool)
+        if intervened is not None and int((~intervened[seen, j]).sum()) > 1:
+            free = ~intervened[seen, j]
+        if kind in ("binary", "categorical") and name not in ordinal:
+            columns, variable = _indicators(x)
+        elif (kind == "continuous" and n_columns > 1) or (kind == "count" and rank_counts):
+            columns, variable = _splines(x, n_columns if kind == "continuous" else 1, kind)
         else:
-            found = None
-            centre[j] = x[free, j].mean()
-            spread = x[free, j].std(correction=0)
-            scale[j] = spread if spread > 0 else 1.0
-            block = torch.where(seen, (x[:, j] - centre[j]) / scale[j], 0.0).unsqueeze(-1)
+            columns, variable = _standardised(x, x[free], kind)
+        block = torch.zeros(data.n, columns.shape[1], dtype=torch.float64)
+        block[seen] = columns
         parts.append(block)
-        levels.append(found)
+        variables.append(variable)
     return Columns(
         values=torch.cat(parts, dim=1),
         observed=observed,
         blocks=tuple(part.shape[1] for part in parts),
-        levels=tuple(levels),
-        whole=tuple(kind == "count" for kind in kinds),
-        centre=centre,
-        scale=scale,
+        variables=tuple(variables),
         intervened=intervened,
     )
 
@@ -137,11 +195,45 @@ def check_recorded(data: Dataset) -> None:
         )
 
 
-def _levels(seen: Float[Tensor, " n"]) -> Levels:
+def _standardised(x: Tensor, free: Tensor, kind: str) -> tuple[Tensor, Numbers]:
+    spread = float(free.std(correction=0))
+    centre, scale = float(free.mean()), spread if spread > 0 else 1.0
+    shown = Numbers(centre=centre, scale=scale, **_limits(x, kind))
+    return ((x - centre) / scale).unsqueeze(-1), shown
+
+
+def _splines(x: Tensor, n_columns: int, kind: str) -> tuple[Tensor, Numbers]:
+    score = normal_scores(x.unsqueeze(1))
+    columns = spline_columns(score[:, 0], n_columns) if n_columns > 1 else score
+    order = x.argsort()
+    first = np.maximum.accumulate(columns[order, 0].numpy())
+    return columns, Numbers(anchors=(first, x[order].numpy()), **_limits(x, kind))
+
+
+class _Limits(TypedDict, total=False):
+    whole: bool
+    lowest: float
+    highest: float
+
+
+def _limits(x: Tensor, kind: str) -> _Limits:
+    """Counts are whole and not negative, ordered codes stay among those that were seen."""
+    if kind == "continuous":
+        return {}
+    lowest, highest = (0.0, np.inf) if kind == "count" else (float(x.min()), float(x.max()))
+    return _Limits(whole=True, lowest=lowest, highest=highest)
+
+
+def _indicators(x: Tensor) -> tuple[Tensor, Levels]:
     """Whiten the indicators: any rotation of these columns gives the same block score."""
-    values, counts = seen.unique(return_counts=True)
-    root = (counts.double() / len(seen)).sqrt()
+    values, which, counts = x.unique(return_inverse=True, return_counts=True)
+    merged, _ = merge_rare_levels(which.numpy(), RARE)
+    group = torch.zeros_like(counts)
+    group[which] = torch.from_numpy(merged)
+    root = (torch.bincount(group, weights=counts.double()) / len(x)).sqrt()
     # The columns of Q behind the first are orthogonal to the roots, so indicators divided by
     # the roots have mean zero and identity covariance in them.
-    basis, _ = torch.linalg.qr(torch.cat([root.unsqueeze(-1), torch.eye(len(values))[:, 1:]], 1))
-    return Levels(values, basis[:, 1:] / root.unsqueeze(-1), counts.double())
+    others = torch.eye(len(root), dtype=torch.float64)[:, 1:]
+    basis, _ = torch.linalg.qr(torch.cat([root.unsqueeze(-1), others], 1))
+    rows = (basis[:, 1:] / root.unsqueeze(-1))[group]
+    return rows[which], Levels(values, rows, counts.double())

@@ -15,7 +15,7 @@ from aetia.discovery.missing.candidates import (
     n_candidates_for,
 )
 from aetia.discovery.missing.cells import CellPlan
-from aetia.discovery.missing.columns import Columns
+from aetia.discovery.missing.columns import Columns, Levels, Numbers
 from aetia.discovery.missing.mechanisms import column_graphs, draw_mechanisms
 from aetia.discovery.missing.subset_lattice import MAX_DENSE
 from aetia.graphs import Constraints
@@ -158,13 +158,16 @@ class GaussianCompletion:
             state: Of the chains.
 
         Returns:
-            ``weights[c, i, j]`` in units of j per unit of i; None if a variable has more columns
-            than one.
+            ``weights[c, i, j]`` in units of j per unit of i; None if a variable is a category or
+            scored by its ranks.
         """
-        if state.structure is None or max(self.columns.blocks) > 1:
+        variables = self.columns.variables
+        scale = [v.scale for v in variables if isinstance(v, Numbers) and v.anchors is None]
+        if state.structure is None or len(scale) < len(variables):
             return None
-        d, scale = len(self.columns.blocks), self.columns.scale
-        return (torch.eye(d).double() - state.structure) * scale / scale.unsqueeze(-1)
+        units = torch.tensor(scale, dtype=torch.float64)
+        weights = torch.eye(len(scale), dtype=torch.float64) - state.structure
+        return weights * units / units.unsqueeze(-1)
 
     def _choose_candidates(self, state: GaussianState) -> None:
         """Score candidates on the imputations that kept all correlations, taken together."""
@@ -198,14 +201,12 @@ class GaussianCompletion:
         shown = torch.empty(
             len(state.rows), *columns.observed[self.plan.rows].shape, dtype=torch.float64
         )
-        for j, levels in enumerate(columns.levels):
-            block = state.rows[..., int(columns.first[j]) : int(columns.first[j + 1])]
-            if levels is None:
-                value = block[..., 0] * columns.scale[j] + columns.centre[j]
-                shown[..., j] = value.round().clamp_min(0.0) if columns.whole[j] else value
+        for j, (variable, place) in enumerate(zip(columns.variables, columns.places, strict=True)):
+            block = state.rows[..., place]
+            if isinstance(variable, Levels):
+                shown[..., j] = variable.values[variable.nearest(block)]
             else:
-                apart = (block.unsqueeze(-2) - levels.rows).square().sum(-1)
-                shown[..., j] = levels.values[apart.argmin(-1)]
+                shown[..., j] = variable.shown(block[..., 0])
         order = self.plan.rows.argsort()
         missing = ~columns.observed[self.plan.rows[order]]
         return shown[:, order][:, missing]
