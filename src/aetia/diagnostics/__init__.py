@@ -8,6 +8,7 @@ from aetia.diagnostics.calibration import (
     reliability,
 )
 from aetia.diagnostics.convergence import Convergence, convergence
+from aetia.diagnostics.indicators import IndicatorAgreement, indicator_agreement
 from aetia.diagnostics.selective import SelectiveRisk, detection_auroc, selective_risk
 from aetia.diagnostics.two_sample import (
     energy_distance,
@@ -21,6 +22,7 @@ from aetia.diagnostics.weights import effective_sample_size
 
 __all__ = [
     "Convergence",
+    "IndicatorAgreement",
     "Reliability",
     "SelectiveRisk",
     "brier_score",
@@ -31,6 +33,7 @@ __all__ = [
     "expected_calibration_error",
     "frechet_distance",
     "frechet_of_moments",
+    "indicator_agreement",
     "median_bandwidth",
     "mmd_squared",
     "rank_p_value",
