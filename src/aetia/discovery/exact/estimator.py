@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.utils import Tags
 
 from aetia.data import Scaling
 from aetia.discovery.exact.config import ExactConfig
@@ -93,6 +94,11 @@ class ExactPosterior(BaseEstimator):
         self.max_draws = max_draws
         self.sensitivity = sensitivity
         self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
 
     def fit(
         self,

@@ -13,7 +13,9 @@ from aetia.graphs import OrderProgramme, distinct_graphs, draw_dags, log_linear_
 
 __all__ = ["WeightedDraws", "draw_until"]
 
-_BATCH = 5_000
+_BATCH, _BATCH_OF_MANY = 5_000, 10_000
+"""Draws at a time; more where every batch repeats a long sum over parent sets."""
+_MANY_COLUMNS = 16
 
 
 class WeightedDraws(NamedTuple):
@@ -56,10 +58,11 @@ def draw_until(
     d = len(programme.candidates)
     graphs = torch.empty(0, d, d, dtype=torch.bool)
     counts, log_orders = torch.empty(0).double(), torch.empty(0).double()
+    batch = _BATCH if d < _MANY_COLUMNS else _BATCH_OF_MANY
     n_draws, ess = 0, 0.0
     while n_draws < max_draws and ess < min_ess:
-        wanted = _BATCH if not n_draws else math.ceil(1.1 * n_draws * (min_ess / ess - 1.0))
-        size = min(max(wanted, _BATCH), max_draws - n_draws)
+        wanted = batch if not n_draws else math.ceil(1.1 * n_draws * (min_ess / ess - 1.0))
+        size = min(max(wanted, batch), max_draws - n_draws)
         new = draw_dags(programme, size, generator)
         n_known = len(graphs)
         graphs, which = distinct_graphs(torch.cat([graphs, new]))
