@@ -15,6 +15,7 @@ __all__ = ["choose_candidates", "default_n_candidates", "greedy_parents", "pick_
 
 _MAX_BYTES = 400e6
 _MAX_GREEDY = 8
+_MAX_SINGLE_TABLES = 150
 
 
 def default_n_candidates(d: int, n: int) -> int:
@@ -38,6 +39,7 @@ def choose_candidates(
     n_candidates: int,
     count_terms: Float[Tensor, " d"],
     constraints: Constraints,
+    screen: LocalScores | None = None,
 ) -> Int64[Tensor, "d k"]:
     """Choose candidates by greedy selection of parents, each variable for itself.
 
@@ -46,6 +48,8 @@ def choose_candidates(
         n_candidates: Candidates of each variable.
         count_terms: Log prior weight of having 0 to d - 1 parents.
         constraints: Knowledge.
+        screen: A faster score for the greedy selection, where the likelihood has tables only; the
+            likelihood still ranks single parents.
 
     Returns:
         Sorted indices.
@@ -54,8 +58,10 @@ def choose_candidates(
     if n_candidates >= d - 1:
         others = ~torch.eye(d, dtype=torch.bool)
         return torch.arange(d).expand(d, d)[others].view(d, d - 1)
-    alone = extension_gains(scores, constraints.required, count_terms, constraints)
-    chosen, gains = greedy_parents(scores, min(n_candidates, _MAX_GREEDY), count_terms, constraints)
+    fast = scores if screen is None else screen
+    single = scores if d <= _MAX_SINGLE_TABLES else fast
+    alone = extension_gains(single, constraints.required, count_terms, constraints)
+    chosen, gains = greedy_parents(fast, min(n_candidates, _MAX_GREEDY), count_terms, constraints)
     return pick_candidates(chosen, gains, alone, n_candidates, constraints)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -17,9 +17,10 @@ from aetia.discovery.order_mcmc.config import OrderMCMCConfig
 from aetia.discovery.order_mcmc.sampling import Clock, Run, Sample
 from aetia.discovery.order_mcmc.tables import graphs_of
 from aetia.discovery.score_tables import choose_prior, scale_for
-from aetia.discovery.table import Accepts, read_table
+from aetia.discovery.table import Accepts, DiscoveryTable, read_table
 from aetia.errors import ConvergenceWarning, InputError
 from aetia.graphs import Knowledge, ModularPrior
+from aetia.likelihoods import BGe, LocalScores
 from aetia.options import options_dict
 from aetia.randomness import RandomState, seed_sequence
 from aetia.results import GraphPosterior, effect_model
@@ -148,7 +149,8 @@ class OrderMCMC(BaseEstimator):
         self.n_features_in_ = d
         self.feature_names_in_ = np.array(table.data.names, dtype=object)
         vars(self).pop("posterior_", None)  # a failed fit must not leave the answer of another
-        scaling: Scaling = likelihood.scaling if config.scaling == "auto" else config.scaling
+        own = cast(Scaling, likelihood.scaling)
+        scaling = own if config.scaling == "auto" else config.scaling
         scaled = scale_columns(table.data, scaling)
         scores = likelihood.local_scores(scale_for(likelihood, table.data, scaled.values))
         seeds = seed_sequence(self.random_state)
@@ -156,6 +158,7 @@ class OrderMCMC(BaseEstimator):
             run = Run(
                 config=config,
                 scores=scores,
+                screen=_screen(scores, table),
                 prior=prior,
                 constraints=table.constraints,
                 n_rows=table.data.n,
@@ -201,6 +204,13 @@ def _modular_prior(prior: Any) -> ModularPrior:
             "'fair', 'uniform' or 'erdos-renyi', or DiBS."
         )
     return modular
+
+
+def _screen(scores: LocalScores, table: DiscoveryTable) -> LocalScores | None:
+    """Use the linear Gaussian score to choose first candidates for likelihoods of tables only."""
+    if hasattr(scores, "node_scores"):
+        return None
+    return BGe().on(scale_columns(table.data, "standardise").values, table.intervened)
 
 
 def _convergence_facts(sample: Sample, names: tuple[str, ...]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from aetia.likelihoods import LocalScores
 
 __all__ = ["extension_gains"]
 
-_BLOCK_BITS = 12
+_BLOCK_BITS = 10
+_MAX_TABULATED = 5
 _MAX_CELLS = 20_000_000
 
 
@@ -22,6 +23,9 @@ def extension_gains(
     constraints: Constraints,
 ) -> Float[Tensor, "d d"]:
     """Compute the log-odds of adding u to the parents of j, for all u and j.
+
+    A score of whole graphs (``node_scores``) is used where the likelihood has one. Otherwise small
+    tables are, and a variable with more than five parents is looked at with five of them.
 
     Args:
         scores: The likelihood bound to the data.
@@ -63,7 +67,7 @@ def _by_graphs(scores: LocalScores, parents: Tensor) -> Float[Tensor, "d d"]:
 def _by_tables(scores: LocalScores, parents: Tensor) -> Float[Tensor, "d d"]:
     """Tabulate the parents with a block of other variables, one block after the other."""
     d = len(parents)
-    sizes = parents.sum(0)
+    sizes = parents.sum(0).clamp_max(_MAX_TABULATED)
     largest = int(sizes.max())
     # Each row lists the parents, then all others.
     rank = torch.where(parents.mT, 0, 1) + torch.eye(d, dtype=torch.int64) * 2

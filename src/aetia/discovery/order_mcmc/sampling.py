@@ -91,6 +91,7 @@ class Run:
     Attributes:
         config: Options.
         scores: The likelihood bound to the data.
+        screen: A faster score that chooses the first candidates, or None.
         prior: Structure prior.
         constraints: Knowledge.
         n_rows: Rows of the table.
@@ -100,6 +101,7 @@ class Run:
 
     config: OrderMCMCConfig
     scores: LocalScores
+    screen: LocalScores | None
     prior: ModularPrior
     constraints: Constraints
     n_rows: int
@@ -119,7 +121,7 @@ class Run:
         first, *chain_seeds = seeds.spawn(1 + config.n_chains)
         self._report("candidates")
         candidates = choose_candidates(
-            self.scores, self.n_candidates, self._count_terms, self.constraints
+            self.scores, self.n_candidates, self._count_terms, self.constraints, self.screen
         )
         tables = self._tables(candidates)
         orders = first_orders(
@@ -237,6 +239,7 @@ class Run:
             torch.from_numpy(tables.candidates),
             self._count_terms,
             self.constraints,
+            n_sets=4 if self.screen is None else 2,
         )
 
 
