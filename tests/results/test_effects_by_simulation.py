@@ -11,6 +11,7 @@ from aetia.data import Dataset
 from aetia.errors import DataWarning, InputError
 from aetia.likelihoods import BGe, Moments
 from aetia.results import EffectPosterior, GraphPosterior, LinearModel, SimulationModel
+from aetia.results.posterior_file import posterior_from_plain, posterior_to_plain
 from aetia.results.simulated_effects import systematic_draws
 
 
@@ -277,6 +278,18 @@ def test_saving_keeps_effects_bit_by_bit(tmp_path):
     again = EffectPosterior.load(tmp_path / "e")
     assert repr(again) == repr(first["c"])
     assert again.frame().equals(first["c"].frame())
+
+
+def test_files_written_before_tables_were_kept_still_load():
+    x = linear_table()
+    zero, one = torch.zeros(3, dtype=torch.float64), torch.ones(3, dtype=torch.float64)
+    model = LinearModel(BGe(), Moments.of(torch.from_numpy(x)), zero, one)
+    posterior = replace(posterior_of(dataset(x), [CHAIN], [1.0]), model=model)
+    arrays, plain = posterior_to_plain(posterior)
+    del plain["table"]
+    fields = posterior_from_plain({k: values for k, (_, values) in arrays.items()}, plain)
+    back = GraphPosterior(**fields)
+    np.testing.assert_array_equal(back.effect("a", "c").draws, posterior.effect("a", "c").draws)
 
 
 def test_levels_outside_the_data_are_flagged():

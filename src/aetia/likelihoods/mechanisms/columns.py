@@ -146,10 +146,10 @@ def smoothing_columns(x: Float[Tensor, " n"], *, n_columns: int = 12) -> Columns
     low, high = torch.minimum(shifted[:, None], shifted), torch.maximum(shifted[:, None], shifted)
     covariance = low.square() * (3 * high - low) / 6
     line = torch.linalg.qr(torch.stack([torch.ones_like(z), z], -1)).Q
-    bent = covariance - line @ (line.mT @ covariance)
-    bent = bent - (bent @ line) @ line.mT
+    curved = covariance - line @ (line.mT @ covariance)
+    curved = curved - (curved @ line) @ line.mT
     n_columns = max(0, min(n_columns, len(points) - 2))
-    values, vectors = torch.linalg.eigh((bent + bent.mT) / 2)
+    values, vectors = torch.linalg.eigh((curved + curved.mT) / 2)
     keep = torch.arange(len(points) - 1, len(points) - 1 - n_columns, -1)
     at_points = torch.cat([z.unsqueeze(-1), vectors[:, keep] * math.sqrt(len(points))], -1)
     variances = values[keep].clamp_min(1e-12) / values[-1].clamp_min(1e-12)
@@ -184,8 +184,8 @@ def spline_columns(x: Float[Tensor, " n"], *, n_columns: int = 4) -> Columns:
 
     def raw(value: Tensor) -> Tensor:
         inner = range(len(knots) - 2)
-        bent = [hinge(value, k) - hinge(value, len(knots) - 2) for k in inner]
-        return torch.stack([value, *bent], -1)
+        curved = [hinge(value, k) - hinge(value, len(knots) - 2) for k in inner]
+        return torch.stack([value, *curved], -1)
 
     rows = raw(x)
     mean = rows.mean(0)
