@@ -149,7 +149,7 @@ def mixing_row(kind: str, d: int, n: int, seed: int, seconds: float, temperature
         "cpu_s": time.process_time() - cpu,
         "load": os.getloadavg()[0],
         "expected_shd": float((found * apart).sum() + ((1 - found) * graph).sum()),
-        "auroc": float(auroc(torch.from_numpy(found), torch.from_numpy(graph))),
+        "auroc": float(auroc(torch.from_numpy(graph), torch.from_numpy(found))),
     }
 
 

@@ -443,7 +443,9 @@ QUICK = {"tolerance": 0.1, "max_seconds": 30.0, "n_draws": 200, "progress": Fals
 def test_the_same_seed_gives_the_same_draws():
     data, _ = scored(8)
     first, again, other = (
-        OrderMCMC(random_state=s, n_candidates=4, **QUICK).fit(data.values).posterior_.graphs
+        OrderMCMC(random_state=s, n_candidates=4, n_chains=2, n_temperatures=2, **QUICK)
+        .fit(data.values)
+        .posterior_.graphs
         for s in (3, 3, 4)
     )
     np.testing.assert_array_equal(first, again)
@@ -496,10 +498,15 @@ def test_runs_begin_anywhere(start):
 
 
 def test_a_run_without_time_says_so():
-    data, _ = scored(30)
+    data, _ = scored(15)
     with pytest.warns(ConvergenceWarning, match="chains do not agree after"):
         fitted = OrderMCMC(
-            max_seconds=0.01, n_candidates=5, random_state=0, tolerance=1e-5, progress=False
+            max_seconds=0.01,
+            n_candidates=5,
+            n_temperatures=2,
+            random_state=0,
+            tolerance=1e-5,
+            progress=False,
         ).fit(data.values)
     facts = fitted.posterior_.diagnostics
     assert facts["converged"] is False
