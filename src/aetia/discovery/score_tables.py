@@ -131,6 +131,6 @@ def score_tables(
     if tables.isnan().any():
         j = int(tables.isnan().any(-1).nonzero()[0])
         raise InputError(f"the likelihood gives NaN for parent sets of column {j}.")
-    terms = prior.parent_count_terms(d)
-    total = tables.double() + prior_tables(candidates, terms, constraints)
+    total = prior_tables(candidates, prior.parent_count_terms(d), constraints)
+    total += tables
     return ScoreTables(total, candidates, scores, float(scores.empty.sum()))

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from aetia.graphs.subset_sums import subset_log_sums, subset_sum_stages
+from aetia.graphs.subset_sums import draw_subsets, subset_log_sums
 
 __all__ = ["MAX_COLUMNS", "OrderProgramme", "draw_dags", "draw_orders", "order_programme"]
 
@@ -168,21 +168,7 @@ def draw_dags(
     _, allowed = draw_orders(programme, n, generator)
     graphs = torch.zeros(n, d, d, dtype=torch.bool)
     for j in range(d):
-        parents = _draw_subsets(programme.tables[j], allowed[:, j], generator)
+        parents = draw_subsets(programme.tables[j], allowed[:, j], generator)
         chosen = (parents.unsqueeze(-1) >> torch.arange(k)) & 1
         graphs[:, programme.candidates[j], j] = chosen.bool()
     return graphs
-
-
-def _draw_subsets(
-    table: Float[Tensor, " sets"], allowed: Int64[Tensor, " n"], generator: torch.Generator
-) -> Int64[Tensor, " n"]:
-    """Draw a subset of each allowed set by its score, with one coin a member."""
-    stages = subset_sum_stages(table)
-    chosen = allowed.clone()
-    for bit in range(len(stages) - 2, -1, -1):
-        without = chosen & ~(1 << bit)
-        stay_out = (stages[bit, without] - stages[bit + 1, chosen]).exp()
-        coin = torch.rand(len(chosen), dtype=torch.float64, generator=generator)
-        chosen = torch.where(coin < stay_out, without, chosen)
-    return chosen
