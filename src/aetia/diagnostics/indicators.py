@@ -51,6 +51,19 @@ class IndicatorAgreement:
         open_ones = self.rhat != 1.0
         return float((self.rhat[open_ones] < rhat).mean()) if open_ones.any() else 1.0
 
+    def effective_draws(self) -> float:
+        """Compute what the draws are worth for the indicator they know least about.
+
+        Returns:
+            The smallest ``p (1 - p) / standard_error^2`` among the indicators between .05 and .95;
+            all draws where there are none.
+        """
+        p, error = self.probability, self.standard_error
+        open_ones = (p > 0.05) & (p < 0.95) & (error > 0)
+        every = float(self.n_chains * self.n_draws)
+        worth = p[open_ones] * (1 - p[open_ones]) / error[open_ones] ** 2
+        return float(min(worth.min(initial=every), every))
+
     def agrees(self, *, rhat: float = 1.1, share: float = 0.95, tolerance: float = 0.05) -> bool:
         """Decide whether the chains agree well enough to report.
 

@@ -13,8 +13,6 @@ from aetia.data import Dataset
 from aetia.errors import InputError
 from aetia.likelihoods import (
     LIKELIHOODS,
-    BGe,
-    BlockBGe,
     DecomposableLikelihood,
     VaryingNoise,
     choose_by_evidence,
@@ -30,7 +28,6 @@ __all__ = [
     "Evidence",
     "choose_likelihood",
     "decomposable",
-    "likelihood_for_missing",
 ]
 
 _FAMILIES = ("bge", "normal-scores", "rank-basis")
@@ -134,35 +131,6 @@ def choose_likelihood(
             ),
         )
     return _by_evidence(data, evidence, _ABSOLUTE if absolute else _FAMILIES)
-
-
-def likelihood_for_missing(method: str, option: Any, data: Dataset) -> BlockBGe:
-    """Find the likelihood under which graph and missing cells are drawn together.
-
-    Args:
-        method: Name for messages.
-        option: The option ``likelihood``.
-        data: The table, with missing cells.
-
-    Returns:
-        The block score.
-
-    Raises:
-        InputError: If another likelihood was asked for.
-    """
-    if option == "auto":
-        return BlockBGe()
-    chosen = decomposable(method, option)
-    if isinstance(chosen, BGe) and chosen.alpha_mu != "auto" and "categorical" not in data.kinds:
-        return BlockBGe(alpha_mu=chosen.alpha_mu)
-    if not isinstance(chosen, BlockBGe):
-        cells = int((~data.observed).sum())
-        raise InputError(
-            f"{method}: {cells} cells are missing, and they can be drawn together with the graph "
-            f"under likelihood='block' (or 'auto') only, not {chosen.name!r}. Use that, or "
-            "complete the table first (`aetia impute`)."
-        )
-    return chosen
 
 
 def _by_evidence(

@@ -13,10 +13,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
 from aetia.data import Scaling
+from aetia.discovery.drawn_with_graph import (
+    DrawnLikelihood,
+    draw_with_graph,
+    drawn_likelihood,
+)
 from aetia.discovery.exact.config import ExactConfig
 from aetia.discovery.exact.graph_sum import GraphSum
-from aetia.discovery.likelihood_choice import choose_likelihood, likelihood_for_missing
-from aetia.discovery.missing import augment
+from aetia.discovery.likelihood_choice import choose_likelihood
 from aetia.discovery.regime_columns import mark_regimes, touched
 from aetia.discovery.score_tables import choose_prior
 from aetia.discovery.table import Accepts, DiscoveryTable, read_table
@@ -155,10 +159,11 @@ class ExactPosterior(BaseEstimator):
             "version": __version__,
             "config": options_dict(config),
         }
-        if table.data.has_missing:
-            self._fit_incomplete(config, table, generator, facts)
-        else:
+        drawn = drawn_likelihood("ExactPosterior", config.likelihood, table.data)
+        if drawn is None:
             self._fit_complete(config, table, generator, facts)
+        else:
+            self._fit_drawn(drawn, config, table, generator, facts)
         facts["wall_time_s"] = time.perf_counter() - started
         return self
 
@@ -218,29 +223,31 @@ class ExactPosterior(BaseEstimator):
             diagnostics=facts,
         )
 
-    def _fit_incomplete(
+    def _fit_drawn(
         self,
+        likelihood: DrawnLikelihood,
         config: ExactConfig,
         table: DiscoveryTable,
         generator: torch.Generator,
         facts: dict[str, Any],
     ) -> None:
-        """Draw the graph and the missing cells together."""
-        likelihood = likelihood_for_missing("ExactPosterior", config.likelihood, table.data)
+        """Draw the graph together with missing cells or latent values."""
         _, prior = choose_prior(config.prior)
-        found = augment(
-            table.data,
-            prior.parent_count_terms(table.data.d),
-            table.constraints,
-            alpha_mu=likelihood.alpha_mu,
-            generator=generator,
+        terms = prior.parent_count_terms(table.data.d)
+        found = draw_with_graph(
+            likelihood, table.data, terms, table.constraints, generator=generator
         )
         self.likelihood_ = likelihood
         self.imputed_ = found.imputed
         facts |= {
             "likelihood": likelihood.name,
-            "likelihood_reason": "Cells are missing: graph and cells are drawn together.",
+            "likelihood_reason": (
+                "Cells are missing: graph and cells are drawn together."
+                if table.data.has_missing
+                else ""
+            ),
             "exact": "augmentation",
+            "ess": found.agreement.effective_draws(),
             "converged": found.converged,
             "missing": found.diagnostics,
         }
@@ -250,5 +257,6 @@ class ExactPosterior(BaseEstimator):
             names=table.data.names,
             edge_marginals=found.edge_probabilities,
             knowledge=table.knowledge,
+            parameters={} if found.weights is None else {"weights": found.weights},
             diagnostics=facts,
         )

@@ -2,6 +2,7 @@
 
 from aetia.discovery.missing.augmentation import AugmentedPosterior, Completion, augment, run_chains
 from aetia.discovery.missing.columns import Columns, Levels, Numbers, gaussian_columns
+from aetia.discovery.missing.copula import copula_posterior
 
 __all__ = [
     "AugmentedPosterior",
@@ -10,6 +11,7 @@ __all__ = [
     "Levels",
     "Numbers",
     "augment",
+    "copula_posterior",
     "gaussian_columns",
     "run_chains",
 ]
