@@ -9,14 +9,16 @@ the block score, which takes no direction from residuals. Otherwise the largest 
   column j from a Gaussian, which puts them on the density of normal scores;
 - ``normal-scores`` and ``rank-basis``: :math:`\log Z`.
 
-A divergence below 30 nats for a column is within what its estimate errs and does not count. When
-one of the latter two wins, the test on normal scores must be passed as well. Log Z is relative to
-the empty graph. Averaging with splines costs log 2 for each variable with parents, so that a table
-in which all effects are linear goes to ``bge``.
+A family other than ``bge`` must lead it clearly. A divergence below 30 nats for a column is within
+what its estimate errs and does not count. When one of the latter two wins, the test on normal
+scores must be passed as well. Log Z is relative to the empty graph. Averaging with splines costs
+log 2 for each variable with parents, so that a table in which all effects are linear goes to
+``bge``.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,6 +49,10 @@ NON_GAUSSIAN_ABOVE = 30.0
 """Divergence of a column in nats, over all its rows, from which it counts."""
 FEW_ROWS = 300
 """Below this number of rows the block score has two columns a variable instead of three."""
+
+CLEARLY_AHEAD = 2.0
+"""Nats a column by which a family must lead linear effects: where its assumption holds it leads by
+far more, and a few nats are gained by wrong models too, above all on few rows."""
 
 _ON_TABLE = ("bge", "additive")
 """Families on the scale of the table."""
@@ -150,6 +156,13 @@ def choose_by_evidence(
         )
     ranked = sorted(evidence, key=lambda name: -evidence[name])
     best = ranked[0]
+    margin = CLEARLY_AHEAD * len(divergences)
+    if best != "bge" and evidence[best] - evidence.get("bge", -math.inf) < margin:
+        reason = (
+            f"By evidence '{best}' is less than {margin:.0f} nats ahead of 'bge', which is too "
+            "little to take directions from the shape of curves."
+        )
+        return LikelihoodChoice(name="bge", reason=reason, numbers=numbers)
     after = float(variance_evidence.get("normal-scores", 0.0))
     if best not in _ON_TABLE and after > limit:
         return _block(after, limit, 0, n, numbers)
