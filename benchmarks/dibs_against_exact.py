@@ -22,6 +22,7 @@ import torch
 from aetia.discovery import DiBS, ExactPosterior
 from aetia.errors import ConvergenceError
 from aetia.graphs import cpdag
+from aetia.likelihoods import BGe
 from aetia.scm import Simulation, simulate
 
 N_PARTICLES, N_STEPS = 20, 1000
@@ -52,7 +53,8 @@ def distance(graphs: np.ndarray, weights: np.ndarray, exact) -> tuple[float, flo
 def one_dataset(d: int, n: int, seed: int, with_peer: bool) -> dict:
     table = simulate(Simulation(d=d, n=n, edges_per_node=1.0, noise_variance=1.0), seed).data
     x = table.data.values - table.data.values.mean(0)
-    exact = ExactPosterior(scaling="none").fit(x).posterior_
+    score = BGe(alpha_mu=1.0)  # the original's
+    exact = ExactPosterior(score, prior="uniform", scaling="none").fit(x).posterior_
     reference = {
         "marginals": exact.edge_probabilities(),
         "classes": class_mass(*exact.distinct()),
@@ -62,6 +64,7 @@ def one_dataset(d: int, n: int, seed: int, with_peer: bool) -> dict:
         started = time.perf_counter()
         try:
             fit = DiBS(
+                score,
                 n_particles=N_PARTICLES,
                 n_steps=N_STEPS,
                 prior="uniform",

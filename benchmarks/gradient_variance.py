@@ -68,7 +68,7 @@ def main() -> None:
     none = Constraints(torch.zeros(3, 3).bool(), torch.eye(3).bool(), torch.zeros(3, 3))
     cases = {
         "linear": (LinearGaussian(noise_variance=1.0).on(x), {"theta": theta}),
-        "bge": (BGe().on(x), {}),
+        "bge": (BGe(alpha_mu=1.0).on(x), {}),
     }
     print("alpha  likelihood  |gradient|   rmse joint  rmse node  ESS joint  ESS node")
     for alpha in (0.5, 2.0, 8.0):

@@ -34,6 +34,7 @@ from aetia.discovery.dibs.latent import (
     uniform_noise,
 )
 from aetia.discovery.dibs.particles import distinct_graphs, particle_log_weights
+from aetia.discovery.dibs.settling import settle
 from aetia.errors import (
     ConvergenceError,
     ConvergenceWarning,
@@ -60,6 +61,7 @@ TINY = {
     "n_steps": 30,
     "n_likelihood_graphs": 8,
     "n_acyclicity_graphs": 4,
+    "n_settling_steps": 10,
     "optimiser": {"name": "rmsprop", "step_size": 0.2},
     "beta": 1e5,
     "progress": False,
@@ -98,7 +100,7 @@ def latent(dibs_golden):
     x, z, theta = (tensor(golden[k]) for k in ("x", "z", "theta"))
     likelihoods = {
         "lin": LinearGaussian(noise_variance=golden["obs_noise"]).on(x),
-        "bge": BGe().on(x),
+        "bge": BGe(alpha_mu=1.0).on(x),
     }
     return golden, likelihoods, z, theta
 
@@ -399,7 +401,7 @@ def test_mixture_weights_of_a_run_are_prior_times_evidence():
     x = chain()
     prior = ErdosRenyi(edges_per_node=0.6)
     posterior = tiny(n_particles=12, particle_weights="mixture", prior=prior).fit(x).posterior_
-    exact = ExactPosterior(prior=prior).fit(x).posterior_
+    exact = ExactPosterior(likelihood="bge", prior=prior).fit(x).posterior_
     table = dict(zip([g.tobytes() for g in exact.graphs], exact.weights, strict=True))
     expected = np.array([table[g.tobytes()] for g in posterior.graphs])
     np.testing.assert_allclose(posterior.weights, expected / expected.sum(), atol=1e-8)
@@ -410,7 +412,7 @@ def test_evidence_weights_of_linear_particles_are_those_of_the_exact_posterior()
     x = chain()
     posterior = tiny(likelihood="linear", prior="uniform", n_particles=10).fit(x).posterior_
     assert posterior.diagnostics["particle_weights"] == "evidence"
-    exact = ExactPosterior(likelihood="linear").fit(x).posterior_
+    exact = ExactPosterior(likelihood="linear", prior="uniform").fit(x).posterior_
     table = dict(zip([g.tobytes() for g in exact.graphs], exact.log_weights, strict=True))
     graphs, mass = posterior.distinct()
     expected = np.array([table[g.tobytes()] for g in graphs])
@@ -798,6 +800,64 @@ def test_a_noise_variance_far_from_the_data_warns():
         tiny(likelihood="linear").fit(chain().assign(a=lambda t: 1000 * t["a"]))
 
 
+CURVED = {
+    "likelihood": "mlp", "n_particles": 8, "n_steps": 150, "n_likelihood_graphs": 16,
+    "n_acyclicity_graphs": 4, "n_settling_steps": 400, "optimiser": "rmsprop",
+}  # fmt: skip
+
+
+def curved(factor=1.0):
+    """y = tanh(2 x) + noise, in other units of y."""
+    rng = np.random.default_rng(30)
+    x = rng.normal(size=200)
+    return pd.DataFrame({"x": x, "y": factor * (np.tanh(2 * x) + 0.2 * rng.normal(size=200))})
+
+
+def test_the_curve_and_not_the_unit_decides_the_direction_of_a_network():
+    """Noise fits one way only: log joint densities differ by more than 80 nats."""
+    found = []
+    for factor in (1.0, 3.0, 0.01):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", DataWarning)
+            posterior = tiny(**CURVED).fit(curved(factor)).posterior_
+        found.append(posterior.edge_probabilities())
+        noise = posterior.parameters["noise_variance"][posterior.weights.argmax()]
+        assert noise[1] == pytest.approx(0.04 * factor**2, rel=0.4)  # in the units of the table
+    assert found[0][0, 1] > 0.99
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], atol=1e-3)
+
+
+def test_one_fixed_noise_variance_follows_the_unit_and_says_so():
+    fixed = tiny(**CURVED | {"likelihood": MLP(noise_variance=0.1)})
+    found = []
+    for factor in (1.0, 3.0):
+        with pytest.warns(DataWarning, match="the unit of a column decides directions"):
+            found.append(fixed.fit(curved(factor)).posterior_.edge_probabilities())
+    assert found[0][1, 0] > 0.99
+    assert found[1][0, 1] > 0.99
+
+
+@pytest.mark.parametrize("n_steps", [0, 1000])
+def test_parameters_settle_at_the_mode_of_the_graph_that_is_held(n_steps):
+    """A linear model, whose mode is least squares with a ridge; 0 steps change nothing."""
+    x = torch.tensor(chain(80).to_numpy())
+    bound = LinearGaussian(noise_variance=0.5).on(x)
+    graphs = torch.tensor([[[0, 1, 1], [0, 0, 1], [0, 0, 0]], [[0, 0, 0], [1, 0, 0], [0, 0, 0]]])
+    first = bound.sample_parameters(2, torch.Generator().manual_seed(0))
+    theta = settle(bound, graphs.bool(), first, n_steps)["theta"]
+    if n_steps == 0:
+        assert torch.equal(theta, first["theta"])
+        return
+    gram = x.mT @ x
+    for s, j, parents in ((0, 1, [0]), (0, 2, [0, 1]), (1, 0, [1])):
+        block = gram[parents][:, parents] + 0.5 * torch.eye(len(parents)).double()
+        expected = torch.linalg.solve(block, gram[parents, j])
+        torch.testing.assert_close(theta[s, parents, j], expected, rtol=0, atol=5e-3)
+    absent = ~graphs.bool()
+    assert torch.equal(theta[absent], first["theta"][absent])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -858,7 +918,7 @@ def dense_bge(x, graph):
 @pytest.mark.parametrize("scaling", ["none", "standardise"])
 def test_held_out_scores_of_a_marginal_likelihood(scaling):
     train, test = chain(30, 0), chain(10, 1)
-    fitted = tiny(scaling=scaling).fit(train)
+    fitted = tiny(likelihood=BGe(alpha_mu=1.0), scaling=scaling).fit(train)
     p = fitted.posterior_
     x, y = train.to_numpy(), test.to_numpy()
     centre = x.mean(0) if scaling == "standardise" else 0.0
@@ -898,7 +958,7 @@ def test_held_out_scores_of_a_joint_likelihood(with_interventions, scaling):
 
 
 def test_held_out_scores_of_a_network_are_finite_and_favour_the_same_law():
-    fitted = tiny(likelihood=MLP(hidden=(4,), noise_variance=1.0), n_steps=80).fit(chain(100))
+    fitted = tiny(likelihood=MLP(hidden=(4,)), n_steps=80).fit(chain(100))
     near = fitted.log_likelihood(chain(50, 1))
     far = fitted.log_likelihood(chain(50, 1).assign(b=lambda t: -5 * t["b"]))
     assert np.isfinite(near)
@@ -922,7 +982,8 @@ def test_the_posterior_is_near_the_exact_one():
     """
     x = np.random.default_rng(4).normal(size=(40, 3))
     x[:, 2] += 0.8 * x[:, 0] + 0.6 * x[:, 1]
-    exact = ExactPosterior().fit(x).posterior_.edge_probabilities()
+    exact = ExactPosterior(likelihood="bge", prior="uniform").fit(x)
+    exact = exact.posterior_.edge_probabilities()
     fitted = DiBS(
         n_particles=40, n_steps=300, prior="uniform", n_likelihood_graphs=32,
         n_acyclicity_graphs=8, optimiser={"name": "rmsprop", "step_size": 0.02}, random_state=0,

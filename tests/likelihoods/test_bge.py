@@ -58,24 +58,26 @@ def close(values, expected):
 def test_scores_match_the_golden_numbers_with_and_without_interventions(golden):
     scores, x, intervened = golden
     graphs = torch.tensor([row["g"] for row in scores["rows"]]).bool()
-    close(BGe().on(x).node_scores(graphs).sum(-1), [row["bge"] for row in scores["rows"]])
-    with_interventions = BGe().on(x, intervened).node_scores(graphs).sum(-1)
+    close(
+        BGe(alpha_mu=1.0).on(x).node_scores(graphs).sum(-1), [row["bge"] for row in scores["rows"]]
+    )
+    with_interventions = BGe(alpha_mu=1.0).on(x, intervened).node_scores(graphs).sum(-1)
     close(with_interventions, [row["bge_interv"] for row in scores["rows"]])
 
 
 def test_soft_scores_match_the_golden_number_and_the_hard_scores_at_the_corners(golden):
     scores, x, intervened = golden
     soft = torch.tensor(scores["soft"]["g_soft"], dtype=torch.float64)
-    close(BGe().on(x).node_scores(soft).sum(), scores["soft"]["bge"])
+    close(BGe(alpha_mu=1.0).on(x).node_scores(soft).sum(), scores["soft"]["bge"])
     graphs = torch.tensor([row["g"] for row in scores["rows"]]).bool()
     for mask in (None, intervened):
-        score = BGe().on(x, mask)
+        score = BGe(alpha_mu=1.0).on(x, mask)
         close(score.node_scores(graphs.double()), score.node_scores(graphs))
 
 
 def test_the_soft_gradient_is_that_of_finite_differences(golden):
     scores, x, intervened = golden
-    score = BGe().on(x, intervened)
+    score = BGe(alpha_mu=1.0).on(x, intervened)
     soft = torch.tensor(scores["soft"]["g_soft"], dtype=torch.float64).requires_grad_()
     (gradient,) = torch.autograd.grad(score.node_scores(soft).sum(), soft)
     for i, j in [(0, 1), (3, 2), (4, 0), (1, 4)]:
@@ -93,7 +95,7 @@ def test_the_posterior_over_all_dags_matches_the_golden_one(dibs_golden, case, p
     d, expected = case["d"], case[prior]
     graphs = all_dags(d)
     x = torch.tensor(case["x"], dtype=torch.float64)
-    scores = BGe().on(x).node_scores(graphs).sum(-1)
+    scores = BGe(alpha_mu=1.0).on(x).node_scores(graphs).sum(-1)
     laws = {"er_p0.2": ErdosRenyi(edges_per_node=0.1 * (d - 1)), "sf": ScaleFree()}
     joint = scores + laws[prior].log_prob(graphs.double()) if prior in laws else scores
     log_p = joint - joint.logsumexp(0)
@@ -118,7 +120,7 @@ def test_a_variable_set_in_every_row_scores_zero(golden):
     scores, x, intervened = golden
     intervened = intervened.clone()
     intervened[:, 2] = True
-    score = BGe().on(x, intervened)
+    score = BGe(alpha_mu=1.0).on(x, intervened)
     graphs = torch.tensor([row["g"] for row in scores["rows"]]).bool()
     assert not score.node_scores(graphs)[:, 2].any()
     soft = torch.tensor(scores["soft"]["g_soft"], dtype=torch.float64)
@@ -130,7 +132,10 @@ def test_an_intervention_changes_only_the_term_of_its_target(golden):
     graphs = torch.tensor([row["g"] for row in scores["rows"]]).bool()
     mask = torch.zeros_like(x, dtype=torch.bool)
     mask[5:20, 3] = True
-    plain, with_mask = BGe().on(x).node_scores(graphs), BGe().on(x, mask).node_scores(graphs)
+    plain, with_mask = (
+        BGe(alpha_mu=1.0).on(x).node_scores(graphs),
+        BGe(alpha_mu=1.0).on(x, mask).node_scores(graphs),
+    )
     others = [0, 1, 2, 4]
     close(with_mask[:, others], plain[:, others])
     assert ((with_mask - plain)[:, 3].abs() > 1e-3).all()
@@ -153,14 +158,14 @@ def test_remembered_scores_are_those_of_dense_determinants(d):
     expected = [
         [direct_node_score(x, np.flatnonzero(g[:, j]), j) for j in range(d)] for g in graphs
     ]
-    score = BGe().on(torch.tensor(x))
+    score = BGe(alpha_mu=1.0).on(torch.tensor(x))
     for part in (slice(0, 2), slice(1, 6), slice(0, 6)):
         close(score.node_scores(torch.tensor(graphs[part])), expected[part])
 
 
 def test_no_parent_set_is_scored_twice(golden):
     _, x, _ = golden
-    score = BGe().on(x[:, :4])
+    score = BGe(alpha_mu=1.0).on(x[:, :4])
     graphs = all_dags(4)
     first = score.node_scores(graphs)
     assert score._table.n_scored == 4 * 2**3
@@ -187,8 +192,10 @@ def test_the_table_is_right_however_small_it_is(d, max_entries):
 def test_the_scale_multiplies_the_evidence(golden):
     scores, x, intervened = golden
     graphs = torch.tensor([row["g"] for row in scores["rows"]]).bool()
-    plain = BGe().on(x, intervened).node_scores(graphs)
-    close(BGe().on(x, intervened, likelihood_scale=2.5).node_scores(graphs), 2.5 * plain)
+    plain = BGe(alpha_mu=1.0).on(x, intervened).node_scores(graphs)
+    close(
+        BGe(alpha_mu=1.0).on(x, intervened, likelihood_scale=2.5).node_scores(graphs), 2.5 * plain
+    )
 
 
 def test_relabelling_the_variables_relabels_the_terms(golden):
@@ -196,8 +203,8 @@ def test_relabelling_the_variables_relabels_the_terms(golden):
     graphs = torch.tensor([row["g"] for row in scores["rows"]]).bool()
     p = [3, 0, 4, 2, 1]
     close(
-        BGe().on(x[:, p], intervened[:, p]).node_scores(graphs[:, p][:, :, p]),
-        BGe().on(x, intervened).node_scores(graphs)[:, p],
+        BGe(alpha_mu=1.0).on(x[:, p], intervened[:, p]).node_scores(graphs[:, p][:, :, p]),
+        BGe(alpha_mu=1.0).on(x, intervened).node_scores(graphs)[:, p],
     )
 
 
@@ -208,7 +215,7 @@ def test_the_weight_posterior_is_least_squares_on_the_posterior_scale(golden, wi
     graphs = torch.tensor([row["g"] for row in scores["rows"]]).bool()
     mask = intervened if with_interventions else torch.zeros_like(intervened)
     moments = Moments.of(x, intervened if with_interventions else None)
-    posterior = BGe().weight_posterior(graphs, moments)
+    posterior = BGe(alpha_mu=1.0).weight_posterior(graphs, moments)
     noise, covariance = posterior.noise_mean(), posterior.covariance()
     for s, g in enumerate(graphs):
         for j in range(5):

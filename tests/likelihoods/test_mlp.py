@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from aetia.errors import InputError
 from aetia.likelihoods import MLP
@@ -47,6 +48,8 @@ def problem(options, s=2, m=3, d=4, n=11):
     x = torch.randn(n, d, generator=generator, dtype=torch.float64)
     intervened = torch.rand(n, d, generator=generator) < 0.25
     parameters = {k: v.double() for k, v in options.on(x).sample_parameters(s, generator).items()}
+    if "log_noise" in parameters:
+        parameters["log_noise"] += torch.randn(s, d, generator=generator, dtype=torch.float64)
     return graphs, x, intervened, parameters
 
 
@@ -100,8 +103,14 @@ def test_scores_are_those_of_one_plain_network_per_variable(activation, hidden):
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("hidden", [(5,), (4, 3)])
 @pytest.mark.parametrize("with_interventions", [False, True])
-def test_hand_written_gradients_are_those_of_autograd(activation, hidden, with_interventions):
-    options = MLP(hidden=hidden, activation=activation, noise_variance=0.4, parameter_scale=0.8)
+@pytest.mark.parametrize("noise", [0.4, "learned"])
+def test_hand_written_gradients_are_those_of_autograd(
+    activation, hidden, with_interventions, noise
+):
+    options = MLP(
+        hidden=hidden, activation=activation, noise_variance=noise, noise_rate=0.7,
+        parameter_scale=0.8,
+    )  # fmt: skip
     graphs, x, intervened, parameters = problem(options)
     bound = options.on(x, intervened if with_interventions else None, likelihood_scale=1.5)
     before = {k: v.clone() for k, v in parameters.items()}
@@ -123,15 +132,41 @@ def test_hand_written_gradients_are_those_of_autograd(activation, hidden, with_i
         assert torch.equal(parameters[name], before[name]), "the input was overwritten"
 
 
+@pytest.mark.parametrize("with_interventions", [False, True])
+def test_learned_noise_is_a_fixed_variance_for_each_variable_with_an_inverse_gamma_prior(
+    with_interventions,
+):
+    """The prior is a density of the log variance: that of the variance times the variance."""
+    learned = MLP(hidden=(3,), noise_shape=2.5, noise_rate=0.7)
+    graphs, x, intervened, parameters = problem(learned)
+    mask = intervened if with_interventions else None
+    scores = learned.on(x, mask).node_scores(graphs, parameters)
+    likelihood = learned.on(x, mask).node_log_likelihoods(graphs, parameters)
+    network = {k: v for k, v in parameters.items() if k != "log_noise"}
+    for s, j in np.ndindex(2, 4):
+        v = float(parameters["log_noise"][s, j].exp())
+        fixed = MLP(hidden=(3,), noise_variance=v).on(x, mask)
+        of_one = {k: value[s : s + 1] for k, value in network.items()}
+        close(likelihood[s, :, j], fixed.node_log_likelihoods(graphs[s : s + 1], of_one)[0, :, j])
+        prior = stats.invgamma(2.5, scale=0.7).logpdf(v) + math.log(v)
+        close(scores[s, :, j], fixed.node_scores(graphs[s : s + 1], of_one)[0, :, j] + prior)
+
+
+def test_learned_noise_asks_for_standardised_columns_and_a_fixed_one_for_their_units():
+    assert (MLP().noise_variance, MLP().scaling) == ("learned", "standardise")
+    assert MLP(noise_variance=0.1).scaling == "centre"
+
+
 def test_an_intervention_changes_only_the_term_of_its_target(golden):
     scores, x, _, theta = golden
     graphs, mask = rows_of(scores, "g"), torch.zeros_like(golden[2])
     mask[5:20, 3] = True
-    plain, changed = (MLP().on(x, a).node_scores(graphs, theta) for a in (None, mask))
+    options = MLP(noise_variance=0.1)
+    plain, changed = (options.on(x, a).node_scores(graphs, theta) for a in (None, mask))
     others = [0, 1, 2, 4]
     close(changed[..., others], plain[..., others])
     rows = torch.cat([x[:5], x[20:]])
-    close(changed[..., 3], MLP().on(rows).node_scores(graphs, theta)[..., 3])
+    close(changed[..., 3], options.on(rows).node_scores(graphs, theta)[..., 3])
 
 
 def test_the_scale_multiplies_the_likelihood_and_not_the_prior():
@@ -150,16 +185,33 @@ def test_initial_parameters_have_the_documented_shapes_and_follow_the_seed():
     shapes = {k: tuple(v.shape) for k, v in first.items()}
     assert shapes == {
         "W1": (2, 6, 6, 4), "b1": (2, 6, 4), "W2": (2, 6, 4, 3), "b2": (2, 6, 3),
-        "W3": (2, 6, 3, 1), "b3": (2, 6, 1),
+        "W3": (2, 6, 3, 1), "b3": (2, 6, 1), "log_noise": (2, 6),
     }  # fmt: skip
     assert all(torch.equal(first[k], again[k]) for k in first)
-    assert not any(torch.equal(first[k], other[k]) for k in first)
+    assert not any(torch.equal(first[k], other[k]) for k in first if k != "log_noise")
+
+
+def test_learned_noise_starts_at_the_variance_of_the_rows_that_count():
+    x = torch.arange(12.0).reshape(4, 3) - 5.0
+    mask = torch.zeros(4, 3, dtype=torch.bool)
+    mask[0, 1] = True
+    first = MLP().on(x, mask).sample_parameters(1, torch.Generator().manual_seed(0))
+    expected = [(x[:, 0] ** 2).mean(), (x[1:, 1] ** 2).mean(), (x[:, 2] ** 2).mean()]
+    torch.testing.assert_close(first["log_noise"][0].exp(), torch.stack(expected))
 
 
 @pytest.mark.parametrize(
-    "fields", [{"hidden": (0,)}, {"activation": "gelu"}, {"noise_variance": 0.0}]
+    "fields",
+    [
+        {"hidden": (0,)},
+        {"activation": "gelu"},
+        {"noise_variance": 0.0},
+        {"noise_variance": "known"},
+        {"noise_rate": -1.0},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(fields):
     with pytest.raises(Exception, match=next(iter(fields))) as error:
         MLP(**fields)
-    assert isinstance(error.value, InputError) or "activation" in fields  # beartype comes first
+    beartype_comes_first = "activation" in fields or fields.get("noise_variance") == "known"
+    assert isinstance(error.value, InputError) or beartype_comes_first

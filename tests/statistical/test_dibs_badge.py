@@ -9,6 +9,7 @@ import pytest
 
 from aetia.discovery import DiBS, ExactPosterior
 from aetia.discovery.dibs.badge import EDGE_ERROR
+from aetia.likelihoods import BGe
 from aetia.scm import Simulation, simulate
 
 
@@ -24,12 +25,15 @@ def test_the_error_of_edge_probabilities_is_the_one_on_the_badge():
         d = 4 + k % 2
         table = simulate(Simulation(d=d, n=100, edges_per_node=1.0, noise_variance=1.0), 500 + k)
         x = table.data.data.values - table.data.data.values.mean(0)
-        exact = ExactPosterior(scaling="none").fit(x).posterior_.edge_probabilities()
+        score = BGe(alpha_mu=1.0)
+        exact = ExactPosterior(score, prior="uniform", scaling="none").fit(x).posterior_
+        exact = exact.edge_probabilities()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dibs = DiBS(
-                n_particles=20, n_steps=1000, prior="uniform", scaling="none", random_state=k
-            ).fit(x)
+                score, n_particles=20, n_steps=1000, prior="uniform", scaling="none",
+                random_state=k,
+            ).fit(x)  # fmt: skip
         off = ~np.eye(d, dtype=bool)
         errors.append(np.abs(dibs.posterior_.edge_probabilities() - exact)[off].mean())
     assert abs(np.mean(errors) - EDGE_ERROR[100]) < 0.05, f"{np.mean(errors):.3f}"

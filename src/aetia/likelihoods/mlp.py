@@ -1,9 +1,12 @@
 r"""The nonlinear Gaussian likelihood: one multilayer perceptron for each variable.
 
-.. math:: x_j \mid x \sim \mathcal N\big(\mathrm{MLP}_j(g_{\cdot j} \circ x),\ v\big),
+.. math:: x_j \mid x \sim \mathcal N\big(\mathrm{MLP}_j(g_{\cdot j} \circ x),\ v_j\big),
 
 all weights and biases standard normal times ``parameter_scale`` a priori, the input weights
-counted only where the edge exists (Lorch et al., 2021, section 6).
+counted only where the edge exists (Lorch et al., 2021, section 6). In the paper every variable has
+one and the same fixed noise variance; then a column in smaller units fits the model as a root and
+one in larger units as an effect, whatever the data say. Here the variances are learned by default,
+each inverse gamma a priori.
 """
 
 from __future__ import annotations
@@ -56,25 +59,42 @@ class MLP:
     Attributes:
         hidden: Widths of the hidden layers.
         activation: Nonlinearity between layers.
-        noise_variance: Variance of the noise of every variable, in squared data units.
-        parameter_scale: Standard deviation of all parameters a priori.
+        noise_variance: ``"learned"``: one unknown variance for each variable, inverse gamma a
+            priori; or the variance of the noise of every variable, in squared data units. With
+            one fixed variance the units of the columns decide directions.
+        noise_shape: Shape of the inverse gamma prior of learned variances; half the number of
+            rows that the prior is worth.
+        noise_rate: Its rate, in squared data units; ``noise_rate / (noise_shape - 1)`` is the
+            mean of the prior.
+        parameter_scale: Standard deviation of all weights and biases a priori.
     """
 
     hidden: Sequence[int] = (5,)
     activation: Literal["relu", "tanh", "sigmoid"] = "relu"
-    noise_variance: float = 0.1
+    noise_variance: float | Literal["learned"] = "learned"
+    noise_shape: float = 2.0
+    noise_rate: float = 1.0
     parameter_scale: float = 1.0
     name = "mlp"
-    scaling = "centre"
-    """What ``scaling="auto"`` means; the noise variance is in the units of the data."""
 
     def __post_init__(self) -> None:
         check_literals(self)
-        check_positive(self, "noise_variance", "parameter_scale")
+        if isinstance(self.noise_variance, str) and self.noise_variance != "learned":
+            raise InputError(
+                f"MLP: noise_variance must be a number or 'learned', got {self.noise_variance!r}."
+            )
+        if self.noise_variance != "learned":
+            check_positive(self, "noise_variance")
+        check_positive(self, "noise_shape", "noise_rate", "parameter_scale")
         widths = tuple(self.hidden)
         if not widths or not all(isinstance(h, int) and h > 0 for h in widths):
             raise InputError(f"MLP: hidden must list layer widths above 0, got {self.hidden!r}.")
         object.__setattr__(self, "hidden", widths)
+
+    @property
+    def scaling(self) -> Literal["standardise", "centre"]:
+        """What ``scaling="auto"`` means: a fixed noise variance is in the units of the data."""
+        return "standardise" if self.noise_variance == "learned" else "centre"
 
     def on(
         self,
@@ -111,18 +131,21 @@ class MLPJoint:
         self.n = counted.sum(0)
         self.likelihood_scale = likelihood_scale
         n_layers = len(options.hidden) + 1
-        self.parameters = tuple(f"{kind}{k + 1}" for k in range(n_layers) for kind in ("W", "b"))
+        self.learned = options.noise_variance == "learned"
+        self.network = tuple(f"{kind}{k + 1}" for k in range(n_layers) for kind in ("W", "b"))
+        self.parameters = (*self.network, "log_noise") if self.learned else self.network
         self.floats_per_graph = 3 * x.shape[0] * x.shape[1] * max(options.hidden)
 
     def sample_parameters(self, n: int, generator: torch.Generator) -> Parameters:
-        """Draw all weights and biases from their prior.
+        """Draw all weights and biases from their prior; noise starts at the variance of the data.
 
         Args:
             n: Number of particles.
             generator: Source of randomness.
 
         Returns:
-            ``W1 [n, d, d, h]`` (target, input, unit), ``b1 [n, d, h]``, and so on.
+            ``W1 [n, d, d, h]`` (target, input, unit), ``b1 [n, d, h]``, and so on; with learned
+            noise ``log_noise [n, d]``.
         """
         d = self.x.shape[1]
         sizes = [d, *self.options.hidden, 1]
@@ -137,6 +160,10 @@ class MLPJoint:
                     shape, dtype=self.x.dtype, device=self.x.device, generator=generator
                 )
                 out[name] = self.options.parameter_scale * draw
+        if self.learned:
+            counted = torch.ones_like(self.x) if self.counted is None else self.counted
+            variance = (counted * self.x.square()).sum(0) / self.n.clamp_min(1.0)
+            out["log_noise"] = variance.clamp_min(1e-12).log().expand(n, d).clone()
         return out
 
     def node_scores(
@@ -151,7 +178,8 @@ class MLPJoint:
         Returns:
             One term for each variable.
         """
-        return self.node_log_likelihoods(graphs, parameters) + self._log_prior(graphs, parameters)
+        likelihood = self.node_log_likelihoods(graphs, parameters)
+        return likelihood + self._log_prior(graphs, parameters)
 
     def node_log_likelihoods(
         self, graphs: Float[Tensor, "s m d d"], parameters: Parameters
@@ -165,7 +193,8 @@ class MLPJoint:
         Returns:
             One term for each variable.
         """
-        return self._log_likelihood(self._forward(graphs, parameters)[-1])
+        squares = self._squares(self._forward(graphs, parameters)[-1])
+        return self._log_likelihood(squares, parameters)
 
     def graph_gradients(
         self, graphs: Float[Tensor, "s m d d"], parameters: Parameters, weigh: Weigh
@@ -181,7 +210,8 @@ class MLPJoint:
             Scores and weighted gradients.
         """
         layers = self._forward(graphs, parameters)
-        scores = self._log_likelihood(layers[-1]) + self._log_prior(graphs, parameters)
+        likelihood = self._log_likelihood(self._squares(layers[-1]), parameters)
+        scores = likelihood + self._log_prior(graphs, parameters)
         weight = weigh(scores)
         by_masked, _ = self._backward(layers, parameters, weight, all_of_them=False)
         slope = (by_masked * parameters["W1"].unsqueeze(4)).sum(3)  # [s, j, i, m]
@@ -202,15 +232,22 @@ class MLPJoint:
             Scores and gradients summed over the weighted graphs.
         """
         layers = self._forward(graphs, parameters)
-        scores = self._log_likelihood(layers[-1]) + self._log_prior(graphs, parameters)
+        squares = self._squares(layers[-1])
+        prior = self._log_prior(graphs, parameters)
+        scores = self._log_likelihood(squares, parameters) + prior
         weight = weigh(scores)
         by_masked, gradients = self._backward(layers, parameters, weight, all_of_them=True)
         gradients["W1"] = (by_masked * _graphs_last(graphs)).sum(4)
         counted = (graphs * weight.unsqueeze(-2)).sum(1).mT.unsqueeze(-1)  # [s, j, i, 1]
         precision = 1.0 / self.options.parameter_scale**2
-        for name, value in parameters.items():
+        for name in self.network:
             share = counted if name == "W1" else 1.0
-            gradients[name] = gradients[name] - precision * share * value
+            gradients[name] = gradients[name] - precision * share * parameters[name]
+        if self.learned:
+            variance = parameters["log_noise"].exp().unsqueeze(1)
+            fit = 0.5 * self.likelihood_scale * (squares / variance - self.n)
+            own = self.options.noise_rate / variance - self.options.noise_shape
+            gradients["log_noise"] = (weight * (fit + own)).sum(1)
         return ParameterGradients(scores, {k: gradients[k] for k in parameters})
 
     def means(
@@ -255,13 +292,22 @@ class MLPJoint:
             units = units + parameters[f"b{k}"][:, :, None, :, None]
         return [*layers, units.squeeze(3)]
 
-    def _log_likelihood(self, outputs: Tensor) -> Tensor:
+    def _squares(self, outputs: Tensor) -> Tensor:
+        """Residual sums of squares ``[s, m, j]``."""
         error = (outputs - self.targets).square()
         if self.counted is not None:
             error = error * self.counted.mT[:, :, None]
-        squares = error.sum(-2).mT  # [s, m, j]
-        v = self.options.noise_variance
-        return -0.5 * self.likelihood_scale * (squares / v + self.n * math.log(2 * math.pi * v))
+        return error.sum(-2).mT
+
+    def _variance(self, parameters: Parameters) -> Tensor:
+        """Noise variances ``[s, j]``, or ``[1, j]`` where they are fixed."""
+        if self.learned:
+            return parameters["log_noise"].exp()
+        return torch.full_like(self.n, float(self.options.noise_variance)).unsqueeze(0)
+
+    def _log_likelihood(self, squares: Tensor, parameters: Parameters) -> Tensor:
+        v = self._variance(parameters).unsqueeze(1)
+        return -0.5 * self.likelihood_scale * (squares / v + self.n * (2 * math.pi * v).log())
 
     def _backward(
         self, layers: list[Tensor], parameters: Parameters, weight: Tensor, *, all_of_them: bool
@@ -274,8 +320,9 @@ class MLPJoint:
         *hidden, outputs = layers
         s, d, n, m = outputs.shape
         activation = _ACTIVATIONS[self.options.activation]
-        scale = self.likelihood_scale / self.options.noise_variance
-        error = (self.targets - outputs) * (scale * weight.mT.contiguous().unsqueeze(2))
+        scale = self.likelihood_scale / self._variance(parameters)  # [s, j]
+        slope = scale.unsqueeze(-1) * weight.mT  # [s, j, m]
+        error = (self.targets - outputs) * slope.contiguous().unsqueeze(2)
         if self.counted is not None:
             error = error * self.counted.mT[:, :, None]
         delta = error.contiguous().unsqueeze(3)  # [s, j, n, 1, m]
@@ -304,6 +351,11 @@ class MLPJoint:
 
     def _log_prior(self, graphs: Tensor, parameters: Parameters) -> Tensor:
         total = (graphs * self._edge_log_prior(parameters)).sum(-2)
-        for name in self.parameters[1:]:
+        for name in self.network[1:]:
             total = total + self._log_normal(parameters[name]).flatten(2).sum(-1).unsqueeze(1)
-        return total
+        if not self.learned:
+            return total
+        a, b = self.options.noise_shape, self.options.noise_rate
+        log_v = parameters["log_noise"]
+        density = a * math.log(b) - math.lgamma(a) - a * log_v - b * (-log_v).exp()
+        return total + density.unsqueeze(1)

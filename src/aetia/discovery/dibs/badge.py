@@ -1,8 +1,9 @@
 """How well DiBS's edge probabilities are calibrated, as measured against the exact posterior.
 
-The figures come from ``benchmarks/dibs_against_exact.py`` (BGe, uniform prior, default options but
-20 particles and 1,000 steps; simulated linear Gaussian tables with 4 and 5 columns and 30, 100 and
-1,000 rows, 20 of each); ``tests/statistical/test_dibs_badge.py`` reproduces them.
+The figures come from ``benchmarks/dibs_against_exact.py`` (BGe with ``alpha_mu = 1`` as in the
+original, uniform prior, default options but 20 particles and 1,000 steps; simulated linear Gaussian
+tables with 4 and 5 columns and 30, 100 and 1,000 rows, 20 of each);
+``tests/statistical/test_dibs_badge.py`` reproduces them.
 """
 
 from __future__ import annotations

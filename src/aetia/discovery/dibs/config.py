@@ -62,8 +62,13 @@ class DiBSConfig:
     """Rows of each step; the log-likelihood is multiplied by n / batch_size."""
     particle_weights: Literal["auto", "empirical", "mixture", "evidence"] = "auto"
     """How particles are weighted; ``"auto"`` is ``"evidence"`` where there is a closed form."""
+    n_settling_steps: int = 500
+    """Updates of the parameters alone, where they cannot be integrated out: before the run with
+    every edge present, and before weights by joint density with the final graph of the particle.
+    0 starts from draws of the prior and weighs what the run left (the original)."""
     scaling: Scaling = "auto"
-    """``"auto"``: standardise for BGe; centre only for the others, which scaling would hurt."""
+    """``"auto"``: standardise for BGe and for networks with learned noise; centre only where one
+    fixed noise variance identifies the graph, which scaling would hurt."""
     trace_every: int = 0
     """Record the trace every so many steps; 0 records nothing."""
 
@@ -74,12 +79,12 @@ class DiBSConfig:
         for name in ("n_latent", "batch_size"):
             if getattr(self, name) not in ("auto", None):
                 _check_count(self, name)
-        if isinstance(self.trace_every, bool) or not isinstance(self.trace_every, Integral):
-            raise InputError(
-                f"DiBSConfig: trace_every must be an integer, got {self.trace_every!r}."
-            )
+        for name in ("trace_every", "n_settling_steps"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, Integral):
+                raise InputError(f"DiBSConfig: {name} must be an integer, got {value!r}.")
         check_positive(self, "temperature", "latent_prior_std")
-        check_positive(self, "trace_every", zero=True)
+        check_positive(self, "trace_every", "n_settling_steps", zero=True)
         for name in ("alpha", "beta"):
             as_schedule(name, getattr(self, name), default=1.0)
 

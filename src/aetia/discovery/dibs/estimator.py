@@ -29,7 +29,7 @@ from aetia.errors import (
     SortabilityWarning,
 )
 from aetia.graphs import Knowledge, is_acyclic, varsortability
-from aetia.likelihoods import LIKELIHOODS, LinearGaussian
+from aetia.likelihoods import LIKELIHOODS, MLP, LinearGaussian
 from aetia.options import choose, options_dict
 from aetia.randomness import RandomState, seed_sequence
 from aetia.results import GraphPosterior, LinearModel
@@ -63,6 +63,7 @@ class DiBS(BaseEstimator):
         optimiser: ``"rmsprop"``, ``"adam"``, ``"ascent"``, or an update rule.
         batch_size: Rows of each step, or None for all.
         particle_weights: ``"auto"``, ``"empirical"``, ``"mixture"``, ``"evidence"``.
+        n_settling_steps: Updates of the parameters alone before and after the run.
         scaling: ``"auto"``, ``"standardise"``, ``"centre"``, ``"none"``.
         trace_every: Record the trace every so many steps; 0 for never.
         random_state: None, an integer or a NumPy generator.
@@ -110,6 +111,7 @@ class DiBS(BaseEstimator):
         optimiser: Any = "rmsprop",
         batch_size: int | None = None,
         particle_weights: str = "auto",
+        n_settling_steps: int = 500,
         scaling: Scaling = "auto",
         trace_every: int = 0,
         random_state: RandomState = None,
@@ -136,6 +138,7 @@ class DiBS(BaseEstimator):
         self.optimiser = optimiser
         self.batch_size = batch_size
         self.particle_weights = particle_weights
+        self.n_settling_steps = n_settling_steps
         self.scaling = scaling
         self.trace_every = trace_every
         self.random_state = random_state
@@ -187,6 +190,7 @@ class DiBS(BaseEstimator):
         self.n_features_in_ = table.data.d
         self.feature_names_in_ = np.array(table.data.names, dtype=object)
         _check_noise_scale(likelihood, table)
+        _warn_of_units(likelihood, scaling)
         seeds = seed_sequence(self.random_state)
         device = pick_device(self.device)
         run = Run(config, likelihood, table, device)
@@ -288,6 +292,8 @@ class DiBS(BaseEstimator):
                 "particle_weights='evidence' needs a likelihood whose parameters can be "
                 "integrated out ('bge', 'linear'); use 'mixture' or 'empirical'."
             )
+        if kind == "mixture":
+            parameters = run.settled(graphs, parameters)
         prior = run.prior.log_prob(graphs.double()) + (table.constraints.log_odds * graphs).sum(
             (-2, -1)
         )
@@ -325,7 +331,7 @@ def _check_noise_scale(likelihood: Any, table: DiscoveryTable) -> None:
     variance = table.x.var(0)
     worst = int(variance.argmax())
     if float(variance[worst]) > 1e4 * noise:
-        remedy = "LinearGaussian(noise_variance='learned')"
+        remedy = f"{type(likelihood).__name__}(noise_variance='learned')"
         warnings.warn(
             f"the model says noise variance {noise:g}, but column {table.data.names[worst]!r} has "
             f"variance {float(variance[worst]):.3g} (in the scale of the fit). Set "
@@ -334,6 +340,22 @@ def _check_noise_scale(likelihood: Any, table: DiscoveryTable) -> None:
             DataWarning,
             stacklevel=3,
         )
+
+
+def _warn_of_units(likelihood: Any, scaling: Scaling) -> None:
+    """Warn where a network's one fixed noise variance makes the units of columns matter."""
+    if not isinstance(likelihood, MLP) or likelihood.noise_variance == "learned":
+        return
+    if scaling == "standardise":
+        return
+    warnings.warn(
+        f"with one fixed noise variance ({likelihood.noise_variance:g} for every column) the unit "
+        "of a column decides directions: the column with the smaller variance becomes the cause. "
+        "Use MLP(noise_variance='learned'), the default, unless all columns share a unit and their "
+        "noise is known to have this variance.",
+        DataWarning,
+        stacklevel=3,
+    )
 
 
 def _report_cycles(n_cyclic: int, config: DiBSConfig, penalty: float) -> None:
@@ -368,8 +390,8 @@ def _user_parameters(
     if set(out) <= {"theta", "log_noise"} and "theta" in out:
         to_user = table.scale.unsqueeze(0) / table.scale.unsqueeze(1)
         out["weights"] = out.pop("theta") * graphs * to_user
-        if "log_noise" in out:
-            out["noise_variance"] = out.pop("log_noise").exp() * table.scale.square()
+    if "log_noise" in out:
+        out["noise_variance"] = out.pop("log_noise").exp() * table.scale.square()
     return {k: v.numpy() for k, v in out.items()}
 
 

@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from aetia.discovery.dibs.config import DiBSConfig, as_schedule
 from aetia.discovery.dibs.latent import edge_scores, limit_graphs
 from aetia.discovery.dibs.posterior import LatentPosterior
+from aetia.discovery.dibs.settling import settle
 from aetia.discovery.dibs.trace import Trace
 from aetia.discovery.table import DiscoveryTable
 from aetia.errors import InputError, NumericalError
@@ -97,6 +98,18 @@ class Run:
     def largest_penalty(self, graphs: Tensor) -> float:
         return float(ACYCLICITY[self.config.acyclicity](graphs.double()).max())
 
+    def settled(self, graphs: Tensor, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Parameters at their modes given the graphs, unless they can be integrated out."""
+        steps = self.config.n_settling_steps
+        if not (self.is_joint and isinstance(self.bound, JointScore) and steps):
+            return parameters
+        if hasattr(self.likelihood, "evidence"):
+            return parameters
+        where = next(iter(parameters.values())).device
+        here = {k: v.to(self.device) for k, v in parameters.items()}
+        out = settle(self.bound, graphs.to(self.device), here, steps)
+        return {k: v.to(where) for k, v in out.items()}
+
     def log_joint(self, graphs: Tensor, parameters: dict[str, Tensor], *, evidence: bool) -> Tensor:
         """F(G) or F(G, theta) in float64."""
         x, mask = self.table.x, self.table.intervened
@@ -113,11 +126,11 @@ class Run:
         d, p = self.table.data.d, self.config.n_particles
         shape = (p, d, self._n_latent(), 2) if self.config.embedding else (p, d, d)
         z = torch.randn(shape, generator=generator, device=self.device) * self._std()
-        return {"z": z} | (
-            self.bound.sample_parameters(p, generator)
-            if isinstance(self.bound, JointScore) and self.is_joint
-            else {}
-        )
+        if not (isinstance(self.bound, JointScore) and self.is_joint):
+            return {"z": z}
+        # A network that has seen no data explains less than none, and its edge would be given up.
+        every_edge = (~self.constraints.forbidden).expand(p, d, d)
+        return {"z": z} | self.settled(every_edge, self.bound.sample_parameters(p, generator))
 
     def _n_latent(self) -> int:
         k = self.config.n_latent
