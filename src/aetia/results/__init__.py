@@ -1,5 +1,6 @@
 """What users get back."""
 
+from aetia.results.drawn_weights import completed_spreads
 from aetia.results.draws import Draws
 from aetia.results.effect_posterior import EffectPosterior
 from aetia.results.equivalence_classes import EquivalenceClasses
@@ -24,6 +25,7 @@ __all__ = [
     "Overlap",
     "SimulationModel",
     "as_graph",
+    "completed_spreads",
     "effect_model",
     "plain_json",
     "write_atomically",

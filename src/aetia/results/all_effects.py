@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,9 +12,12 @@ from jaxtyping import Float
 from aetia.errors import InputError
 from aetia.graphs import transitive_closure
 from aetia.randomness import RandomState, seed_sequence, torch_generator
-from aetia.results.graph_effects import EffectModel, effects_of, needed_model
+from aetia.results.drawn_weights import DrawnWeights, share_between_graphs
+from aetia.results.graph_effects import Usable, effects_of, needed_model
 from aetia.results.levels import Level, model_levels
 from aetia.results.linear_effects import LinearModel, mean_total_effects, total_effect_draws
+from aetia.results.simulated_effects import systematic_draws
+from aetia.results.simulation_model import SimulationModel
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,18 +65,24 @@ def all_effects(
         name: (contrasts or {}).get(name) or _default_contrast(model, posterior, name)
         for name in posterior.names
     }
-    make = _linear_rows if isinstance(model, LinearModel) else _simulated_rows
-    rows = make(posterior, model, chosen, level, n_draws, random_state)
+    if isinstance(model, SimulationModel):
+        rows = _simulated_rows(posterior, model, chosen, level, n_draws, random_state)
+    else:
+        if isinstance(model, LinearModel):
+            pairs = _closed_form_pairs(posterior, model, level, n_draws, random_state)
+        else:
+            pairs = _drawn_pairs(model, level)
+        rows = _linear_rows(posterior.names, model, chosen, pairs)
     return pd.DataFrame(rows)
 
 
-def _default_contrast(
-    model: EffectModel, posterior: GraphPosterior, name: str
-) -> tuple[Level, Level]:
+def _default_contrast(model: Usable, posterior: GraphPosterior, name: str) -> tuple[Level, Level]:
     """Compare one standard deviation above the mean with the mean; of levels, last with first."""
     j = posterior.names.index(name)
-    if isinstance(model, LinearModel):
+    if not isinstance(model, SimulationModel):
         centre, sd = _spreads(model)
+        if np.isnan(sd[j]):  # one unit, where the spread is unknown
+            return 1.0, 0.0
         return float(centre[j] + sd[j]), float(centre[j])
     if name in model.levels:
         return model.levels[name][-1], model.levels[name][0]
@@ -84,8 +93,12 @@ def _default_contrast(
     return middle + sd, middle
 
 
-def _spreads(model: LinearModel) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
+def _spreads(
+    model: LinearModel | DrawnWeights,
+) -> tuple[Float[np.ndarray, " d"], Float[np.ndarray, " d"]]:
     """Compute mean and standard deviation of each column where it was not set."""
+    if isinstance(model, DrawnWeights):
+        return model.mean, model.sd
     moments = model.moments
     own = torch.arange(moments.mean.shape[-1])
     which = own if len(moments.n) > 1 else torch.zeros_like(own)
@@ -93,16 +106,26 @@ def _spreads(model: LinearModel) -> tuple[Float[np.ndarray, " d"], Float[np.ndar
     return moments.mean[which, own].numpy(), variance.sqrt().numpy()
 
 
-def _linear_rows(
+class _Pairs(NamedTuple):
+    """Total effects of i on j per unit of i."""
+
+    mean: Float[np.ndarray, "d d"]
+    sd: Float[np.ndarray, "d d"]
+    ends: Float[np.ndarray, "2 d d"]
+    below: Float[np.ndarray, "d d"]
+    above: Float[np.ndarray, "d d"]
+    paths: Float[np.ndarray, "d d"]
+    graph_share: Float[np.ndarray, "d d"]
+
+
+def _closed_form_pairs(
     posterior: GraphPosterior,
-    model: EffectModel,
-    contrasts: Mapping[str, tuple[Level, Level]],
+    model: LinearModel,
     level: float,
     n_draws: int | None,
     random_state: RandomState,
-) -> list[dict[str, Any]]:
+) -> _Pairs:
     """Use exact means, and draws of all pairs at once for the rest."""
-    assert isinstance(model, LinearModel)
     graphs, mass = posterior.distinct()
     kept = mass > 0
     dags, weights = torch.from_numpy(graphs[kept]), torch.from_numpy(mass[kept] / mass.sum())
@@ -111,35 +134,80 @@ def _linear_rows(
     draws, within = total_effect_draws(
         model, dags, weights, n_draws=n_draws or LINEAR_DRAWS, generator=generator
     )
-    paths = (weights @ transitive_closure(dags).double().flatten(1)).view_as(mean).numpy()
-    ends = np.quantile(draws.numpy(), [(1 - level) / 2, (1 + level) / 2], axis=0)
-    sd, (_, spread) = (between + within).sqrt().numpy(), _spreads(model)
-    below, above = (draws < 0).double().mean(0).numpy(), (draws > 0).double().mean(0).numpy()
+    paths = (weights @ transitive_closure(dags).double().flatten(1)).view_as(mean)
+    variance = between + within
+    return _Pairs(
+        mean.numpy(),
+        variance.sqrt().numpy(),
+        np.quantile(draws.numpy(), [(1 - level) / 2, (1 + level) / 2], axis=0),
+        (draws < 0).double().mean(0).numpy(),
+        (draws > 0).double().mean(0).numpy(),
+        paths.numpy(),
+        torch.where(variance > 0, between / variance, torch.nan).numpy(),
+    )
+
+
+def _drawn_pairs(model: DrawnWeights, level: float) -> _Pairs:
+    """Use the draws that came with the graphs, each by its probability."""
+    effects, p = model.effects, model.probability
+    even = p.square().sum()
+    mean = torch.einsum("s,sij->ij", p, effects)
+    variance = torch.einsum("s,sij->ij", p, (effects - mean).square()) / (1.0 - even)
+    shown = effects
+    if not model.is_even:
+        generator = torch.Generator().manual_seed(0)
+        shown = effects[systematic_draws(p, len(p), generator)]
+    d = len(mean)
+    share = np.full((d, d), np.nan)
+    for i, j in np.argwhere(variance.numpy() > 0).tolist():
+        if i != j:
+            share[i, j] = share_between_graphs(effects[:, i, j], model.keys(i, j), p)
+    return _Pairs(
+        mean.numpy(),
+        variance.sqrt().numpy(),
+        np.quantile(shown.numpy(), [(1 - level) / 2, (1 + level) / 2], axis=0),
+        torch.einsum("s,sij->ij", p, (effects < 0).double()).numpy(),
+        torch.einsum("s,sij->ij", p, (effects > 0).double()).numpy(),
+        torch.einsum("s,sij->ij", p, model.reached.double()).numpy(),
+        share,
+    )
+
+
+def _linear_rows(
+    names: tuple[str, ...],
+    model: LinearModel | DrawnWeights,
+    contrasts: Mapping[str, tuple[Level, Level]],
+    pairs: _Pairs,
+) -> list[dict[str, Any]]:
+    """Scale effects per unit to the contrasts."""
+    _, spread = _spreads(model)
     rows = []
-    for i, treatment in enumerate(posterior.names):
+    for i, treatment in enumerate(names):
         treated, control = model_levels(model, treatment, contrasts[treatment])
         by = treated - control
-        for j, outcome in enumerate(posterior.names):
+        for j, outcome in enumerate(names):
             if i == j:
                 continue
-            acting = below[i, j] + above[i, j]
-            share = paths[i, j] / acting if acting else 0.0
-            signs = [share * below[i, j], share * above[i, j]][:: 1 if by >= 0 else -1]
+            mean, (low, high) = by * float(pairs.mean[i, j]), by * pairs.ends[:, i, j]
+            below, above = pairs.below[i, j], pairs.above[i, j]
+            acting = below + above
+            share = pairs.paths[i, j] / acting if acting else 0.0
+            signs = [share * below, share * above][:: 1 if by >= 0 else -1]
             rows.append(
                 {
                     "treatment": treatment,
                     "outcome": outcome,
                     "treated": treated,
                     "control": control,
-                    "mean": by * float(mean[i, j]),
-                    "sd": abs(by) * sd[i, j],
-                    "lower": min(by * ends[0, i, j], by * ends[1, i, j]),
-                    "upper": max(by * ends[0, i, j], by * ends[1, i, j]),
+                    "mean": mean,
+                    "sd": abs(by) * pairs.sd[i, j],
+                    "lower": min(low, high),
+                    "upper": max(low, high),
                     "negative": signs[0],
                     "zero": 1.0 - signs[0] - signs[1],
                     "positive": signs[1],
-                    "graph_share": float(between[i, j]) / sd[i, j] ** 2 if sd[i, j] else np.nan,
-                    "standardised": by * float(mean[i, j]) / spread[j] if spread[j] else np.nan,
+                    "graph_share": pairs.graph_share[i, j],
+                    "standardised": mean / spread[j] if spread[j] else np.nan,
                 }
             )
     return rows
@@ -147,14 +215,13 @@ def _linear_rows(
 
 def _simulated_rows(
     posterior: GraphPosterior,
-    model: EffectModel,
+    model: SimulationModel,
     contrasts: Mapping[str, tuple[Level, Level]],
     level: float,
     n_draws: int | None,
     random_state: RandomState,
 ) -> list[dict[str, Any]]:
     """Simulate one treatment after another, all outcomes together."""
-    assert not isinstance(model, LinearModel)
     rows = []
     seeds = seed_sequence(random_state).spawn(len(posterior.names))
     for treatment, seed in zip(posterior.names, seeds, strict=True):

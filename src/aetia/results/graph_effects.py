@@ -15,18 +15,21 @@ from aetia.errors import InputError
 from aetia.graphs import transitive_closure
 from aetia.likelihoods import Moments
 from aetia.randomness import RandomState, seed_sequence, torch_generator
+from aetia.results.drawn_weights import DrawnWeights, share_between_graphs
 from aetia.results.effect_posterior import EffectPosterior
 from aetia.results.levels import Level, is_label, model_levels
 from aetia.results.linear_effects import LinearModel, effect_draws, effect_moments
-from aetia.results.simulated_effects import simulated_contrasts
+from aetia.results.simulated_effects import simulated_contrasts, systematic_draws
 from aetia.results.simulation_model import SimulationModel
 
 if TYPE_CHECKING:
     from aetia.results.graph_posterior import GraphPosterior
 
-__all__ = ["EffectModel", "Quantities", "effect_model", "effects_of", "needed_model"]
+__all__ = ["EffectModel", "Quantities", "Usable", "effect_model", "effects_of", "needed_model"]
 
 EffectModel = LinearModel | SimulationModel
+Usable = EffectModel | DrawnWeights
+"""What effects are computed from: the model of a posterior, or the weights of its draws."""
 
 LINEAR_DRAWS, SIMULATED_DRAWS = 4000, 1000
 """Draws by default; a simulated one costs more."""
@@ -60,8 +63,8 @@ class Quantities(NamedTuple):
     """Draws of effects on one outcome, before they are named."""
 
     draws: Float[np.ndarray, "s k"]
-    best_graph: Float[np.ndarray, "r k"]
-    graph_variance: Float[np.ndarray, " k"]
+    best_graph: Float[np.ndarray, "r k"] | None
+    graph_variance: Float[np.ndarray, " k"] | None
     exact_mean: Float[np.ndarray, " k"] | None
     exact_sd: Float[np.ndarray, " k"] | None
     n_levels: int
@@ -106,6 +109,8 @@ def effects_of(
     fixed = (dags, weights, source, targets, numbers, n_draws, torch_generator(seeds))
     if isinstance(model, LinearModel):
         quantities = _linear(model, *fixed)
+    elif isinstance(model, DrawnWeights):
+        quantities = _drawn(model, *fixed)
     else:
         quantities = _simulated(model, *fixed)
     paths = weights @ transitive_closure(dags)[:, source, targets].double()
@@ -129,31 +134,52 @@ def effects_of(
             doses=grid if found.n_levels == 1 else None,
             graph_variance=found.graph_variance,
             best_graph=found.best_graph,
-            best_graph_probability=float(weights[0]),
+            best_graph_probability=None if found.best_graph is None else float(weights[0]),
             diagnostics={**posterior.diagnostics, "effect_seed": seeds.entropy},
         )
     return out
 
 
-def needed_model(posterior: GraphPosterior) -> EffectModel:
-    """Take the model of a posterior.
+def needed_model(posterior: GraphPosterior) -> Usable:
+    """Take what effects of a posterior are computed from.
 
     Args:
         posterior: The posterior.
 
     Returns:
-        Its model.
+        Its model, or the weights that were drawn with its graphs.
 
     Raises:
-        InputError: If it has none.
+        InputError: If it has neither.
     """
     if posterior.model is not None:
         return posterior.model
+    weights = posterior.parameters.get("weights")
+    if weights is not None and weights.shape == posterior.graphs.shape:
+        columns = posterior.diagnostics.get("column_spreads", {})
+        unknown = (0.0, np.nan)
+        spreads = np.array([columns.get(name, unknown) for name in posterior.names], dtype=float)
+        return DrawnWeights(
+            torch.from_numpy(posterior.graphs),
+            torch.from_numpy(weights).double(),
+            torch.from_numpy(posterior.weights),
+            spreads[:, 0],
+            spreads[:, 1],
+        )
+    method = posterior.diagnostics.get("method", "another model")
+    if posterior.diagnostics.get("exact") == "augmentation":
+        raise InputError(
+            f"effect() needs linear weights, and {method} under "
+            f"{posterior.diagnostics.get('likelihood', 'this likelihood')!r} drew none with its "
+            "graphs: cells were missing (or values latent), and not every column is a number on a "
+            "linear scale. Complete the table (`fitted.imputed_.completed(0)`, or `aetia impute`) "
+            "and fit again for effects given that completion; several completions show how much "
+            "it matters."
+        )
     raise InputError(
         "effect() needs the model that scored the graphs, linear Gaussian or with score tables "
-        "('bge', 'linear', 'additive', 'block', 'bdeu', ...); this posterior comes from "
-        f"{posterior.diagnostics.get('method', 'another model')} with a likelihood that has "
-        "neither a closed form nor mechanisms to simulate."
+        f"('bge', 'linear', 'additive', 'block', 'bdeu', ...); this posterior comes from {method} "
+        "with a likelihood that has neither a closed form nor mechanisms to simulate."
     )
 
 
@@ -185,6 +211,48 @@ def _linear(
         )
         for i, y in enumerate(targets)
     ]
+
+
+def _drawn(
+    model: DrawnWeights,
+    dags: Bool[Tensor, "u d d"],
+    weights: Float[Tensor, " u"],
+    source: int,
+    targets: list[int],
+    levels: Float[np.ndarray, " k"],
+    n_draws: int | None,
+    generator: torch.Generator,
+) -> list[Quantities]:
+    """Read the effects off the draws, all of them unless another number is wanted."""
+    contrast = levels[1:] - levels[0]
+    n = len(model.weights)
+    if n_draws is None and model.is_even:
+        rows = torch.randperm(n, generator=generator)
+    else:
+        rows = systematic_draws(model.probability, n_draws or n, generator)
+        rows = rows[torch.randperm(len(rows), generator=generator)]
+    out = []
+    for y in targets:
+        effects = model.effects[:, source, y]
+        draws = effects[rows].unsqueeze(-1).numpy() * contrast
+        share = share_between_graphs(effects, model.keys(source, y), model.probability)
+        best = model.given(dags[0], source, y)
+        constant = not bool(effects.any())
+        out.append(
+            Quantities(
+                draws=draws,
+                best_graph=None if best is None else best.unsqueeze(-1).numpy() * contrast,
+                graph_variance=(
+                    None
+                    if np.isnan(share) and not constant
+                    else np.nan_to_num(share) * draws.var(0, ddof=1 if len(draws) > 1 else 0)
+                ),
+                exact_mean=None,
+                exact_sd=None,
+                n_levels=1,
+            )
+        )
+    return out
 
 
 def _simulated(
@@ -221,10 +289,10 @@ def _simulated(
 
 
 def _labels(
-    model: EffectModel, outcome: str, levels: list[Level], is_grid: bool, n_levels: int
+    model: Usable, outcome: str, levels: list[Level], is_grid: bool, n_levels: int
 ) -> tuple[str, ...]:
     """Name each quantity: by the dose, and by the level of an outcome with levels."""
-    if isinstance(model, LinearModel) or n_levels == 1:
+    if not isinstance(model, SimulationModel) or n_levels == 1:
         return tuple(_text(v) for v in levels) if is_grid else ("ATE",)
     names = model.levels.get(outcome)
     if names is None:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from aetia.errors import DataWarning, InputError
 from aetia.options import nearest
+from aetia.results.drawn_weights import DrawnWeights
 from aetia.results.linear_effects import LinearModel
 from aetia.results.simulation_model import SimulationModel
 
@@ -20,7 +21,7 @@ Level = float | str
 
 
 def model_levels(
-    model: LinearModel | SimulationModel, name: str, levels: Sequence[Level]
+    model: LinearModel | SimulationModel | DrawnWeights, name: str, levels: Sequence[Level]
 ) -> Float[np.ndarray, " k"]:
     """Turn levels of a treatment into what its model computes on.
 
@@ -35,7 +36,7 @@ def model_levels(
     Raises:
         InputError: If a level is a label of a column of numbers, or not among its levels.
     """
-    if isinstance(model, LinearModel):
+    if not isinstance(model, SimulationModel):
         return np.array([_number(name, level) for level in levels])
     column = model.names.index(name)
     support = model.support(column)
@@ -63,7 +64,7 @@ def model_levels(
     return np.searchsorted(support, numbers).astype(np.float64)
 
 
-def is_label(model: LinearModel | SimulationModel, name: str) -> bool:
+def is_label(model: LinearModel | SimulationModel | DrawnWeights, name: str) -> bool:
     """Tell whether the levels of a treatment are labels.
 
     Args:
