@@ -17,7 +17,7 @@ from aetia.likelihoods import BGe, LinearGaussian
 
 pytestmark = pytest.mark.statistical
 
-D, N, REPEATS = 3, 20, 500
+D, N, REPEATS, ALPHA_MU = 3, 20, 500, 1.0
 
 
 def linear_rows(graph, rng, n, mask):
@@ -39,7 +39,7 @@ def bge_rows(graph, rng, n, mask):
     mean given the covariance N(0, covariance / alpha_mu); regression parameters of different
     nodes are independent (global parameter independence), so each takes a fresh draw.
     """
-    alpha_mu, alpha_w = 1.0, D + 2.0
+    alpha_mu, alpha_w = ALPHA_MU, D + 2.0
     t = alpha_mu * (alpha_w - D - 1) / (alpha_mu + 1)
     weights, offset, sd = np.zeros((D, D)), np.zeros(D), np.zeros(D)
     for j in range(D):
@@ -68,7 +68,7 @@ def randomised_pit(values, weights, truth, rng):
 
 
 MODELS = {
-    "bge": (bge_rows, BGe()),
+    "bge": (bge_rows, BGe(alpha_mu=ALPHA_MU)),
     "linear": (linear_rows, LinearGaussian(noise_variance=0.5, theta_prior_scale=1.2)),
 }
 
@@ -91,7 +91,7 @@ def test_the_exact_posterior_is_calibrated(model, law, prior, with_interventions
     truths = law.sample(REPEATS, D, torch.Generator().manual_seed(1)).numpy()
     pits = {k: [] for k in ("n_edges", "n_paths", "graph", "effect")}
     stated, happened = [], []
-    fit = ExactPosterior(likelihood=likelihood, prior=prior, scaling="none")
+    fit = ExactPosterior(likelihood, prior, scaling="none", sensitivity=False)
     code = 1 << np.arange(D * D)
     for k, truth in enumerate(truths):
         mask = rng.random((N, D)) < (0.3 if with_interventions else 0.0)
@@ -130,7 +130,8 @@ def test_the_wrong_prior_is_noticed():
     """The power of the check: scale-free truths under a uniform prior fail it."""
     rng = np.random.default_rng(21)
     truths = ScaleFree().sample(400, D, torch.Generator().manual_seed(2)).numpy()
-    fit = ExactPosterior(scaling="none")
+    likelihood = BGe(alpha_mu=ALPHA_MU)
+    fit = ExactPosterior(likelihood, "uniform", scaling="none", sensitivity=False)
     pits = []
     for truth in truths:
         x, _ = bge_rows(truth, rng, N, np.zeros((N, D), dtype=bool))
