@@ -9,9 +9,9 @@ import torch
 import layered_programme
 from aetia.data import as_dataset
 from aetia.discovery import ExactPosterior
+from aetia.discovery.candidate_parents import all_others
 from aetia.discovery.exact.enumeration import enumerate_posterior
 from aetia.discovery.exact.weighted_draws import draw_until
-from aetia.discovery.score_tables import all_others
 from aetia.errors import InputError
 from aetia.graphs import (
     Knowledge,

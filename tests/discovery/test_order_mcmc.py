@@ -13,9 +13,10 @@ from scipy import stats
 
 from aetia.data import as_dataset
 from aetia.diagnostics import convergence
+from aetia.discovery.candidate_parents import choose_candidates, default_n_candidates
+from aetia.discovery.extension_gains import extension_gains
 from aetia.discovery.order_mcmc import OrderMCMC, OrderMCMCConfig, kernel
 from aetia.discovery.order_mcmc import chains as chains_module
-from aetia.discovery.order_mcmc.candidates import choose_candidates, default_n_candidates
 from aetia.discovery.order_mcmc.chains import Chains, path_shares
 from aetia.discovery.order_mcmc.diagnostics import (
     bulk_ess,
@@ -24,7 +25,6 @@ from aetia.discovery.order_mcmc.diagnostics import (
     split_rhat,
     transitions,
 )
-from aetia.discovery.order_mcmc.extension_gains import extension_gains
 from aetia.discovery.order_mcmc.first_orders import first_orders, orders_of
 from aetia.discovery.order_mcmc.repair import outside_probabilities, replace_candidates
 from aetia.discovery.order_mcmc.tables import ChainTables, graphs_of

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -41,8 +41,17 @@ class Evidence(NamedTuple):
 
     log_total: float
     """Log of the sum over graphs, relative to the empty graph."""
-    graphs: Bool[Tensor, "s d d"]
-    log_weights: Float[Tensor, " s"]
+    draws: tuple[Bool[Tensor, "s d d"], Float[Tensor, " s"]] | None
+    """Graphs with log weights, where they were asked for."""
+
+
+@runtime_checkable
+class SumOverGraphs(Protocol):
+    """How the evidence of a likelihood is found."""
+
+    def __call__(self, likelihood: DecomposableLikelihood, *, with_graphs: bool) -> Evidence:
+        """Sum over all graphs."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +102,7 @@ def choose_likelihood(
     method: str,
     option: Any,
     data: Dataset,
-    evidence: Callable[[DecomposableLikelihood], Evidence],
+    evidence: SumOverGraphs,
     *,
     absolute: bool = False,
 ) -> ChosenLikelihood:
@@ -135,20 +144,21 @@ def choose_likelihood(
 
 def _by_evidence(
     data: Dataset,
-    evidence: Callable[[DecomposableLikelihood], Evidence],
+    evidence: SumOverGraphs,
     families: tuple[str, ...],
 ) -> ChosenLikelihood:
     """Compare the likelihoods for numbers on the table; a test of the noise comes first."""
-    found = {"additive": evidence(LIKELIHOODS["additive"]())}
+    found = {"additive": evidence(LIKELIHOODS["additive"](), with_graphs=True)}
     on_table = _variance(data, found["additive"])
     if noise_is_additive(on_table, data.d):
         # Draws of the additive posterior miss graphs that only the wider model finds likely.
-        wider = evidence(VaryingNoise()).log_total
+        wider = evidence(VaryingNoise(), with_graphs=False).log_total
         on_table = max(on_table, wider - found["additive"].log_total)
     variance = {"additive": on_table}
     if noise_is_additive(on_table, data.d):
         for name in families:
-            found[name] = evidence(LIKELIHOODS[name]())
+            with_graphs = name == "normal-scores"
+            found[name] = evidence(LIKELIHOODS[name](), with_graphs=with_graphs)
     if "normal-scores" in found:
         variance["normal-scores"] = _variance(on_normal_scores(data), found["normal-scores"])
     totals = {name: answer.log_total for name, answer in found.items()}
@@ -162,7 +172,8 @@ def _by_evidence(
 
 def _variance(data: Dataset, answer: Evidence) -> float:
     """Evidence that noise varies with the parents, over the graphs of an additive posterior."""
-    return variance_evidence(data, answer.graphs, answer.log_weights)
+    assert answer.draws is not None
+    return variance_evidence(data, *answer.draws)
 
 
 def _some(names: list[str], most: int = 3) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
@@ -23,7 +22,7 @@ from aetia.graphs import (
 from aetia.likelihoods import DecomposableLikelihood, LocalScores
 from aetia.options import choose
 
-__all__ = ["ScoreTables", "all_others", "choose_prior", "scale_for", "score_tables"]
+__all__ = ["ScoreTables", "choose_prior", "scale_for", "score_tables"]
 
 
 class ScoreTables(NamedTuple):
@@ -34,19 +33,6 @@ class ScoreTables(NamedTuple):
     scores: LocalScores
     log_empty: float
     """Log score of the empty graph, which the tables are relative to."""
-
-
-def all_others(d: int) -> Int64[Tensor, "d c"]:
-    """List all other variables as candidates of each.
-
-    Args:
-        d: Number of variables.
-
-    Returns:
-        Ascending indices.
-    """
-    others = ~torch.eye(d, dtype=torch.bool)
-    return torch.arange(d).expand(d, d)[others].view(d, d - 1)
 
 
 def choose_prior(prior: Any) -> tuple[StructurePrior, ModularPrior]:

@@ -201,16 +201,23 @@ class BGeScore:
     def _tables_of_one_matrix(self) -> Float[Tensor, "d sets"]:
         d = self.posterior_scale.shape[-1]
         log_det = subset_determinants(self.posterior_scale[0])
-        sizes = torch.zeros(1, dtype=torch.float64)
+        sizes = torch.zeros(1, dtype=torch.int64)
         for _ in range(d - 1):
             sizes = torch.cat([sizes, sizes + 1])
+        # Linear in both determinants, with coefficients that depend on the size alone.
+        l, n = torch.arange(d, dtype=torch.float64), self.moments.n[0]
+        nothing, one = torch.zeros_like(l), torch.ones_like(l)
+        constant = self._formula(n, l, nothing, nothing)
+        by_parents = (self._formula(n, l, one, nothing) - constant)[sizes]
+        by_family = (self._formula(n, l, nothing, one) - constant)[sizes]
+        constant = constant[sizes]
         out = torch.empty(d, 1 << (d - 1), dtype=torch.float64)
         for j in range(d):
             halves = log_det.view(-1, 2, 1 << j)  # bit j of the subset: without, and with j
-            without, with_child = halves[:, 0].flatten(), halves[:, 1].flatten()
-            scores = self._formula(self.moments.n[0], sizes, without, with_child)
-            out[j] = scores - scores[0]
-        return out * self.likelihood_scale
+            torch.mul(halves[:, 0].flatten(), by_parents, out=out[j])
+            out[j].addcmul_(halves[:, 1].flatten(), by_family).add_(constant)
+            out[j] -= out[j, 0].clone()
+        return out.mul_(self.likelihood_scale)
 
     def _formula(self, n: Tensor, l: Tensor, log_det: Tensor, log_det_with: Tensor) -> Tensor:
         free = self.alpha_w - self.posterior_scale.shape[-1] + l

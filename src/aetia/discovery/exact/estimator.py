@@ -19,7 +19,7 @@ from aetia.discovery.drawn_with_graph import (
     drawn_likelihood,
 )
 from aetia.discovery.exact.config import ExactConfig
-from aetia.discovery.exact.graph_sum import GraphSum
+from aetia.discovery.exact.graph_sum import ALL_CANDIDATES, GraphSum
 from aetia.discovery.likelihood_choice import choose_likelihood
 from aetia.discovery.regime_columns import mark_regimes, touched
 from aetia.discovery.score_tables import choose_prior
@@ -29,7 +29,7 @@ from aetia.graphs import MAX_COLUMNS, Knowledge
 from aetia.likelihoods import BGe, UnknownTargets
 from aetia.options import options_dict
 from aetia.randomness import RandomState, seed_sequence, torch_generator
-from aetia.results import GraphPosterior
+from aetia.results import GraphPosterior, completed_spreads
 from aetia.version import __version__
 
 __all__ = ["ExactPosterior"]
@@ -176,6 +176,12 @@ class ExactPosterior(BaseEstimator):
     ) -> None:
         """Sum over the graphs of a table without missing cells."""
         regimes = None if table.data.regime is None else mark_regimes(table)
+        if regimes is not None and regimes.table.data.d > ALL_CANDIDATES:
+            raise InputError(
+                f"regime: {table.data.d} columns and {len(regimes.names)} regimes besides the "
+                f"reference are {regimes.table.data.d}; at most {ALL_CANDIDATES} are possible. "
+                "Choose columns, or merge regimes."
+            )
         plain = GraphSum(config, table if regimes is None else regimes.reference, generator)
         chosen = choose_likelihood(
             "ExactPosterior",
@@ -251,6 +257,9 @@ class ExactPosterior(BaseEstimator):
             "converged": found.converged,
             "missing": found.diagnostics,
         }
+        if found.weights is not None and found.imputed is not None:
+            free = None if table.data.intervened is None else ~table.data.intervened
+            facts["column_spreads"] = completed_spreads(found.imputed, free)
         self.posterior_ = GraphPosterior(
             graphs=found.graphs,
             log_weights=np.full(len(found.graphs), -np.log(len(found.graphs))),

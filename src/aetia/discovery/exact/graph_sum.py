@@ -10,13 +10,13 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aetia.data import Scaling, scale_columns
+from aetia.discovery.candidate_parents import choose_candidates
 from aetia.discovery.exact.config import ExactConfig
 from aetia.discovery.exact.enumeration import enumerate_posterior
 from aetia.discovery.exact.weighted_draws import draw_until
 from aetia.discovery.likelihood_choice import Evidence
 from aetia.discovery.score_tables import (
     ScoreTables,
-    all_others,
     choose_prior,
     scale_for,
     score_tables,
@@ -33,10 +33,11 @@ from aetia.graphs import (
 from aetia.likelihoods import BGe, DecomposableLikelihood
 from aetia.results import EffectModel, effect_model
 
-__all__ = ["GraphAnswer", "GraphSum"]
+__all__ = ["ALL_CANDIDATES", "GraphAnswer", "GraphSum"]
 
-_ALL_CANDIDATES = 20
+ALL_CANDIDATES = 20
 """Up to this many columns the tables of all parent sets fit into memory."""
+
 _FEWER_CANDIDATES = 14
 _DRAWS_TO_COMPARE = 1_000
 
@@ -77,7 +78,10 @@ class GraphSum:
         self.prior, self.modular = choose_prior(config.prior)
         d = table.data.d
         self.modular.parent_count_terms(d)  # degenerate priors are refused before the run
-        self.candidates = all_others(d)
+        if config.n_candidates != "auto":
+            self.n_candidates = int(config.n_candidates)
+        else:
+            self.n_candidates = d - 1 if d <= ALL_CANDIDATES else _FEWER_CANDIDATES
         self.max_parents = d - 1 if config.max_parents == "auto" else int(config.max_parents)
 
     def scaling_of(self, likelihood: DecomposableLikelihood) -> Scaling:
@@ -93,7 +97,7 @@ class GraphSum:
         return own if self.config.scaling == "auto" else self.config.scaling
 
     def tables(self, likelihood: DecomposableLikelihood) -> ScoreTables:
-        """Score all parent sets of the table.
+        """Score the parent sets of the table.
 
         Args:
             likelihood: The likelihood.
@@ -101,25 +105,37 @@ class GraphSum:
         Returns:
             Scores with structure prior and knowledge.
         """
-        data = self.table.data
+        data, d = self.table.data, self.table.data.d
         scaled = scale_columns(data, self.scaling_of(likelihood))
         scores = likelihood.local_scores(scale_for(likelihood, data, scaled.values))
+        candidates = choose_candidates(
+            scores,
+            min(self.n_candidates, d - 1),
+            self.modular.parent_count_terms(d),
+            self.table.constraints,
+        )
         return score_tables(
-            scores, self.candidates, self.max_parents, self.modular, self.table.constraints
+            scores, candidates, self.max_parents, self.modular, self.table.constraints
         )
 
-    def evidence(self, likelihood: DecomposableLikelihood) -> Evidence:
-        """Sum over the graphs under one likelihood, with a few draws.
+    def evidence(self, likelihood: DecomposableLikelihood, *, with_graphs: bool) -> Evidence:
+        """Sum over the graphs under one likelihood, to compare likelihoods.
 
         Args:
             likelihood: The likelihood.
+            with_graphs: Whether draws are needed too.
 
         Returns:
-            The log sum and the draws.
+            The log sum, above five columns over orders (which counts each DAG once for each of its
+            orders: a difference of a nat or two between likelihoods), and the draws.
         """
         tables = self.tables(likelihood)
+        if not with_graphs and len(tables.candidates) > MAX_ENUMERATED:
+            total = order_programme(tables.tables, tables.candidates).log_total
+            return Evidence(total, None)
         answer = self.posterior(tables, min_ess=1.0, max_draws=_DRAWS_TO_COMPARE)
-        return Evidence(answer.log_total, answer.graphs, answer.log_weights)
+        total = answer.facts.get("log_total_of_orders", answer.log_total)
+        return Evidence(total, (answer.graphs, answer.log_weights))
 
     def averaged(self, likelihood: BGe) -> tuple[BGe, float, GraphAnswer]:
         """Average over the prior scales of BGe, each with the weight of its evidence.
@@ -184,13 +200,16 @@ class GraphSum:
                 generator=self.generator,
             )
             graphs, log_joint = draws.graphs, draws.log_weights + draws.log_total
+            k = tables.candidates.shape[1]
             facts = {
                 "exact": "order programme",
+                **({} if k == len(tables.candidates) - 1 else {"n_candidates": k}),
                 "n_draws": draws.n_draws,
                 "n_distinct": len(graphs),
                 "ess": draws.ess,
                 "monte_carlo_error": 0.5 / draws.ess**0.5,
                 "log_evidence_error": draws.log_total_error,
+                "log_total_of_orders": programme.log_total,
             }
         if self.prior is not self.modular:
             hard = graphs.double()

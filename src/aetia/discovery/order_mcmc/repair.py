@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Int64
 from torch import Tensor
 
-from aetia.discovery.order_mcmc.extension_gains import extension_gains
+from aetia.discovery.extension_gains import extension_gains
 from aetia.discovery.order_mcmc.tables import graphs_of
 from aetia.graphs import Constraints
 from aetia.likelihoods import LocalScores

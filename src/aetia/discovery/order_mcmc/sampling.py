@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int32, Int64
 from torch import Tensor
 
-from aetia.discovery.order_mcmc.candidates import choose_candidates, default_n_candidates
+from aetia.discovery.candidate_parents import choose_candidates, default_n_candidates
 from aetia.discovery.order_mcmc.chains import Chains, path_shares
 from aetia.discovery.order_mcmc.config import OrderMCMCConfig
 from aetia.discovery.order_mcmc.diagnostics import ChainAgreement, chain_agreement, edge_shares

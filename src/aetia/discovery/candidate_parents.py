@@ -6,16 +6,35 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from aetia.discovery.order_mcmc.extension_gains import extension_gains
+from aetia.discovery.extension_gains import extension_gains
 from aetia.errors import InputError
 from aetia.graphs import Constraints
 from aetia.likelihoods import LocalScores
 
-__all__ = ["choose_candidates", "default_n_candidates", "greedy_parents", "pick_candidates"]
+__all__ = [
+    "all_others",
+    "choose_candidates",
+    "default_n_candidates",
+    "greedy_parents",
+    "pick_candidates",
+]
 
 _MAX_BYTES = 400e6
 _MAX_GREEDY = 8
 _MAX_SINGLE_TABLES = 150
+
+
+def all_others(d: int) -> Int64[Tensor, "d c"]:
+    """List all other variables as candidates of each.
+
+    Args:
+        d: Number of variables.
+
+    Returns:
+        Ascending indices.
+    """
+    others = ~torch.eye(d, dtype=torch.bool)
+    return torch.arange(d).expand(d, d)[others].view(d, d - 1)
 
 
 def default_n_candidates(d: int, n: int) -> int:
@@ -56,8 +75,7 @@ def choose_candidates(
     """
     d = len(count_terms)
     if n_candidates >= d - 1:
-        others = ~torch.eye(d, dtype=torch.bool)
-        return torch.arange(d).expand(d, d)[others].view(d, d - 1)
+        return all_others(d)
     fast = scores if screen is None else screen
     single = scores if d <= _MAX_SINGLE_TABLES else fast
     alone = extension_gains(single, constraints.required, count_terms, constraints)
