@@ -21,9 +21,10 @@ class OrderMCMCConfig:
     ``likelihood`` and ``prior`` take a name, a mapping with ``name`` and options, or an object.
     """
 
-    likelihood: Any = "bge"
-    """A likelihood with score tables: ``"bge"``, ``"linear"``, ``"block"``, ``"bdeu"``, ... , or
-    an object with ``local_scores``."""
+    likelihood: Any = "auto"
+    """``"auto"`` chooses by the kinds of the columns and, for numbers, by the evidence of the dozen
+    most related columns; or a likelihood with score tables: ``"bge"``, ``"linear"``,
+    ``"block"``, ``"bdeu"``, ... , or an object with ``local_scores``."""
     prior: Any = "sparse"
     """A structure prior that is a product over variables: ``"sparse"`` (about one parent for each
     variable), ``"fair"``, ``"uniform"``, ``"erdos-renyi"``, or an object."""

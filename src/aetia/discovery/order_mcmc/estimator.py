@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Literal, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from tqdm.auto import tqdm
 
-from aetia.data import Scaling, scale_columns
-from aetia.discovery.likelihood_choice import decomposable
+from aetia.data import Dataset, Scaling, scale_columns
+from aetia.discovery.likelihood_choice import ChosenLikelihood, choose_likelihood
 from aetia.discovery.order_mcmc.config import OrderMCMCConfig
 from aetia.discovery.order_mcmc.sampling import Clock, Run, Sample
 from aetia.discovery.order_mcmc.tables import graphs_of
 from aetia.discovery.score_tables import choose_prior, scale_for
+from aetia.discovery.subtable_evidence import SubtableEvidence, most_related
 from aetia.discovery.table import Accepts, DiscoveryTable, read_table
 from aetia.errors import ConvergenceWarning, InputError
 from aetia.graphs import Knowledge, ModularPrior
 from aetia.likelihoods import BGe, LocalScores
 from aetia.options import options_dict
-from aetia.randomness import RandomState, seed_sequence
+from aetia.randomness import RandomState, seed_sequence, torch_generator
 from aetia.results import GraphPosterior, effect_model
 from aetia.version import __version__
 
@@ -40,7 +41,8 @@ class OrderMCMC(BaseEstimator):
     :class:`aetia.discovery.order_mcmc.config.OrderMCMCConfig`.
 
     Args:
-        likelihood: A name, options, or an object with ``local_scores``.
+        likelihood: ``"auto"`` chooses for the table; or a name, options, or an object with
+            ``local_scores``.
         prior: ``"sparse"``, ``"fair"``, ``"uniform"``, ``"erdos-renyi"``, or a modular prior.
         n_chains: Independent chains.
         n_temperatures: Orders of each chain at different temperatures; 1 for no tempering.
@@ -75,7 +77,7 @@ class OrderMCMC(BaseEstimator):
 
     def __init__(
         self,
-        likelihood: Any = "bge",
+        likelihood: Any = "auto",
         prior: Any = "sparse",
         n_chains: int = 4,
         n_temperatures: int | Literal["auto"] = "auto",
@@ -129,7 +131,6 @@ class OrderMCMC(BaseEstimator):
         """
         config = OrderMCMCConfig(**{f.name: getattr(self, f.name) for f in fields(OrderMCMCConfig)})
         clock = Clock(config.max_seconds)
-        likelihood = decomposable("OrderMCMC", config.likelihood)
         prior = _modular_prior(config.prior)
         table = read_table(
             X,
@@ -149,11 +150,13 @@ class OrderMCMC(BaseEstimator):
         self.n_features_in_ = d
         self.feature_names_in_ = np.array(table.data.names, dtype=object)
         vars(self).pop("posterior_", None)  # a failed fit must not leave the answer of another
+        seeds = seed_sequence(self.random_state)
+        chosen = _choose_likelihood(config.likelihood, table.data, seeds)
+        likelihood = chosen.likelihood
         own = cast(Scaling, likelihood.scaling)
         scaling = own if config.scaling == "auto" else config.scaling
         scaled = scale_columns(table.data, scaling)
         scores = likelihood.local_scores(scale_for(likelihood, table.data, scaled.values))
-        seeds = seed_sequence(self.random_state)
         with _bar(self.progress) as bar:
             run = Run(
                 config=config,
@@ -172,6 +175,8 @@ class OrderMCMC(BaseEstimator):
         facts = {
             "method": "OrderMCMC",
             "likelihood": likelihood.name,
+            "likelihood_reason": chosen.reason,
+            "likelihood_numbers": dict(chosen.numbers),
             "n_rows": table.data.n,
             "share_cyclic": 0.0,
             "seed": seeds.entropy,
@@ -193,6 +198,20 @@ class OrderMCMC(BaseEstimator):
         if not sample.converged:
             _warn(facts, config)
         return self
+
+
+def _choose_likelihood(
+    option: Any, data: Dataset, seeds: np.random.SeedSequence
+) -> ChosenLikelihood:
+    """Choose by the kinds of all columns; the evidence is that of the most related dozen."""
+    numbers = set(data.kinds) <= {"continuous", "count"}
+    part = most_related(data) if option == "auto" and numbers else data
+    generator = torch_generator(seeds.spawn(1)[0])
+    chosen = choose_likelihood("OrderMCMC", option, part, SubtableEvidence(part, generator))
+    if part is data or not chosen.numbers:
+        return chosen
+    reason = f"{chosen.reason} Judged by the {part.d} most related columns."
+    return replace(chosen, reason=reason)
 
 
 def _modular_prior(prior: Any) -> ModularPrior:
@@ -237,6 +256,7 @@ def _convergence_facts(sample: Sample, names: tuple[str, ...]) -> dict[str, Any]
             }
             for i, j in agreement.worst_edges()
         ],
+        "ess": float(agreement.ess.min(initial=agreement.log_score_ess)),
         "ess_bulk_min": float(agreement.ess.min(initial=agreement.log_score_ess)),
         "ess_log_score": agreement.log_score_ess,
         "log_score_means": [float(v) for v in agreement.log_score_means],
