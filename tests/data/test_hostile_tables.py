@@ -117,9 +117,9 @@ FITS = {
     ),
     "too many columns": (
         ExactPosterior(),
-        np.random.default_rng(0).normal(size=(30, 6)),
+        np.random.default_rng(0).normal(size=(30, 26)),
         {},
-        r"at most 5 columns; with 6 there are 3.8e\+06. Use DiBS",
+        r"all orders of at most 25 columns; the table has 26. Use OrderMCMC",
     ),
     "regimes": (DiBS(), frame(), {"regime": [0, 1] * 20}, r"DiBS has no use for regimes"),
     "mask of wrong shape": (
@@ -198,7 +198,7 @@ FITS = {
         ExactPosterior("mlp"),
         frame(),
         {},
-        r"'bge' or 'linear', not 'mlp'",
+        r"one of bge, linear, .*; not 'mlp'. DiBS takes it",
     ),
     "bge prior too weak": (
         ExactPosterior(BGe(alpha_w=2.0)),
@@ -306,7 +306,7 @@ def test_a_table_that_deserves_a_look_is_used_with_a_warning(name, tmp_path):
         table = tmp_path / "t.csv"
         frame().to_csv(table)
     with pytest.warns(DataWarning, match=message):
-        posterior = ExactPosterior().fit(table, **arguments).posterior_
+        posterior = ExactPosterior("bge").fit(table, **arguments).posterior_
     assert np.isfinite(posterior.edge_probabilities()).all()
 
 
