@@ -23,8 +23,8 @@ import numpy as np
 import torch
 
 from aetia.data import as_dataset
+from aetia.discovery.candidate_parents import choose_candidates
 from aetia.discovery.order_mcmc import OrderMCMC, kernel
-from aetia.discovery.order_mcmc.candidates import choose_candidates
 from aetia.discovery.order_mcmc.tables import ChainTables
 from aetia.discovery.score_tables import score_tables
 from aetia.graphs import Knowledge, SparseEdgeRate, auroc

@@ -149,4 +149,4 @@ def arc(
 def _hidden(curve: np.ndarray, centres: np.ndarray) -> int:
     """Count the points of a curve that lie in boxes."""
     near = np.abs(curve[:, None] - centres[None]) < _HALF_BOX
-    return int(near.all(-1).any(1).sum())
+    return int(near.all(-1).any(-1).sum())
