@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from aetia.discovery import ExactPosterior
 from aetia.results import GraphPosterior
-from aetia.results.drawn_weights import drawn_total_effects, path_keys, share_between_graphs
+from aetia.results.drawn_weights import (
+    drawn_total_effects,
+    parent_numbers,
+    path_keys,
+    share_between_graphs,
+)
 
 NAMES = ("a", "b", "c", "d")
 
@@ -66,7 +71,7 @@ def test_keys_are_equal_exactly_where_the_parents_on_the_paths_are(seed):
     graphs, _ = random_draws(40, 4, seed)
     dags = torch.from_numpy(graphs)
     reached = torch.stack([_reach(g) for g in graphs])
-    keys = path_keys(dags, reached, 0, 3).tolist()
+    keys = path_keys(parent_numbers(dags), reached, 0, 3).tolist()
     parts = []
     for g in graphs:
         on_path = {v for path in paths_of(g, 0, 3) for v in path[1:]}

@@ -26,6 +26,7 @@ __all__ = [
     "DrawnWeights",
     "completed_spreads",
     "drawn_total_effects",
+    "parent_numbers",
     "path_keys",
     "share_between_graphs",
 ]
@@ -63,6 +64,10 @@ class DrawnWeights:
         """Directed paths of each draw."""
         return transitive_closure(self.graphs)
 
+    @cached_property
+    def _parents(self) -> Int64[Tensor, "s d"]:
+        return parent_numbers(self.graphs)
+
     @property
     def is_even(self) -> bool:
         """Whether all draws have the same probability."""
@@ -78,7 +83,7 @@ class DrawnWeights:
         Returns:
             Equal for draws that agree in it.
         """
-        return path_keys(self.graphs, self.reached, source, target)
+        return path_keys(self._parents, self.reached, source, target)
 
     def given(
         self, graph: Bool[Tensor, "d d"], source: int, target: int
@@ -94,9 +99,8 @@ class DrawnWeights:
             Effects of all draws that agree with the graph in what the effect depends on; None if
             they are too few for an interval.
         """
-        wanted = path_keys(
-            graph.unsqueeze(0), transitive_closure(graph).unsqueeze(0), source, target
-        )
+        one = graph.unsqueeze(0)
+        wanted = path_keys(parent_numbers(one), transitive_closure(one), source, target)
         same = self.keys(source, target) == wanted
         return self.effects[same, source, target] if int(same.sum()) >= _FEWEST else None
 
@@ -121,28 +125,38 @@ def drawn_total_effects(
     return torch.cat(parts)
 
 
+def parent_numbers(graphs: Bool[Tensor, "s d d"]) -> Int64[Tensor, "s d"]:
+    """Number the parent sets of every variable.
+
+    Args:
+        graphs: DAGs.
+
+    Returns:
+        Different numbers for different (variable, parent set), zero without parents.
+    """
+    d = graphs.shape[-1]
+    # A random number for each edge: sums of different sets of edges differ, up to 2^-64.
+    generator = torch.Generator().manual_seed(0)
+    return (graphs * torch.randint(-(2**62), 2**62, (d, d), generator=generator)).sum(1)
+
+
 def path_keys(
-    graphs: Bool[Tensor, "s d d"], reached: Bool[Tensor, "s d d"], source: int, target: int
+    parents: Int64[Tensor, "s d"], reached: Bool[Tensor, "s d d"], source: int, target: int
 ) -> Int64[Tensor, " s"]:
     """Number graphs by the parents of all variables on directed paths between two variables.
 
     Args:
-        graphs: DAGs.
-        reached: Their directed paths.
+        parents: From :func:`parent_numbers`.
+        reached: Directed paths of the same graphs.
         source: First variable, whose own parents do not count.
         target: Last variable.
 
     Returns:
         Equal where these parents are equal; zero where there is no path.
     """
-    d = graphs.shape[-1]
     ahead = reached[:, :, target].clone()
     ahead[:, target] = True
-    on_path = reached[:, source] & ahead
-    # A random number for each edge: sums of different sets of edges differ, up to 2^-64.
-    generator = torch.Generator().manual_seed(0)
-    numbers = torch.randint(-(2**62), 2**62, (d, d), generator=generator)
-    return ((graphs * numbers).sum(1) * on_path).sum(-1)
+    return (parents * (reached[:, source] & ahead)).sum(-1)
 
 
 def share_between_graphs(

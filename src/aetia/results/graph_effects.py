@@ -126,7 +126,7 @@ def effects_of(
             labels=labels,
             treatment=treatment,
             outcome=outcome,
-            treated=str(levels[-1]) if labelled else float(levels[-1]),
+            treated=_treated(levels, labelled or (grid is not None and found.n_levels > 1)),
             control=str(control) if labelled else float(control),
             exact_mean=found.exact_mean,
             exact_sd=found.exact_sd,
@@ -302,6 +302,13 @@ def _labels(
     if not is_grid:
         return tuple(probabilities)
     return tuple(f"{p} at {_text(v)}" for v in levels for p in probabilities)
+
+
+def _treated(levels: list[Level], in_words: bool) -> Level:
+    """Name the level that is compared, or all of them where only the labels tell them apart."""
+    if not in_words:
+        return float(levels[-1])
+    return ", ".join(_text(level) for level in levels)
 
 
 def _text(level: Level) -> str:
