@@ -63,6 +63,7 @@ def plot_effect(
             color=GREY,
             va="top",
         )
+    ax.set_ylim(top=1.12 * ax.get_ylim()[1])  # room for the words at the top
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     ax.axvspan(low, high, color=ORANGE, alpha=0.12)
     ax.axvline(draws.mean(), color=ORANGE, lw=1.6, label=f"mean and {100 * level:g} % interval")
@@ -71,7 +72,9 @@ def plot_effect(
         height = 0.03 * ax.get_ylim()[1]
         ax.plot(ends, [height, height], color="black", lw=2, label="most probable graph alone")
         ax.plot(best_graph.mean(), height, "o", color="black", ms=5)
-        ax.legend(frameon=False, fontsize=8)
+        # Below the axes: inside, it would cover bars wherever they happen to be.
+        below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "borderaxespad": 5.0}
+        ax.legend(**below, ncol=2, frameon=False, fontsize=8)
     ax.set_xlabel(f"change of {label}")
     ax.set_ylabel("probability")
     ax.set_title(title, fontsize=10)

@@ -34,7 +34,7 @@ def plot_named_effects(
     Returns:
         The axes, and the frame.
     """
-    ax = new_axes(ax, (6.4, 1.4 + 0.45 * len(frame)))
+    ax = new_axes(ax, (6.4, 1.7 + 0.45 * len(frame)))
     at = [float(k) for k in range(len(frame))]
     interval = f"mean and {100 * level:g} % interval"
     ax.hlines(at, frame["lower"], frame["upper"], color=BLUE, lw=4, alpha=0.5, label=interval)
@@ -49,5 +49,6 @@ def plot_named_effects(
     ax.set_ylim(len(frame) - 0.4, -0.6)
     ax.set_xlabel(f"change of {outcome}")
     ax.set_title(title, fontsize=10)
-    ax.legend(frameon=False, fontsize=8)
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "borderaxespad": 5.0}
+    ax.legend(**below, ncol=2, frameon=False, fontsize=8)
     return ax, frame

@@ -11,11 +11,14 @@ import numpy as np
 import yaml
 
 from aetia.data import Truth
+from aetia.report.all_pairs import affordable_total_effects
 from aetia.report.graph_report import render_graph_report
 from aetia.report.run_folder import check_writable
 from aetia.results import EffectPosterior, GraphPosterior, plain_json, write_atomically
 
 __all__ = ["graph_report_of", "write_run"]
+
+TOTAL_EFFECTS = "total_effects.csv"
 
 
 def write_run(
@@ -61,6 +64,10 @@ def write_run(
     method = {"method": str(posterior.diagnostics.get("method", "")).lower()}
     config = method | plain_json(posterior.diagnostics.get("config", {}))
     write_atomically(files["config"], yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
+    frame = affordable_total_effects(posterior)
+    if frame is not None:
+        files["total_effects"] = folder / TOTAL_EFFECTS
+        write_atomically(files["total_effects"], frame.to_csv(index=False))
     names = []
     for k, effect in enumerate(effects):
         effect.save(folder / f"effect-{k}")
@@ -71,6 +78,7 @@ def write_run(
         "data_summary": data_summary,
         "warnings": list(warnings),
         "effects": names,
+        "total_effects": frame is not None,
         "truth": None if truth is None else truth.graph.astype(int).tolist(),
     }
     write_atomically(files["summary"], json.dumps(plain_json(summary), indent=1))
@@ -88,6 +96,10 @@ def graph_report_of(folder: Path, summary: Mapping[str, Any]) -> str:
     Returns:
         HTML.
     """
+    import pandas as pd
+
+    # Folders written by earlier versions do not say whether they have it.
+    pairs = pd.read_csv(folder / TOTAL_EFFECTS) if summary.get("total_effects") else None
     return render_graph_report(
         GraphPosterior.load(folder / "posterior"),
         title=summary["title"],
@@ -95,5 +107,6 @@ def graph_report_of(folder: Path, summary: Mapping[str, Any]) -> str:
         source=summary["source"],
         warnings=summary["warnings"],
         effects=[EffectPosterior.load(folder / name) for name in summary["effects"]],
+        total_effects=pairs,
         truth=None if summary["truth"] is None else np.array(summary["truth"], dtype=bool),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
@@ -11,8 +11,10 @@ from jaxtyping import Bool
 
 from aetia.diagnostics import reliability
 from aetia.plots import plot_edge_matrix, plot_graph, plot_reliability, plot_trace
+from aetia.report.all_pairs import all_pairs_block
 from aetia.report.checks import Check, check_posterior
 from aetia.report.figures import svg_data_uri
+from aetia.report.graph_effects import effect_block
 from aetia.report.graph_words import (
     class_rows,
     directions,
@@ -24,6 +26,9 @@ from aetia.report.page import as_yaml, column_rows, render_page, show
 from aetia.results import EffectPosterior, GraphPosterior
 from aetia.results.adjacency_table import short_probability
 from aetia.results.trust import reasons_for_doubt
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["render_graph_report"]
 
@@ -66,6 +71,7 @@ def render_graph_report(
     source: str = "",
     warnings: Sequence[str] = (),
     effects: Sequence[EffectPosterior] = (),
+    total_effects: pd.DataFrame | None = None,
     truth: Bool[np.ndarray, "d d"] | None = None,
 ) -> str:
     """Render the report as one HTML page without external files or scripts.
@@ -77,6 +83,7 @@ def render_graph_report(
         source: Where the table came from.
         warnings: Messages shown to the user during the run.
         effects: Effects to show.
+        total_effects: Effects of all pairs to show.
         truth: The known graph, in the order of the columns, to compare with.
 
     Returns:
@@ -130,7 +137,8 @@ def render_graph_report(
         else "",
         columns=column_rows(data_summary),
         source=source,
-        effects=[_effect(e) for e in effects],
+        effects=[effect_block(e) for e in effects],
+        all_pairs=None if total_effects is None else all_pairs_block(total_effects),
         comparison=None if truth is None else _comparison(posterior, truth),
         config=as_yaml(posterior.diagnostics.get("config", {})),
     )
@@ -175,17 +183,3 @@ def _comparison(posterior: GraphPosterior, truth: np.ndarray) -> dict[str, Any]:
     ax, _ = plot_reliability(curve.stated, curve.observed, curve.n_events)
     metrics = [(k.replace("_", " "), show(v)) for k, v in posterior.compare(truth).items()]
     return {"metrics": metrics, "image": svg_data_uri(ax.figure)}
-
-
-def _effect(effect: EffectPosterior) -> dict[str, Any]:
-    ax, _ = effect.plot()
-    row = effect.frame().iloc[0]
-    return {
-        "image": svg_data_uri(ax.figure),
-        "text": (
-            f"Setting {effect.treatment} from {effect.control:g} to {effect.treated:g} changes "
-            f"{effect.outcome} by {row['mean']:.4g} on average (90 % credible interval "
-            f"{row['lower']:.4g} to {row['upper']:.4g}); probability of a causal path "
-            f"{effect.probability_of_effect or 0.0:.0%}."
-        ),
-    }
