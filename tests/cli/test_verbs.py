@@ -13,7 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from aetia.cli.effect_words import read_effect_words
 from aetia.cli.main import main
+from aetia.data import as_dataset
+from aetia.errors import InputError
+from aetia.report import rebuild_report
 from aetia.results import GraphPosterior
 
 FAST = [
@@ -73,7 +77,7 @@ def test_discover_writes_a_complete_run_folder(table, tmp_path, capsys):
     assert (
         run("discover", table, "--method", "exact", "--effect", "rain -> slip", "--out", out) == 0
     )
-    assert {p.name for p in out.iterdir()} == FILES | {"effect-0"}
+    assert {p.name for p in out.iterdir()} == FILES | {"effect-0", "total_effects.csv"}
     edges = pd.read_csv(out / "edges.csv")
     assert list(edges.columns) == EDGE_COLUMNS
     printed = capsys.readouterr()
@@ -350,3 +354,87 @@ def test_a_likelihood_of_a_method_without_one_is_refused(table, tmp_path, capsys
     out = tmp_path / "run"
     assert run("discover", table, "--method", "avici", "--likelihood", "bge", "--out", out) == 2
     assert "avici has none" in capsys.readouterr().err
+
+
+@pytest.fixture
+def mixed_data():
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {
+            "bmi": rng.normal(25, 4, 60),
+            "dose: high, low": rng.normal(size=60),
+            "site": rng.choice(["north", "south, far", "west"], 60),
+            "ill": rng.integers(0, 2, 60),
+        }
+    )
+    return as_dataset(frame, categorical=["site"])
+
+
+@pytest.mark.parametrize(
+    ("text", "levels", "control"),
+    [
+        ("bmi -> ill", (), None),
+        ("bmi: 30 vs 25 -> ill, site", (30.0,), 25.0),
+        ("bmi: 20, 25, 30 -> ill", (25.0, 30.0), 20.0),
+        ("bmi: 20,30 vs 25 -> dose: high, low,ill", (20.0, 30.0), 25.0),
+        ("dose: high, low: 1 vs -1e0 -> ill", (1.0,), -1.0),
+        ("dose: high, low -> ill", (), None),
+        ("site: south, far vs north -> ill", ("south, far",), "north"),
+        ("site: north, west, south, far -> ill", ("west", "south, far"), "north"),
+        ("ill: 1 vs 0 -> bmi", (1.0,), 0.0),
+    ],
+)
+def test_effects_are_asked_for_in_words(mixed_data, text, levels, control):
+    words = read_effect_words(text, mixed_data)
+    assert (words.levels, words.control) == (levels, control)
+    assert words.treatment == (
+        "dose: high, low" if text.startswith("dose") else text.split(":")[0].split(" ->")[0]
+    )
+    assert set(words.outcomes) <= set(mixed_data.names)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("bmi", "--effect takes 'treatment -> outcome'"),
+        ("bmi -> ill -> site", "--effect takes"),
+        ("bim: 30 vs 25 -> ill", "no column 'bim'. Did you mean 'bmi'"),
+        ("bmi -> ill, sight", "no column 'sight'. Did you mean 'site'"),
+        ("bmi -> bmi", "both 'bmi'"),
+        ("bmi -> ill, ill", "names an outcome twice"),
+        ("bmi: 30 -> ill", "Say what it is compared with: 'bmi: 30 vs ...'"),
+        ("bmi: much vs 25 -> ill", "seen from 1[0-9.]+ to 3[0-9.]+; 'much' is not a number"),
+        ("bmi: 1 vs 2 vs 3 -> ill", "got the levels '1 vs 2 vs 3'"),
+        ("bmi: 25 vs 25 -> ill", "must differ"),
+        ("bmi: -> ill", "got the levels ''"),
+        ("site: nord vs west -> ill", "levels 'north', 'south, far', 'west', not 'nord'. Did you"),
+        ("ill: 2 vs 0 -> bmi", "'ill' has the values 0, 1, not 2"),
+    ],
+)
+def test_words_of_effects_that_make_no_sense_are_told(mixed_data, text, message):
+    with pytest.raises(InputError, match=message.replace("...", r"\.\.\.")):
+        read_effect_words(text, mixed_data)
+
+
+def test_effects_of_levels_doses_and_several_outcomes_are_reported(tmp_path, capsys):
+    rng = np.random.default_rng(2)
+    site = rng.choice(["north", "west"], 150)
+    bmi = 25 + 3 * (site == "west") + rng.normal(size=150)
+    frame = pd.DataFrame({"site": site, "bmi": bmi, "sugar": 2 * bmi + rng.normal(size=150)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    asked = ["bmi: 24, 25, 26 -> sugar, site", "site: west vs north -> bmi, sugar", "bmi -> sugar"]
+    words = [w for text in asked for w in ("--effect", text)]
+    code = run("discover", tmp_path / "t.csv", *words, "--out", tmp_path / "r", "--json")
+    assert code == 0
+    rows = pd.DataFrame(json.loads(capsys.readouterr().out)["effects"])
+    assert rows["dose"].dropna().tolist() == [25.0, 26.0]
+    on_site = rows[(rows["treatment"] == "bmi") & (rows["outcome"] == "site")]
+    assert on_site["quantity"].str.contains("at 2[56]").all()
+    labelled = rows[rows["treatment"] == "site"]
+    assert labelled["outcome"].tolist() == ["bmi", "sugar"]
+    assert set(labelled["treated"]) == {"west"}
+    assert set(labelled["control"]) == {"north"}
+    html = (tmp_path / "r" / "report.html").read_text()
+    for text in ("site from north to west", "at 25", "P(site = "):
+        assert text in html
+    assert rebuild_report(tmp_path / "r").read_text() == html

@@ -107,7 +107,12 @@ def discover(
     ] = None,
     effect: Annotated[
         list[str] | None,
-        typer.Option("--effect", help="Also report the effect 'a -> b' of setting a. Repeat."),
+        typer.Option(
+            "--effect",
+            help="Also report the effect 'a -> b' of setting a; of several outcomes 'a -> b, c'; "
+            "of levels 'a: 30 vs 25 -> b'; of doses, each against the first, 'a: 20, 25, 30 -> b'; "
+            "of labels 'a: high vs low -> b'. Repeat.",
+        ),
     ] = None,
     truth: Annotated[
         Path | None,

@@ -19,6 +19,7 @@ from aetia.cli.discovering_series import (
     run_discover_series,
     takes_series,
 )
+from aetia.cli.effect_words import effects_in_words, read_effect_words
 from aetia.cli.messages import echo_warnings
 from aetia.cli.options_file import read_options, read_yaml
 from aetia.cli.tables import missing_table, public_table
@@ -27,7 +28,7 @@ from aetia.discovery import METHODS, choose_method, read_discovery_table
 from aetia.errors import ConvergenceError, InputError
 from aetia.graphs import Knowledge
 from aetia.report import check_writable, write_run
-from aetia.results import EffectPosterior, GraphPosterior, LinearModel, plain_json
+from aetia.results import EffectPosterior, GraphPosterior, plain_json
 
 __all__ = ["Request", "run_demo", "run_discover"]
 
@@ -130,13 +131,12 @@ def _discover(request: Request, knowledge: Knowledge | None, *, title: str) -> N
             )
         options[name] = value
     config(**options)
-    pairs = [_pair(text) for text in request.effects]
     if not request.dry_run:
         check_writable(request.out)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         data = _read(request)
-        _check_pairs(pairs, data)
+        wanted = [read_effect_words(text, data) for text in request.effects]
         truth = None if request.truth is None else _read_truth(request.truth, data)
         known = cls().get_params()
         ours = {"random_state": request.seed, "progress": False if request.quiet else None}
@@ -150,7 +150,7 @@ def _discover(request: Request, knowledge: Knowledge | None, *, title: str) -> N
     if request.method_reason:
         facts = {**posterior.diagnostics, "method_reason": request.method_reason}
         posterior = replace(posterior, diagnostics=facts)
-    effects = [_effect(posterior, data, a, b) for a, b in pairs]
+    effects = [e for words in wanted for e in effects_in_words(posterior, data, words)]
     files = write_run(
         posterior,
         request.out,
@@ -183,37 +183,6 @@ def _read(request: Request) -> Dataset:
             exclude=request.exclude,
         )
     return data.select(request.columns) if request.columns else data
-
-
-def _pair(text: str) -> tuple[str, str]:
-    parts = [p.strip() for p in text.split("->")]
-    if len(parts) != 2 or not all(parts):
-        raise InputError(f"--effect takes 'treatment -> outcome', got {text!r}.")
-    return parts[0], parts[1]
-
-
-def _effect(posterior: GraphPosterior, data: Dataset, a: str, b: str) -> EffectPosterior:
-    """Compute an effect of one unit: from 0 to 1, or from the mean where 0 or 1 is never seen.
-
-    A straight line has the same effect everywhere; other mechanisms know only the range of the
-    data.
-    """
-    if posterior.model is None or isinstance(posterior.model, LinearModel):
-        return posterior.effect(a, b)
-    seen = data.column(a)
-    if a in data.levels:
-        labels = data.levels[a]
-        return posterior.effect(a, b, treated=labels[1], control=labels[0])
-    if np.nanmin(seen) <= 0.0 and np.nanmax(seen) >= 1.0:
-        return posterior.effect(a, b)
-    middle = float(f"{np.nanmean(seen):.3g}")
-    return posterior.effect(a, b, treated=middle + 1.0, control=middle)
-
-
-def _check_pairs(pairs: list[tuple[str, str]], data: Dataset) -> None:
-    for pair in pairs:
-        for name in pair:
-            data.column(name)
 
 
 def _read_truth(file: Path, data: Dataset) -> Truth:
@@ -285,14 +254,7 @@ def _print_result(
                 plain_json(
                     {
                         "edges": edges,
-                        "effects": [
-                            {
-                                "treatment": e.treatment,
-                                "outcome": e.outcome,
-                                **e.frame().iloc[0].to_dict(),
-                            }
-                            for e in effects
-                        ],
+                        "effects": [row for e in effects for row in _effect_rows(e)],
                         "diagnostics": dict(posterior.diagnostics),
                         "files": {k: str(v) for k, v in files.items()},
                     }
@@ -310,3 +272,11 @@ def _print_result(
         typer.echo(repr(e))
     typer.echo(f"report: {files['report']}", err=False)
     sys.stdout.flush()
+
+
+def _effect_rows(effect: EffectPosterior) -> list[dict[str, Any]]:
+    """List the quantities of an effect: one, or one for each dose and level of the outcome."""
+    named = {"treatment": effect.treatment, "outcome": effect.outcome, "control": effect.control}
+    if effect.doses is None:
+        named["treated"] = effect.treated
+    return [named | row for row in effect.frame().to_dict("records")]
