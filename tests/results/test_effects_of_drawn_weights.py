@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aetia.discovery import ExactPosterior
+from aetia.errors import InputError
 from aetia.results import GraphPosterior
 from aetia.results.drawn_weights import (
     drawn_total_effects,

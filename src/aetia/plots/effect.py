@@ -50,7 +50,7 @@ def plot_effect(
         weights = np.full(len(acting), (1.0 - zero) / len(acting))
         bins = int(np.clip(len(acting) // 15, 8, 60))
         ax.hist(acting, bins=bins, weights=weights, color=BLUE, alpha=0.75)
-    if zero > 0:
+    if zero >= 0.005:  # a smaller one would only stretch the axis
         # The atom is probability, not density: a line over the full height, with its number.
         ax.axvline(0, color=GREY, lw=3)
         ax.annotate(

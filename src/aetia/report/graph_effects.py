@@ -40,13 +40,13 @@ def percent(probability: float) -> str:
         probability: Between 0 and 1.
 
     Returns:
-        Whole per cent, ``"< 1 %"`` or ``"> 99 %"``.
+        Whole per cent, ``"<1 %"`` or ``">99 %"``, with a space that does not break.
     """
-    if 0.0 < probability < 0.01:
-        return "< 1 %"
+    if 1e-9 < probability < 0.01:
+        return "<1\u00a0%"
     if 0.99 < probability < 1.0 - 1e-9:
-        return "> 99 %"
-    return f"{100 * probability:.0f} %"
+        return ">99\u00a0%"
+    return f"{100 * probability:.0f}\u00a0%"
 
 
 def _single(effect: EffectPosterior, row: Mapping[str, Any]) -> list[str]:

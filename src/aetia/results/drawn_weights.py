@@ -121,7 +121,7 @@ def drawn_total_effects(
     parts = []
     for dags, drawn in zip(graphs.split(size), weights.split(size), strict=True):
         # The solve may leave rounding errors where there is no path.
-        parts.append(total_effects(drawn) * transitive_closure(dags))
+        parts.append(torch.where(transitive_closure(dags), total_effects(drawn), 0.0))
     return torch.cat(parts)
 
 

@@ -202,8 +202,8 @@ def _linear(
     best = effect_draws(model, dags[:1], weights[:1], source, targets, **draw)
     return [
         Quantities(
-            draws=draws[:, [i]] * contrast,
-            best_graph=best[:, [i]] * contrast,
+            draws=draws[:, [i]] * contrast + 0.0,  # no effect is 0, never -0
+            best_graph=best[:, [i]] * contrast + 0.0,
             graph_variance=float(moments.graph_variance[y]) * contrast**2,
             exact_mean=float(moments.mean[y]) * contrast,
             exact_sd=float(moments.variance[y].sqrt()) * np.abs(contrast),
@@ -234,14 +234,14 @@ def _drawn(
     out = []
     for y in targets:
         effects = model.effects[:, source, y]
-        draws = effects[rows].unsqueeze(-1).numpy() * contrast
+        draws = effects[rows].unsqueeze(-1).numpy() * contrast + 0.0  # no effect is 0, never -0
         share = share_between_graphs(effects, model.keys(source, y), model.probability)
         best = model.given(dags[0], source, y)
         constant = not bool(effects.any())
         out.append(
             Quantities(
                 draws=draws,
-                best_graph=None if best is None else best.unsqueeze(-1).numpy() * contrast,
+                best_graph=None if best is None else best.unsqueeze(-1).numpy() * contrast + 0.0,
                 graph_variance=(
                     None
                     if np.isnan(share) and not constant
