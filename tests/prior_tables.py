@@ -17,9 +17,10 @@ import numpy as np
 import torch
 
 from aetia.data import Dataset
+from aetia.discovery.candidate_parents import all_others
 from aetia.discovery.exact.enumeration import enumerate_posterior
 from aetia.discovery.exact.weighted_draws import draw_until
-from aetia.discovery.score_tables import all_others, score_tables
+from aetia.discovery.score_tables import score_tables
 from aetia.graphs import Constraints, SparseEdgeRate, order_programme, transitive_closure
 from aetia.likelihoods import (
     Additive,
