@@ -179,13 +179,17 @@ def test_a_few_nats_are_too_little_to_leave_linear_effects():
     evidence = {"bge": 100.0, "additive": 138.0}
     choice = choose_by_evidence(evidence, {"additive": 0.0}, NONE, 100)  # 20 columns: 40 nats
     assert choice.name == "bge"
-    assert "less than 40 nats ahead of 'bge'" in choice.reason
+    assert "'additive' leads by 38 nats only, and 40 are asked for" in choice.reason
     assert choose_by_evidence(evidence, {"additive": 0.0}, NONE[:10], 100).name == "additive"
+    evidence |= {"normal-scores": 180.0, "rank-basis": 210.0}
+    assert choose_by_evidence(evidence, {"additive": 0.0}, NONE, 100).name == "normal-scores"
+    evidence["rank-basis"] = 221.0
+    assert choose_by_evidence(evidence, {"additive": 0.0}, NONE, 100).name == "rank-basis"
 
 
 def test_a_table_that_fails_needs_no_evidence_and_gets_columns_by_its_rows():
-    assert choose_by_evidence({}, {"additive": 21.0}, NONE, 299).options == {"n_columns": 2}
-    assert choose_by_evidence({}, {"additive": 21.0}, NONE, 300).options == {"n_columns": 3}
+    assert choose_by_evidence({}, {"additive": 21.0}, NONE, 499).options == {"n_columns": 2}
+    assert choose_by_evidence({}, {"additive": 21.0}, NONE, 500).options == {"n_columns": 3}
     with pytest.raises(InputError, match="no evidence given"):
         choose_by_evidence({}, {"additive": 3.0}, NONE, 300)
 

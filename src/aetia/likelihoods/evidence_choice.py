@@ -9,16 +9,14 @@ the block score, which takes no direction from residuals. Otherwise the largest 
   column j from a Gaussian, which puts them on the density of normal scores;
 - ``normal-scores`` and ``rank-basis``: :math:`\log Z`.
 
-A family other than ``bge`` must lead it clearly. A divergence below 30 nats for a column is within
-what its estimate errs and does not count. When one of the latter two wins, the test on normal
-scores must be passed as well. Log Z is relative to the empty graph. Averaging with splines costs
-log 2 for each variable with parents, so that a table in which all effects are linear goes to
-``bge``.
+A family must lead narrower ones clearly. A divergence below 30 nats for a column is within what
+its estimate errs and does not count. When one of the latter two wins, the test on normal scores
+must be passed as well. Log Z is relative to the empty graph. Averaging with splines costs log 2
+for each variable with parents, so that a table in which all effects are linear goes to ``bge``.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,12 +45,14 @@ FAMILIES = ("bge", "additive", "normal-scores", "rank-basis")
 
 NON_GAUSSIAN_ABOVE = 30.0
 """Divergence of a column in nats, over all its rows, from which it counts."""
-FEW_ROWS = 300
+FEW_ROWS = 500
 """Below this number of rows the block score has two columns a variable instead of three."""
 
 CLEARLY_AHEAD = 2.0
-"""Nats a column by which a family must lead linear effects: where its assumption holds it leads by
-far more, and a few nats are gained by wrong models too, above all on few rows."""
+"""Nats a column by which a wider family must lead a narrower one: where its assumption holds it
+leads by far more, and a few nats are gained by wrong models too, above all on few rows."""
+_STEPS = {"bge": 0, "additive": 1, "normal-scores": 1, "rank-basis": 2}
+"""How far a family goes beyond linear effects."""
 
 _ON_TABLE = ("bge", "additive")
 """Families on the scale of the table."""
@@ -154,21 +154,20 @@ def choose_by_evidence(
             f"choose_by_evidence: no evidence given for any of {', '.join(FAMILIES)}; "
             f"got {', '.join(log_evidence) or 'none'}."
         )
-    ranked = sorted(evidence, key=lambda name: -evidence[name])
-    best = ranked[0]
     margin = CLEARLY_AHEAD * len(divergences)
-    if best != "bge" and evidence[best] - evidence.get("bge", -math.inf) < margin:
-        reason = (
-            f"By evidence '{best}' is less than {margin:.0f} nats ahead of 'bge', which is too "
-            "little to take directions from the shape of curves."
-        )
-        return LikelihoodChoice(name="bge", reason=reason, numbers=numbers)
+    ranked = sorted(evidence, key=lambda name: margin * _STEPS[name] - evidence[name])
+    best = ranked[0]
     after = float(variance_evidence.get("normal-scores", 0.0))
     if best not in _ON_TABLE and after > limit:
         return _block(after, limit, 0, n, numbers)
     reason = f"By evidence {_WORDS[best]}"
     if len(ranked) > 1:
-        reason += f", {evidence[best] - evidence[ranked[1]]:.0f} nats ahead of '{ranked[1]}'"
+        lead = evidence[best] - evidence[ranked[1]]
+        reason += (
+            f", {lead:.0f} nats ahead of '{ranked[1]}'"
+            if lead >= 0
+            else f": '{ranked[1]}' leads by {-lead:.0f} nats only, and {margin:.0f} are asked for"
+        )
     reason += f"; noise is additive (evidence of {on_table:.0f} nats against it)."
     return LikelihoodChoice(name=best, reason=reason, numbers=numbers)
 
