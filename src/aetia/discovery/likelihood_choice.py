@@ -13,6 +13,7 @@ from aetia.data import Dataset
 from aetia.errors import InputError
 from aetia.likelihoods import (
     LIKELIHOODS,
+    Additive,
     DecomposableLikelihood,
     VaryingNoise,
     choose_by_evidence,
@@ -32,6 +33,8 @@ __all__ = [
 
 _FAMILIES = ("bge", "normal-scores", "rank-basis")
 """What the additive likelihood is compared with where its noise is additive."""
+_FINE_COLUMNS = 8
+"""Spline columns of a parent where the test of the noise is repeated."""
 _ABSOLUTE = ("bge",)
 """Those among them whose score says how probable the data are, not only which parents."""
 
@@ -149,18 +152,22 @@ def _by_evidence(
 ) -> ChosenLikelihood:
     """Compare the likelihoods for numbers on the table; a test of the noise comes first."""
     found = {"additive": evidence(LIKELIHOODS["additive"](), with_graphs=True)}
-    on_table = _variance(data, found["additive"])
-    if noise_is_additive(on_table, data.d):
-        # Draws of the additive posterior miss graphs that only the wider model finds likely.
-        wider = evidence(VaryingNoise(), with_graphs=False).log_total
-        on_table = max(on_table, wider - found["additive"].log_total)
+    on_table = _noise_varies(data, evidence, Additive(), found["additive"])
+    if not noise_is_additive(on_table, data.d):
+        # The misfit of stiff curves looks like varying noise; finer ones decide.
+        fine = Additive(n_columns=_FINE_COLUMNS)
+        on_table = _noise_varies(data, evidence, fine, evidence(fine, with_graphs=True))
     variance = {"additive": on_table}
     if noise_is_additive(on_table, data.d):
         for name in families:
             with_graphs = name == "normal-scores"
             found[name] = evidence(LIKELIHOODS[name](), with_graphs=with_graphs)
     if "normal-scores" in found:
-        variance["normal-scores"] = _variance(on_normal_scores(data), found["normal-scores"])
+        scores = on_normal_scores(data)
+        variance["normal-scores"] = min(
+            _variance(scores, found["normal-scores"], n_columns)
+            for n_columns in (Additive().n_columns, _FINE_COLUMNS)
+        )
     totals = {name: answer.log_total for name, answer in found.items()}
     choice = choose_by_evidence(totals, variance, non_gaussian_nats(data), data.n)
     return ChosenLikelihood(
@@ -170,10 +177,22 @@ def _by_evidence(
     )
 
 
-def _variance(data: Dataset, answer: Evidence) -> float:
-    """Evidence that noise varies with the parents, over the graphs of an additive posterior."""
+def _noise_varies(
+    data: Dataset, evidence: SumOverGraphs, model: Additive, answer: Evidence
+) -> float:
+    """Evidence that noise varies with the parents, in nats, against one additive model."""
+    over_draws = _variance(data, answer, model.n_columns)
+    if not noise_is_additive(over_draws, data.d):
+        return over_draws
+    # Draws of the additive posterior miss graphs that only the wider model finds likely.
+    wider = evidence(VaryingNoise(additive=model), with_graphs=False).log_total
+    return max(over_draws, wider - answer.log_total)
+
+
+def _variance(data: Dataset, answer: Evidence, n_columns: int) -> float:
+    """The same over the graphs of an additive posterior only."""
     assert answer.draws is not None
-    return variance_evidence(data, *answer.draws)
+    return variance_evidence(data, *answer.draws, n_columns=n_columns)
 
 
 def _some(names: list[str], most: int = 3) -> str:
