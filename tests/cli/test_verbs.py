@@ -416,6 +416,19 @@ def test_words_of_effects_that_make_no_sense_are_told(mixed_data, text, message)
         read_effect_words(text, mixed_data)
 
 
+def test_effects_beside_missing_categories_are_refused_before_the_run(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=80), "b": rng.choice(["u", "v"], 80)})
+    frame["c"] = frame["a"] + rng.normal(size=80)
+    frame.loc[::8, "a"] = np.nan
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    words = ["discover", tmp_path / "t.csv", "--effect", "a -> c", "--out", tmp_path / "r"]
+    assert run(*words) == 2
+    assert "10 cells are missing, and with 'b' among the columns" in capsys.readouterr().err
+    assert run(*words, "--exclude", "b") == 0
+    assert (tmp_path / "r" / "total_effects.csv").exists()
+
+
 def test_effects_of_levels_doses_and_several_outcomes_are_reported(tmp_path, capsys):
     rng = np.random.default_rng(2)
     site = rng.choice(["north", "west"], 150)

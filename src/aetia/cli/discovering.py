@@ -137,6 +137,8 @@ def _discover(request: Request, knowledge: Knowledge | None, *, title: str) -> N
         warnings.simplefilter("always", UserWarning)
         data = _read(request)
         wanted = [read_effect_words(text, data) for text in request.effects]
+        if wanted:
+            _check_weights(request, data)
         truth = None if request.truth is None else _read_truth(request.truth, data)
         known = cls().get_params()
         ours = {"random_state": request.seed, "progress": False if request.quiet else None}
@@ -183,6 +185,19 @@ def _read(request: Request) -> Dataset:
             exclude=request.exclude,
         )
     return data.select(request.columns) if request.columns else data
+
+
+def _check_weights(request: Request, data: Dataset) -> None:
+    """Refuse effects before a run that could not give any: cells missing beside categories."""
+    linear = {"continuous", "count"} if request.likelihood == "bge" else {"continuous"}
+    others = [n for n, kind in zip(data.names, data.kinds, strict=True) if kind not in linear]
+    if request.method == "exact" and data.has_missing and others:
+        raise InputError(
+            f"--effect {request.effects[0]!r}: {int((~data.observed).sum())} cells are missing, "
+            f"and with {', '.join(map(repr, others[:5]))} among the columns no effects can be "
+            "computed along with them: only columns of numbers have weights. Complete the table "
+            "first (`aetia impute`), leave these columns out (--exclude), or drop --effect."
+        )
 
 
 def _read_truth(file: Path, data: Dataset) -> Truth:
