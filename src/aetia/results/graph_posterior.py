@@ -339,7 +339,8 @@ class GraphPosterior:
         """Compute the total effect of setting one variable, averaged over graphs and mechanisms.
 
         Of linear Gaussian likelihoods mean and standard deviation are exact, intervals come from
-        draws. Of all others do() is simulated through posterior draws of the mechanisms. Both
+        draws. Of all others do() is simulated through posterior draws of the mechanisms. Where
+        cells were missing, effects are read off the weights drawn with each graph. All
         kinds carry the probability that there is no effect at all, the part of the variance that
         is due to the graph, and the answer of the single most probable graph.
 
@@ -349,7 +350,8 @@ class GraphPosterior:
             treated: Level it is set to, in the user's units or as a label ...
             control: ... compared with this level.
             doses: Levels that replace ``treated``, each compared with ``control``.
-            n_draws: Draws behind the intervals; None takes 4,000 in closed form, 1,000 simulated.
+            n_draws: Draws behind the intervals; None takes 4,000 in closed form, 1,000 simulated,
+                and those that there are where weights were drawn.
             random_state: Seed of those draws.
 
         Returns:
@@ -392,7 +394,8 @@ class GraphPosterior:
             contrasts: ``(treated, control)`` by treatment. By default a number moves from its mean
                 to one standard deviation above, a column with levels from the first to the last.
             level: Probability inside the intervals.
-            n_draws: Draws behind every row; None takes 2,000 in closed form, 400 simulated.
+            n_draws: Draws behind every row; None takes 2,000 in closed form, 400 simulated. Weights
+                drawn with each graph are all used.
             random_state: Seed of the draws.
 
         Returns:
