@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from aetia.data import Dataset, Windows, as_dataset, text_columns
+from aetia.data.checks import check_text
+from aetia.data.tables import split_columns
 from aetia.discovery.methods import METHODS
 from aetia.errors import DataWarning, InputError
 from aetia.graphs import Knowledge
@@ -46,8 +49,9 @@ def choose_method(n_columns: int, *, is_series: bool = False) -> ChosenMethod:
     if is_series:
         return ChosenMethod("rcgnn", "the rows are steps of recordings")
     if n_columns <= EXACT_COLUMNS:
+        columns = "1 column" if n_columns == 1 else f"{n_columns} columns"
         return ChosenMethod(
-            "exact", f"{n_columns} columns: all graphs can be summed, so nothing is approximate"
+            "exact", f"{columns}: all graphs can be summed, so nothing is approximate"
         )
     return ChosenMethod(
         "order-mcmc",
@@ -76,17 +80,27 @@ def read_discovery_table(
     Returns:
         The table.
     """
+    categorical, exclude = _names(categorical), _names(exclude)
     if isinstance(X, Dataset):
-        return as_dataset(X, intervened=intervened, regime=regime, exclude=exclude)
+        return as_dataset(
+            X, intervened=intervened, regime=regime, categorical=categorical, exclude=exclude
+        )
     roles = {name for name in (intervened, regime) if isinstance(name, str)} | set(exclude)
-    text = [name for name in text_columns(X) if name not in roles and name not in categorical]
+    text = text_columns(X)
+    found = [name for name in (*text, *_category_columns(X)) if name not in {*roles, *categorical}]
+    if found:
+        names, columns, _ = split_columns(X)
+        for name in found:
+            if name in text:
+                check_text(name, columns[names.index(name)])
     data = as_dataset(
         X,
         intervened=intervened,
         regime=regime,
-        categorical=[*categorical, *text],
+        categorical=list(dict.fromkeys([*categorical, *found])),
         exclude=exclude,
     )
+    _warn_of_one_column(data)
     codes = [name for name, kind in zip(data.names, data.kinds, strict=True) if kind == "count"]
     codes = [name for name in codes if _look_like_codes(data.column(name))]
     if codes:
@@ -98,6 +112,38 @@ def read_discovery_table(
             stacklevel=3,
         )
     return data
+
+
+def _names(names: str | Sequence[str]) -> tuple[str, ...]:
+    """One name alone is a name, not a sequence of letters."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _category_columns(X: Any) -> list[str]:
+    """Columns of a frame that its user declared as categories, whatever their labels are."""
+    if isinstance(X, np.ndarray) or not (hasattr(X, "columns") and hasattr(X, "shape")):
+        return []
+    types = {str(name): str(getattr(X[name], "dtype", "")).lower() for name in X.columns}
+    return [name for name, kind in types.items() if kind.startswith(("categor", "enum"))]
+
+
+def _warn_of_one_column(data: Dataset) -> None:
+    if data.d > 1:
+        return
+    name = data.names[0]
+    mark = next((m for m in ";\t|" if m in name), None)
+    if mark is not None:
+        raise InputError(
+            f"the table has one column, named {name!r}: its cells seem to be separated by "
+            f"{mark!r}. Save it with commas between cells and points in decimals, or read it "
+            f"with pandas.read_csv(FILE, sep={mark!r}, decimal=',') and pass the frame."
+        )
+    warnings.warn(
+        f"the table has one column, {name!r}: there is no graph to learn. Check how the file "
+        "separates its cells, and what was left out.",
+        DataWarning,
+        stacklevel=4,
+    )
 
 
 def _look_like_codes(column: np.ndarray) -> bool:
@@ -158,6 +204,14 @@ def discover(
     if is_series:
         name, reason = choose_method(0, is_series=True) if method == "auto" else (method, "")
         cls = _estimator(name)
+        asked = {
+            "likelihood": likelihood != "auto",
+            "intervened": intervened is not None,
+            "categorical": len(categorical) > 0,
+            "exclude": len(exclude) > 0,
+        }
+        _check_series(name, cls, [option for option, given in asked.items() if given])
+        _check_options(name, cls().get_params(), options)
         return _said(
             cls(random_state=random_state, **options)
             .fit(X, time=time, series=series, regime=regime, knowledge=knowledge)
@@ -176,6 +230,7 @@ def discover(
                 f"{name} has no option 'likelihood': it predicts with trained weights."
             )
         options["likelihood"] = likelihood
+    _check_options(name, known, options)
     if "random_state" in known:
         options["random_state"] = random_state
     return _said(cls(**options).fit(data, knowledge=knowledge).posterior_, reason)
@@ -188,6 +243,32 @@ def _estimator(name: str) -> Any:
             f"{nearest(name, ['auto', *METHODS])}"
         )
     return METHODS[name][0]
+
+
+def _check_options(name: str, known: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Refuse options that the method does not have."""
+    for option in options:
+        if option not in known:
+            raise InputError(
+                f"{name} has no option {option!r}.{nearest(option, list(known))} "
+                f"Options: {', '.join(known)}."
+            )
+
+
+def _check_series(name: str, cls: Any, asked: Sequence[str]) -> None:
+    """Refuse what a method for time series, or this method, has no use for."""
+    if "time" not in inspect.signature(cls.fit).parameters:
+        takes = [other for other, (known, _) in METHODS.items() if known is not cls]
+        takes = [m for m in takes if "time" in inspect.signature(METHODS[m][0].fit).parameters]
+        raise InputError(
+            f"{name} takes a table of independent rows, not a time series: leave time= and "
+            f"series= out, or use method={' or '.join(map(repr, takes))}."
+        )
+    if asked:
+        raise InputError(
+            f"{name} has no use for {', '.join(asked)} on a time series: leave it out, and choose "
+            "the columns before the call."
+        )
 
 
 def _said(posterior: GraphPosterior, reason: str) -> GraphPosterior:

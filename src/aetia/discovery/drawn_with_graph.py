@@ -42,18 +42,32 @@ def drawn_likelihood(method: str, option: Any, data: Dataset) -> DrawnLikelihood
     Raises:
         InputError: If cells are missing and the likelihood that was asked for cannot draw them.
     """
-    if option == "copula" or isinstance(option, GaussianCopula):
-        return GaussianCopula() if option == "copula" else option
-    if not data.has_missing:
+    copula = isinstance(option, GaussianCopula) or option in ("copula", {"name": "copula"})
+    if not copula and not data.has_missing:
         return None
+    if data.regime is not None:
+        unseen = "latent values" if copula else f"{int((~data.observed).sum())} missing cells"
+        raise InputError(
+            f"{method} cannot draw {unseen} and find what regimes change at once. Complete the "
+            "table first (`aetia impute`), leave `regime` out, or add the regime as a column "
+            "that nothing causes (knowledge: roots)."
+        )
+    if copula:
+        return option if isinstance(option, GaussianCopula) else GaussianCopula()
     discrete = set(data.kinds) <= {"binary", "categorical"}
     if option == "auto":
         return BDeu() if discrete and data.d <= _MOST_DISCRETE else BlockBGe()
     chosen = decomposable(method, option)
     if isinstance(chosen, BGe) and chosen.alpha_mu != "auto" and "categorical" not in data.kinds:
         return chosen
-    if isinstance(chosen, BlockBGe | BDeu):
+    if isinstance(chosen, BlockBGe) or (isinstance(chosen, BDeu) and discrete):
         return chosen
+    if isinstance(chosen, BDeu):
+        name = next(n for n, k in zip(data.names, data.kinds, strict=True) if k not in chosen.kinds)
+        raise InputError(
+            f"likelihood 'bdeu' cannot score column {name!r}, whose values are no categories. Use "
+            "likelihood='block' (or 'auto')."
+        )
     cells = int((~data.observed).sum())
     raise InputError(
         f"{method}: {cells} cells are missing, and they can be drawn together with the graph under "

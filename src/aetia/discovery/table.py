@@ -180,8 +180,9 @@ def _refuse_identifiers(data: Dataset) -> None:
     for name, labels in data.levels.items():
         if len(labels) > _MOST_LEVELS and 5 * len(labels) > data.n:
             raise InputError(
-                f"column {name!r} is text with {len(labels)} different values in {data.n} rows: it "
-                f"names the rows rather than measuring them. Leave it out with exclude=[{name!r}]."
+                f"the categorical column {name!r} has {len(labels)} different values in {data.n} "
+                "rows: it names the rows rather than measuring them. Leave it out with "
+                f"exclude=[{name!r}]; if it holds numbers, leave it out of categorical=."
             )
 
 

@@ -19,7 +19,11 @@ from aetia.discovery.drawn_with_graph import (
     drawn_likelihood,
 )
 from aetia.discovery.exact.config import ExactConfig
-from aetia.discovery.exact.graph_sum import ALL_CANDIDATES, GraphSum
+from aetia.discovery.exact.graph_sum import (
+    ALL_CANDIDATES,
+    GraphSum,
+    refuse_too_many_required,
+)
 from aetia.discovery.likelihood_choice import choose_likelihood
 from aetia.discovery.regime_columns import mark_regimes, touched
 from aetia.discovery.score_tables import choose_prior
@@ -175,7 +179,9 @@ class ExactPosterior(BaseEstimator):
         facts: dict[str, Any],
     ) -> None:
         """Sum over the graphs of a table without missing cells."""
-        regimes = None if table.data.regime is None else mark_regimes(table)
+        known_targets = getattr(config.likelihood, "uses_regimes", False)
+        unmarked = table.data.regime is None or known_targets
+        regimes = None if unmarked else mark_regimes(table)
         if regimes is not None and regimes.table.data.d > ALL_CANDIDATES:
             raise InputError(
                 f"regime: {table.data.d} columns and {len(regimes.names)} regimes besides the "
@@ -238,8 +244,11 @@ class ExactPosterior(BaseEstimator):
         facts: dict[str, Any],
     ) -> None:
         """Draw the graph together with missing cells or latent values."""
-        _, prior = choose_prior(config.prior)
-        terms = prior.parent_count_terms(table.data.d)
+        prior, modular = choose_prior(config.prior)
+        terms = modular.parent_count_terms(table.data.d).clone()
+        if config.max_parents != "auto":
+            refuse_too_many_required(table, int(config.max_parents))
+            terms[int(config.max_parents) + 1 :] = -torch.inf
         found = draw_with_graph(
             likelihood, table.data, terms, table.constraints, generator=generator
         )
@@ -260,11 +269,19 @@ class ExactPosterior(BaseEstimator):
         if found.weights is not None and found.imputed is not None:
             free = None if table.data.intervened is None else ~table.data.intervened
             facts["column_spreads"] = completed_spreads(found.imputed, free)
+        log_weights = torch.zeros(len(found.graphs), dtype=torch.float64)
+        edges = found.edge_probabilities
+        if prior is not modular:
+            hard = torch.from_numpy(found.graphs).double()
+            log_weights = prior.log_prob(hard) - modular.log_prob(hard)
+            edges = torch.einsum("s,sij->ij", log_weights.softmax(0), hard).numpy()
+            share = float(1.0 / (log_weights.softmax(0).square().sum() * len(hard)))
+            facts["ess"] *= share
         self.posterior_ = GraphPosterior(
             graphs=found.graphs,
-            log_weights=np.full(len(found.graphs), -np.log(len(found.graphs))),
+            log_weights=log_weights.log_softmax(0).numpy(),
             names=table.data.names,
-            edge_marginals=found.edge_probabilities,
+            edge_marginals=edges,
             knowledge=table.knowledge,
             parameters={} if found.weights is None else {"weights": found.weights},
             diagnostics=facts,

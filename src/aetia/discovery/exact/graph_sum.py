@@ -33,7 +33,7 @@ from aetia.graphs import (
 from aetia.likelihoods import BGe, DecomposableLikelihood
 from aetia.results import EffectModel, effect_model
 
-__all__ = ["ALL_CANDIDATES", "GraphAnswer", "GraphSum"]
+__all__ = ["ALL_CANDIDATES", "GraphAnswer", "GraphSum", "refuse_too_many_required"]
 
 ALL_CANDIDATES = 20
 """Up to this many columns the tables of all parent sets fit into memory."""
@@ -57,7 +57,29 @@ class GraphAnswer(NamedTuple):
         Returns:
             The probability of every edge.
         """
-        return torch.einsum("s,sij->ij", self.log_weights.exp(), self.graphs.double())
+        edges = torch.einsum("s,sij->ij", self.log_weights.exp(), self.graphs.double())
+        return edges.clamp(max=1.0)  # the weights sum to 1 up to rounding
+
+
+def refuse_too_many_required(table: DiscoveryTable, max_parents: int) -> None:
+    """Refuse knowledge that asks for more parents than are allowed.
+
+    Args:
+        table: The table with knowledge over its columns.
+        max_parents: Largest number of parents of a variable.
+
+    Raises:
+        InputError: Naming the variable and its required parents.
+    """
+    required = table.constraints.required
+    worst = int(required.sum(0).argmax())
+    names = [table.data.names[i] for i in required[:, worst].nonzero().flatten().tolist()]
+    if len(names) > max_parents:
+        raise InputError(
+            f"no DAG is possible: knowledge requires {len(names)} parents of "
+            f"{table.data.names[worst]!r} ({', '.join(map(repr, names))}), but max_parents is "
+            f"{max_parents}. Require fewer edges, or raise max_parents."
+        )
 
 
 class GraphSum:
@@ -83,6 +105,7 @@ class GraphSum:
         else:
             self.n_candidates = d - 1 if d <= ALL_CANDIDATES else _FEWER_CANDIDATES
         self.max_parents = d - 1 if config.max_parents == "auto" else int(config.max_parents)
+        refuse_too_many_required(table, self.max_parents)
 
     def scaling_of(self, likelihood: DecomposableLikelihood) -> Scaling:
         """Find the scaling that the options and the likelihood ask for.
