@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["affordable_total_effects", "all_pairs_block"]
 
-_LINEAR_WORK = 2.5e7
+_LINEAR_WORK = 1.6e7
 """Graphs times columns cubed that take about 2 seconds."""
-_FEWEST_GRAPHS = 200
+_FEWEST_GRAPHS = 150
 _SIMULATED_CELLS, _SIMULATED_COLUMNS, _SIMULATED_DRAWS = 40_000, 8, 100
 """Rows times columns squared, and columns, up to which simulations take about a second."""
 _MOST_ROWS = 200
