@@ -144,6 +144,35 @@ def test_columns_can_be_chosen_and_left_out(table, tmp_path, capsys):
     assert GraphPosterior.load(tmp_path / "x" / "posterior").names == ("rain", "wet")
 
 
+def test_columns_that_were_not_chosen_are_not_checked(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(60, 3)), columns=["a", "b", "c"])
+    frame = frame.assign(flat=1.0, site=rng.choice(["u", "v"], 60), code=rng.integers(0, 3, 60))
+    file, out = tmp_path / "t.csv", str(tmp_path / "run")
+    frame.to_csv(file, index=False)
+    assert main(["discover", str(file), "--out", out]) == 2
+    assert "'flat' is constant" in capsys.readouterr().err
+    few = ["discover", str(file), "--out", out, "--json", "--columns", "c,a", "--columns", "code"]
+    assert main([*few, "--categorical", "code", "--regime", "site"]) == 0
+    posterior = GraphPosterior.load(tmp_path / "run" / "posterior")
+    assert posterior.names == ("c", "a", "code")
+    assert posterior.diagnostics["likelihood"] == "block"
+    assert main([*few, "--exclude", "a,flat"]) == 2
+    assert "'a' is also given as --exclude" in capsys.readouterr().err
+
+
+def test_categories_of_a_public_table_are_not_ignored(tmp_path, capsys):
+    words = ["discover", "diabetes", "--columns", "sex,bmi", "--categorical", "sex"]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 2
+    assert "categorical" in capsys.readouterr().err
+
+
+def test_a_dry_run_of_chains_tells_when_they_stop(tmp_path, capsys):
+    words = ["discover", "diabetes", "--method", "order-mcmc", "--set", "max_seconds=77"]
+    assert main([*words, "--dry-run", "--out", str(tmp_path / "run")]) == 0
+    assert "at most about 77 s" in capsys.readouterr().out
+
+
 def test_a_column_of_interventions_orients_an_edge(tmp_path, capsys):
     rng = np.random.default_rng(1)
     cause = rng.normal(size=200)

@@ -226,3 +226,13 @@ def test_no_edge_probability_is_above_one():
     frame = aetia.load_public("diabetes")
     posterior = aetia.discover(frame, random_state=3)
     assert posterior.edge_probabilities().max() <= 1.0
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_column_held_at_one_value_in_a_regime_is_no_reason_to_stop(swap):
+    frame, regime = chain(150), np.repeat([0, 1], 75)
+    frame["valve"] = np.where(regime > 0, 3.0, np.random.default_rng(4).normal(size=150))
+    posterior = aetia.discover(frame, regime=1 - regime if swap else regime, random_state=0)
+    targets = next(iter(posterior.diagnostics["regime_targets"].values()))
+    assert targets["valve"] > 0.99
+    assert targets["a"] < 0.5

@@ -22,8 +22,8 @@ from aetia.cli.discovering_series import (
 from aetia.cli.effect_words import effects_in_words, read_effect_words
 from aetia.cli.messages import echo_warnings
 from aetia.cli.options_file import read_options, read_yaml
-from aetia.cli.tables import missing_table, public_table
-from aetia.data import Dataset, Truth, as_dataset
+from aetia.cli.tables import missing_table, public_table, split_names
+from aetia.data import Dataset, Truth, read_frame
 from aetia.discovery import METHODS, choose_method, read_discovery_table
 from aetia.errors import ConvergenceError, InputError
 from aetia.graphs import Knowledge
@@ -167,24 +167,41 @@ def _discover(request: Request, knowledge: Knowledge | None, *, title: str) -> N
 
 
 def _read(request: Request) -> Dataset:
+    """Read the columns that were asked for; the others are not even checked."""
     data = public_table(request.table)
-    if data is not None:
-        if request.intervened is not None:
-            raise InputError(f"data set {request.table!r} has no column of interventions.")
-        if request.regime is not None:
-            raise InputError(f"data set {request.table!r} has no column of regimes.")
-        data = as_dataset(data, exclude=request.exclude)
-    elif not Path(request.table).exists():
+    if data is None and not Path(request.table).exists():
         raise missing_table(request.table)
+    for name in ("intervened", "regime"):
+        if data is not None and getattr(request, name) is not None:
+            raise InputError(
+                f"--{name}: data set {request.table!r} has no column of interventions or regimes."
+            )
+    if data is None:
+        table = read_frame(request.table)
+        names = tuple(map(str, table.columns))
     else:
-        data = read_discovery_table(
-            request.table,
-            intervened=request.intervened,
-            regime=request.regime,
-            categorical=request.categorical,
-            exclude=request.exclude,
-        )
-    return data.select(request.columns) if request.columns else data
+        table, names = data, data.names
+    roles = {request.intervened, request.regime}
+    exclude = split_names("--exclude", request.exclude, names)
+    chosen = split_names("--columns", request.columns, names)
+    for name in chosen:
+        if name in roles or name in exclude:
+            raise InputError(
+                f"--columns: {name!r} is also given as "
+                f"{'--exclude' if name in exclude else '--intervened or --regime'}."
+            )
+    if chosen:
+        exclude = [name for name in names if name not in chosen and name not in roles]
+    categorical = split_names("--categorical", request.categorical, names)
+    read = read_discovery_table(
+        table,
+        intervened=request.intervened,
+        regime=request.regime,
+        categorical=categorical,
+        exclude=exclude,
+    )
+    read = replace(read, source=request.table if data is None else read.source)
+    return read.select(chosen) if chosen else read
 
 
 def _check_weights(request: Request, data: Dataset) -> None:
@@ -238,6 +255,8 @@ def _dry_run(
                 cls(**short).fit(data, knowledge=knowledge)
             times.append(time.perf_counter() - started)
         estimate = times[0] + max(times[1] - times[0], 0.0) / 20 * n_steps
+    if request.method == "order-mcmc":
+        estimate = float(options.get("max_seconds", cls().max_seconds))  # it stops then
     facts = {
         "method": request.method,
         "rows": data.n,
@@ -250,6 +269,8 @@ def _dry_run(
         typer.echo(json.dumps(facts, default=str))
         return
     about = "well under a minute" if estimate is None else f"about {estimate:.0f} s"
+    if request.method == "order-mcmc":
+        about = about.replace("about", "at most about")
     typer.echo(
         f"would run {request.method} on {data.n:,} rows and {data.d} columns into "
         f"{request.out}/: {about}. Nothing was written."

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from aetia.data import Dataset
 from aetia.discovery.table import DiscoveryTable
 from aetia.errors import InputError
 from aetia.graphs import Constraints
@@ -31,7 +32,8 @@ class MarkedRegimes(NamedTuple):
 def mark_regimes(table: DiscoveryTable) -> MarkedRegimes:
     """Add the regimes to a table as variables without causes.
 
-    The most frequent regime is the reference that the others are compared with.
+    The reference that the others are compared with is the most frequent regime in which all
+    columns vary; where there is none, the most frequent one.
 
     Args:
         table: The checked table, with regimes.
@@ -48,7 +50,8 @@ def mark_regimes(table: DiscoveryTable) -> MarkedRegimes:
         raise InputError(
             f"regime: all {data.n} rows are of one regime; leave it out, or pass several."
         )
-    reference = int(values[counts.argmax()])
+    varies = np.array([_all_vary(data, value) for value in values.tolist()])
+    reference = int(values[np.where(varies | ~varies.any(), counts, 0).argmax()])
     wide = add_regime_columns(data, reference)
     d, r = data.d, wide.d - data.d
 
@@ -79,6 +82,12 @@ def mark_regimes(table: DiscoveryTable) -> MarkedRegimes:
         regime=None,
     )
     return MarkedRegimes(marked, wide.names[d:], replace(table, data=kept, x=table.x[rows]))
+
+
+def _all_vary(data: Dataset, regime: int) -> bool:
+    """Whether no column is held at one value in the rows of a regime."""
+    rows = data.values[np.asarray(data.regime) == regime]
+    return bool((rows != rows[:1]).any(0).all())
 
 
 def touched(

@@ -116,7 +116,11 @@ def score_tables(
         )
     if tables.isnan().any():
         j = int(tables.isnan().any(-1).nonzero()[0])
-        raise InputError(f"the likelihood gives NaN for parent sets of column {j}.")
+        raise InputError(
+            f"the likelihood gives NaN for parent sets of column {j} (from 0). Does it vary in "
+            "every group of rows that is scored alone, such as a regime? Leave it out, or name "
+            "another likelihood ('bge', 'block')."
+        )
     total = prior_tables(candidates, prior.parent_count_terms(d), constraints)
     total += tables
     return ScoreTables(total, candidates, scores, float(scores.empty.sum()))
