@@ -101,7 +101,7 @@ def check_columns(
         values: The table.
         observed: True where a value was seen.
         names: Column names.
-        kinds: Kind of each column.
+        kinds: Kind of each column; none where rows are steps of recordings.
         relations: Whether columns must vary, and differ from each other.
 
     Raises:
@@ -143,8 +143,9 @@ def check_columns(
         return
     if observed.all() and d > 1 and n > 2:  # two rows are always on a line
         _check_linear_relations(values, names)
-    _warn_of_repeated_rows(values, observed, kinds)
-    _warn_of_running_numbers(values, observed, names, kinds)
+    if kinds:  # rows of recordings have none: they may well repeat, and run on
+        _warn_of_repeated_rows(values, observed, kinds)
+        _warn_of_running_numbers(values, observed, names, kinds)
     if n <= d:
         warnings.warn(
             f"{n} rows for {d} columns: the data cannot tell the graphs apart, and the answer "
