@@ -7,27 +7,32 @@ import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from aetia.discovery import AVICI, BCNP, METHODS, DiBS, ExactPosterior
+from aetia.data import as_dataset
+from aetia.discovery import AVICI, BCNP, METHODS, DiBS, ExactPosterior, OrderMCMC
+from aetia.errors import InputError
 
 SCRIPT = """
 import json, warnings
 import numpy as np
 warnings.simplefilter("ignore")
 from sklearn.utils.estimator_checks import check_estimator
-from aetia import AVICI, BCNP, RCGNN, DiBS, ExactPosterior
+from aetia import AVICI, BCNP, RCGNN, DiBS, ExactPosterior, OrderMCMC
 small = dict(n_particles=3, n_steps=40, n_likelihood_graphs=4, n_acyclicity_graphs=4, beta=1e5,
              optimiser={"name": "rmsprop", "step_size": 0.1}, random_state=0, progress=False)
+chains = dict(n_chains=2, tolerance=0.1, max_seconds=2.0, random_state=0, progress=False)
 series = {"check_n_features_in_after_fitting": "15 rows are too few to resample blocks of"}
 out = {}
 for name, estimator, expected in [
     ("dibs", DiBS(**small), {}),
     ("dibs-linear", DiBS(likelihood="linear", **small), {}),
     ("exact", ExactPosterior(), {}),
+    ("order-mcmc", OrderMCMC(**chains), {}),
     ("avici", AVICI(n_draws=20, random_state=0), {}),
     ("bcnp", BCNP(n_draws=20, random_state=0), {}),
     ("rcgnn", RCGNN(n_resamples=4, n_imputations=1, drift=False, block_length=5, random_state=0),
@@ -63,7 +68,9 @@ def checks():
 CANNOT = {"rcgnn": ["check_n_features_in_after_fitting"]}
 
 
-@pytest.mark.parametrize("name", ["dibs", "dibs-linear", "exact", "avici", "bcnp", "rcgnn"])
+@pytest.mark.parametrize(
+    "name", ["dibs", "dibs-linear", "exact", "order-mcmc", "avici", "bcnp", "rcgnn"]
+)
 def test_no_check_of_scikit_learn_fails(checks, name):
     failed = [c for c in checks[name] if c[1] == "failed"]
     assert not failed, failed
@@ -75,10 +82,11 @@ SMALL = {"n_particles": 3, "n_steps": 30, "n_likelihood_graphs": 4, "n_acyclicit
 ESTIMATORS = [
     DiBS(**SMALL, random_state=0, progress=False),
     ExactPosterior(),
+    OrderMCMC(n_chains=2, tolerance=0.1, random_state=0, progress=False),
     AVICI(n_draws=20, random_state=0),
     BCNP(n_draws=20, random_state=0),
 ]
-NAMES = ["dibs", "exact", "avici", "bcnp"]
+NAMES = ["dibs", "exact", "order-mcmc", "avici", "bcnp"]
 
 
 @pytest.fixture
@@ -139,3 +147,33 @@ def test_every_option_has_the_default_of_its_config(method):
     names = {f.name for f in fields(config)}
     assert {k: params[k] for k in names} == {k: getattr(defaults, k) for k in names}
     assert set(params) - names <= {"random_state", "device", "progress", "callback"}
+
+
+def test_missing_cells_are_tagged_and_taken():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 2))
+    x[::10, 1] = np.nan
+    assert ExactPosterior().__sklearn_tags__().input_tags.allow_nan
+    assert not OrderMCMC().__sklearn_tags__().input_tags.allow_nan
+    fitted = ExactPosterior(random_state=0).fit(x)
+    back = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(back.imputed_.mean, fitted.imputed_.mean)
+    with pytest.raises(InputError, match="does not accept missing values"):
+        OrderMCMC().fit(x)
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [ExactPosterior(), OrderMCMC(likelihood="block", n_chains=2, tolerance=0.1, progress=False)],
+    ids=["exact", "order-mcmc"],
+)
+def test_declared_categories_are_taken(estimator):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=60), "site": rng.choice(["u", "v", "w"], 60)})
+    data = as_dataset(frame, categorical=["site"])
+    fitted = clone(estimator).set_params(random_state=0).fit(data)
+    assert list(fitted.feature_names_in_) == ["a", "site"]
+    again = clone(fitted).fit(data)
+    np.testing.assert_array_equal(
+        again.posterior_.edge_probabilities(), fitted.posterior_.edge_probabilities()
+    )
