@@ -125,7 +125,7 @@ def check_columns(
         if not relations:
             continue
         if d > 1 and seen.min() == seen.max():
-            raise InputError(_constant(names[j], kinds[j], seen, n))
+            raise InputError(_constant(names[j], kinds[j] if kinds else "continuous", seen, n))
         largest = np.abs(seen).max()
         if largest > math.sqrt(_LARGEST / n) or largest < _SMALLEST:
             raise InputError(
