@@ -25,7 +25,7 @@ from aetia.discovery.order_mcmc.diagnostics import (
     split_rhat,
     transitions,
 )
-from aetia.discovery.order_mcmc.first_orders import first_orders, orders_of
+from aetia.discovery.order_mcmc.first_orders import first_orders, read_beginning
 from aetia.discovery.order_mcmc.repair import outside_probabilities, replace_candidates
 from aetia.discovery.order_mcmc.tables import ChainTables, graphs_of
 from aetia.errors import ConvergenceWarning, InputError
@@ -422,17 +422,31 @@ def test_first_orders_obey_required_edges():
     required = np.zeros((5, 5), dtype=bool)
     required[4, 0] = required[0, 2] = True
     rng = np.random.default_rng(0)
-    for given in ("random", np.arange(5), np.eye(5, k=1, dtype=int)[None]):
+    nothing = np.empty((0, 5), dtype=np.int64)
+    graph = read_beginning(np.eye(5, k=1, dtype=int)[None], 5, rng)
+    assert graph.graphs is not None
+    for given in (nothing, read_beginning(np.arange(5), 5, rng).orders, graph.orders):
         orders = first_orders(given, required, (3, 2), rng)
         position = orders.argsort(-1)
         assert orders.shape == (3, 2, 5)
         assert (position[..., 4] < position[..., 0]).all()
         assert (position[..., 0] < position[..., 2]).all()
     with pytest.raises(InputError, match="directed cycle"):
-        orders_of(np.array([[0, 1], [1, 0]]), 2, rng)
+        read_beginning(np.array([[0, 1], [1, 0]]), 2, rng)
     for wrong in (np.arange(4), np.ones(5), [0.5, 1.0], "x"):
         with pytest.raises(InputError, match="start must be"):
-            orders_of(wrong, 5, rng)
+            read_beginning(wrong, 5, rng)
+
+
+def test_every_second_chain_begins_at_random_where_half_of_the_orders_are_given():
+    required, rng = np.zeros((30, 30), dtype=bool), np.random.default_rng(0)
+    given = np.stack([rng.permutation(30) for _ in range(3)])
+    orders = first_orders(given, required, (5, 2), rng, half=True)
+    for chain, turn in ((0, 0), (2, 1), (4, 2)):
+        assert (orders[chain] == given[turn]).all()
+    for chain in (1, 3):
+        assert (orders[chain, 0] != orders[chain, 1]).any()
+        assert not (orders[chain, :, None] == given).all(-1).any()
 
 
 # -- the estimator ----------------------------------------------------------------------------
@@ -482,19 +496,17 @@ def test_the_golden_knowledge_holds_in_every_draw():
     assert posterior.diagnostics["converged"]
 
 
-@pytest.mark.parametrize("start", ["greedy", "posterior", "orders"])
+@pytest.mark.parametrize("start", ["greedy", "auto", "posterior", "orders"])
 def test_runs_begin_anywhere(start):
     data, _ = scored(8)
     options = QUICK | {"random_state": 0, "n_temperatures": 1}
-    random = OrderMCMC(**options).fit(data.values).posterior_
-    given = {"greedy": "greedy", "posterior": random, "orders": np.arange(8)[None]}[start]
+    random = OrderMCMC(**options, start="random").fit(data.values).posterior_
+    given = {"posterior": random, "orders": np.arange(8)[None]}.get(start, start)
     fitted = OrderMCMC(**options, start=given).fit(data.values).posterior_
     gap = np.abs(fitted.edge_probabilities() - random.edge_probabilities()).max()
     assert gap < 0.25
-    assert (
-        fitted.diagnostics["config"]["start"]
-        == ({"greedy": "greedy", "posterior": "GraphPosterior", "orders": "ndarray"}[start])
-    )
+    kept = fitted.diagnostics["config"]["start"]
+    assert kept == {"posterior": "GraphPosterior", "orders": "ndarray"}.get(start, start)
 
 
 def test_a_run_without_time_says_so():

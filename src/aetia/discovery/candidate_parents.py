@@ -59,8 +59,12 @@ def choose_candidates(
     count_terms: Float[Tensor, " d"],
     constraints: Constraints,
     screen: LocalScores | None = None,
+    favoured: Float[Tensor, "d d"] | None = None,
 ) -> Int64[Tensor, "d k"]:
     """Choose candidates by greedy selection of parents, each variable for itself.
+
+    A variable alone does not find parents that pay only jointly; graphs that a search has found
+    bring them in.
 
     Args:
         scores: The likelihood bound to the data.
@@ -69,6 +73,8 @@ def choose_candidates(
         constraints: Knowledge.
         screen: A faster score for the greedy selection, where the likelihood has tables only; the
             likelihood still ranks single parents.
+        favoured: Edges of graphs that are known to be good, between 0 and 1; they come before all
+            but required parents, the largest first.
 
     Returns:
         Sorted indices.
@@ -80,7 +86,7 @@ def choose_candidates(
     single = scores if d <= _MAX_SINGLE_TABLES else fast
     alone = extension_gains(single, constraints.required, count_terms, constraints)
     chosen, gains = greedy_parents(fast, min(n_candidates, _MAX_GREEDY), count_terms, constraints)
-    return pick_candidates(chosen, gains, alone, n_candidates, constraints)
+    return pick_candidates(chosen, gains, alone, n_candidates, constraints, favoured)
 
 
 def greedy_parents(
@@ -121,6 +127,7 @@ def pick_candidates(
     alone: Float[Tensor, "d d"],
     n_candidates: int,
     constraints: Constraints,
+    favoured: Float[Tensor, "d d"] | None = None,
 ) -> Int64[Tensor, "d k"]:
     """Fill the candidates: required parents, choices, those who chose the variable, then by gain.
 
@@ -132,6 +139,7 @@ def pick_candidates(
         alone: The same without them; the better of both ranks counts.
         n_candidates: Candidates of each variable.
         constraints: Knowledge.
+        favoured: Between 0 and 1; positive ones come first, the largest before others.
 
     Returns:
         Sorted indices; forbidden parents are among them only where nothing else is left.
@@ -148,7 +156,10 @@ def pick_candidates(
         )
     within = torch.maximum(_ranks(gains), _ranks(alone))
     d = len(chosen)
-    rank = within / d + chosen.mT * 1.0 + chosen * 2.0 + constraints.required * 4.0
+    good = torch.zeros_like(within) if favoured is None else favoured
+    either = chosen | (good > 0)
+    rank = within / d + either.mT * 1.0 + chosen * 2.0
+    rank = rank + (good > 0) * 4.0 + good * 4.0 + constraints.required * 16.0
     rank = rank.masked_fill(constraints.forbidden, -1.0)
     rank = rank.masked_fill(torch.eye(d, dtype=torch.bool), -torch.inf)
     return rank.topk(n_candidates, dim=0).indices.mT.sort(-1).values.contiguous()

@@ -204,20 +204,32 @@ class BGeScore:
         sizes = torch.zeros(1, dtype=torch.int64)
         for _ in range(d - 1):
             sizes = torch.cat([sizes, sizes + 1])
-        # Linear in both determinants, with coefficients that depend on the size alone.
-        l, n = torch.arange(d, dtype=torch.float64), self.moments.n[0]
-        nothing, one = torch.zeros_like(l), torch.ones_like(l)
-        constant = self._formula(n, l, nothing, nothing)
-        by_parents = (self._formula(n, l, one, nothing) - constant)[sizes]
-        by_family = (self._formula(n, l, nothing, one) - constant)[sizes]
-        constant = constant[sizes]
+        constant, by_parents, by_family = (terms[0, sizes] for terms in self.size_terms())
         out = torch.empty(d, 1 << (d - 1), dtype=torch.float64)
         for j in range(d):
             halves = log_det.view(-1, 2, 1 << j)  # bit j of the subset: without, and with j
             torch.mul(halves[:, 0].flatten(), by_parents, out=out[j])
             out[j].addcmul_(halves[:, 1].flatten(), by_family).add_(constant)
             out[j] -= out[j, 0].clone()
-        return out.mul_(self.likelihood_scale)
+        return out
+
+    def size_terms(
+        self,
+    ) -> tuple[Float[Tensor, "m d"], Float[Tensor, "m d"], Float[Tensor, "m d"]]:
+        """Split the score: it is linear in two log determinants, given the number of parents.
+
+        Returns:
+            For each matrix of ``posterior_scale`` and each number of parents a constant, the
+            factor of the log determinant of the parents, and that of parents and child together.
+        """
+        d = self.posterior_scale.shape[-1]
+        l = torch.arange(d, dtype=torch.float64, device=self.posterior_scale.device)
+        n, nothing, one = self.moments.n[:, None], torch.zeros_like(l), torch.ones_like(l)
+        constant = self._formula(n, l, nothing, nothing)
+        by_parents = self._formula(n, l, one, nothing) - constant
+        by_family = self._formula(n, l, nothing, one) - constant
+        scale = self.likelihood_scale
+        return constant * scale, by_parents * scale, by_family * scale
 
     def _formula(self, n: Tensor, l: Tensor, log_det: Tensor, log_det_with: Tensor) -> Tensor:
         free = self.alpha_w - self.posterior_scale.shape[-1] + l

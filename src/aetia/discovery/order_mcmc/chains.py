@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 
 import numpy as np
-from jaxtyping import Float, Int32, Int64
+from jaxtyping import Bool, Float, Int32, Int64
 
 from aetia.discovery.order_mcmc.tables import ChainTables
 
@@ -105,7 +105,11 @@ class Chains:
         return np.linspace(1.0, 0.0, self.n_temperatures) if self.n_temperatures > 1 else np.ones(1)
 
     def wander(
-        self, n_rounds: int, n_iterations: int, *, anneal: bool = False
+        self,
+        n_rounds: int,
+        n_iterations: int,
+        *,
+        anneal: Bool[np.ndarray, " c"] | None = None,
     ) -> tuple[Int32[np.ndarray, "c n d"], Float[np.ndarray, "c n"]]:
         """Move the orders without the correction, as from a first order far from the posterior.
 
@@ -114,8 +118,8 @@ class Chains:
         Args:
             n_rounds: The ladder is tuned after each.
             n_iterations: Iterations of a round.
-            anneal: Whether all temperatures begin high and fall in the first three quarters of
-                the rounds.
+            anneal: Chains whose temperatures begin high and fall in the first three quarters of
+                the rounds; None is no chain.
 
         Returns:
             Parent sets of graphs drawn in the last tenth of the rounds, one in ten iterations, and
@@ -125,9 +129,11 @@ class Chains:
         draws, traces = [], []
         n_draws = max(1, n_iterations // 10)
         for step in range(n_rounds):
-            heat = min(1.0, 0.02 + 1.3 * step / n_rounds) if anneal else 1.0
+            heat = np.ones(self.n_chains)
+            if anneal is not None:
+                heat[anneal] = min(1.0, 0.02 + 1.3 * step / n_rounds)
             drawn, trace, counts = self._run(
-                n_draws, 10, heat * self.betas, np.zeros_like(self.betas)
+                n_draws, 10, heat[:, None] * self.betas, np.zeros_like(self.betas)
             )
             self._tune_ladder(counts, 2.0 / (1.0 + step / 10))
             draws.append(drawn)
@@ -135,17 +141,6 @@ class Chains:
         self.parents[:] = -1
         last = max(1, n_rounds // 10)
         return np.concatenate(draws[-last:], axis=1), np.concatenate(traces[-last:], axis=1)
-
-    def climb(self, n_sweeps: int) -> None:
-        """Put variables at their best positions, one after the other.
-
-        Args:
-            n_sweeps: How often each variable is moved, on average.
-        """
-        cold = np.full(self.n_temperatures, 1e6)
-        n_iterations = max(1, n_sweeps * self.tables.d // self.n_moves)
-        self._run(1, n_iterations, cold, np.zeros_like(cold))
-        self.parents[:] = -1
 
     def rebuild(self, tables: ChainTables) -> None:
         """Go on with other tables; graphs and draws are forgotten, orders are not.
@@ -166,7 +161,7 @@ class Chains:
         """
         d = self.tables.d
         for step in range(n_rounds):
-            _, _, counts = self._run(1, n_iterations, self.betas, self.lambdas)
+            _, _, counts = self._run(1, n_iterations, self.betas[None], self.lambdas)
             speed = 2.0 / (1.0 + step / 5)
             self._tune_ladder(counts, speed)
             accepted = counts[0, 1] / max(counts[0, 0], 1)
@@ -182,7 +177,7 @@ class Chains:
         """
         room = 2 * self._n_draws - self._kept
         n_draws = min(max(1, n_iterations // self.thin), room)
-        draws, trace, counts = self._run(n_draws, self.thin, self.betas, self.lambdas)
+        draws, trace, counts = self._run(n_draws, self.thin, self.betas[None], self.lambdas)
         self._draws[:, self._kept : self._kept + n_draws] = draws
         self._trace[:, self._kept : self._kept + n_draws] = trace
         self._kept += n_draws
@@ -198,11 +193,12 @@ class Chains:
         self,
         n_draws: int,
         thin: int,
-        betas: Float[np.ndarray, " t"],
+        betas: Float[np.ndarray, "#c t"],
         lambdas: Float[np.ndarray, " t"],
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         kernel = _kernel()
         tables = self.tables
+        betas = np.repeat(betas, self.n_chains // len(betas), axis=0)
         draws = np.zeros((self.n_chains, n_draws, tables.d), dtype=np.int32)
         trace = np.zeros((self.n_chains, n_draws))
         counts = np.zeros((self.n_chains, self.n_temperatures, 2), dtype=np.int64)
@@ -217,7 +213,7 @@ class Chains:
                 tables.candidates,
                 tables.own,
                 tables.other,
-                betas,
+                betas[c],
                 lambdas,
                 self.n_moves,
                 thin,

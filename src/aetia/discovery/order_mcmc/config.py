@@ -46,9 +46,11 @@ class OrderMCMCConfig:
     n_draws: int = 2000
     """Graphs kept of each chain at most, evenly thinned; fewer above 150 columns, where they
     would fill the memory."""
-    start: Any = "random"
-    """``"random"``, ``"greedy"`` (best position for one variable after the other), or orders, DAGs
-    or a ``GraphPosterior`` to begin with."""
+    start: Any = "auto"
+    """``"greedy"`` begins with the orders of greedy DAGs (every variable at its best position,
+    under BGe), ``"random"`` with random orders, ``"auto"`` with one of both in turn, so that the
+    agreement of chains says something; or orders, DAGs or a ``GraphPosterior`` to begin with.
+    Parents in greedy and given DAGs become candidates in any case."""
     scaling: Scaling = "auto"
     """``"auto"`` is what the likelihood asks for: standardise for BGe."""
 
@@ -69,8 +71,8 @@ class OrderMCMCConfig:
                     f"{value!r}."
                 )
         check_positive(self, "tolerance", "max_seconds")
-        if isinstance(self.start, str) and self.start not in ("random", "greedy"):
+        if isinstance(self.start, str) and self.start not in ("auto", "greedy", "random"):
             raise InputError(
-                f"OrderMCMCConfig: start={self.start!r} is not 'random' or 'greedy'; other "
-                "beginnings are arrays of orders or DAGs, or a GraphPosterior."
+                f"OrderMCMCConfig: start={self.start!r} is not 'auto', 'greedy' or 'random'; "
+                "other beginnings are arrays of orders or DAGs, or a GraphPosterior."
             )

@@ -12,16 +12,16 @@ from sklearn.base import BaseEstimator
 from tqdm.auto import tqdm
 
 from aetia.data import Dataset, Scaling, scale_columns
+from aetia.discovery.best_positions import GreedyDags, gaussian_score
 from aetia.discovery.likelihood_choice import ChosenLikelihood, choose_likelihood
 from aetia.discovery.order_mcmc.config import OrderMCMCConfig
 from aetia.discovery.order_mcmc.sampling import Clock, Run, Sample
 from aetia.discovery.order_mcmc.tables import graphs_of
 from aetia.discovery.score_tables import choose_prior, scale_for
 from aetia.discovery.subtable_evidence import SubtableEvidence, most_related
-from aetia.discovery.table import Accepts, DiscoveryTable, read_table
+from aetia.discovery.table import Accepts, read_table
 from aetia.errors import ConvergenceWarning, InputError
 from aetia.graphs import Knowledge, ModularPrior
-from aetia.likelihoods import BGe, LocalScores
 from aetia.options import options_dict
 from aetia.randomness import RandomState, seed_sequence, torch_generator
 from aetia.results import GraphPosterior, effect_model
@@ -51,7 +51,7 @@ class OrderMCMC(BaseEstimator):
         tolerance: Largest standard error of an edge or path probability.
         max_seconds: Time after which the run ends without having converged.
         n_draws: Graphs kept of each chain at most.
-        start: ``"random"``, ``"greedy"``, or orders, DAGs or a ``GraphPosterior``.
+        start: ``"auto"``, ``"greedy"``, ``"random"``, or orders, DAGs or a ``GraphPosterior``.
         scaling: ``"auto"``, ``"standardise"``, ``"centre"``, ``"none"``.
         random_state: None, an integer or a NumPy generator. The same seed gives the same draws
             unless the run was ended by ``max_seconds``.
@@ -86,7 +86,7 @@ class OrderMCMC(BaseEstimator):
         tolerance: float = 0.02,
         max_seconds: float = 60.0,
         n_draws: int = 2000,
-        start: Any = "random",
+        start: Any = "auto",
         scaling: Scaling = "auto",
         random_state: RandomState = None,
         progress: bool | None = None,
@@ -157,11 +157,13 @@ class OrderMCMC(BaseEstimator):
         scaling = own if config.scaling == "auto" else config.scaling
         scaled = scale_columns(table.data, scaling)
         scores = likelihood.local_scores(scale_for(likelihood, table.data, scaled.values))
+        gaussian = gaussian_score(scores, table)
         with _bar(self.progress) as bar:
             run = Run(
                 config=config,
                 scores=scores,
-                screen=_screen(scores, table),
+                screen=None if hasattr(scores, "node_scores") else gaussian,
+                gaussian=gaussian,
                 prior=prior,
                 constraints=table.constraints,
                 n_rows=table.data.n,
@@ -225,13 +227,6 @@ def _modular_prior(prior: Any) -> ModularPrior:
     return modular
 
 
-def _screen(scores: LocalScores, table: DiscoveryTable) -> LocalScores | None:
-    """Use the linear Gaussian score to choose first candidates for likelihoods of tables only."""
-    if hasattr(scores, "node_scores"):
-        return None
-    return BGe().on(scale_columns(table.data, "standardise").values, table.intervened)
-
-
 def _convergence_facts(sample: Sample, names: tuple[str, ...]) -> dict[str, Any]:
     agreement, chains = sample.agreement, sample.chains
     finite = agreement.rhat.max(initial=agreement.log_score_rhat)
@@ -264,6 +259,7 @@ def _convergence_facts(sample: Sample, names: tuple[str, ...]) -> dict[str, Any]
         "edges_outside": outside,
         "n_candidates": sample.candidates.shape[1],
         "n_candidate_repairs": sample.n_repairs,
+        **_search_facts(sample.greedy),
         "acceptance": float(chains.counts[0, 1] / max(chains.counts[0, 0], 1)),
         "swap_rates": [float(r) for r in rates],
         "inverse_temperatures": [float(b) for b in chains.betas],
@@ -272,6 +268,17 @@ def _convergence_facts(sample: Sample, names: tuple[str, ...]) -> dict[str, Any]
         "thinning": chains.thin,
         "n_chains": agreement.n_chains,
         "n_draws_per_chain": sample.draws.shape[1],
+    }
+
+
+def _search_facts(greedy: GreedyDags | None) -> dict[str, Any]:
+    if greedy is None:
+        return {}
+    return {
+        "n_greedy_dags": len(greedy.graphs),
+        "greedy_log_score": float(greedy.log_scores[0]),
+        "greedy_sweeps": greedy.n_sweeps,
+        "greedy_search_finished": greedy.finished,
     }
 
 

@@ -11,23 +11,34 @@ import torch
 from jaxtyping import Bool, Float, Int32, Int64
 from torch import Tensor
 
+from aetia.discovery.best_positions import (
+    GreedyDags,
+    allowed_orders,
+    best_positions,
+    favour,
+    greedy_dags,
+)
 from aetia.discovery.candidate_parents import choose_candidates, default_n_candidates
 from aetia.discovery.order_mcmc.chains import Chains, path_shares
 from aetia.discovery.order_mcmc.config import OrderMCMCConfig
 from aetia.discovery.order_mcmc.diagnostics import ChainAgreement, chain_agreement, edge_shares
-from aetia.discovery.order_mcmc.first_orders import first_orders
+from aetia.discovery.order_mcmc.first_orders import first_orders, read_beginning
 from aetia.discovery.order_mcmc.repair import outside_probabilities, replace_candidates
 from aetia.discovery.order_mcmc.tables import ChainTables
 from aetia.discovery.score_tables import score_tables
 from aetia.errors import InputError
 from aetia.graphs import Constraints, ModularPrior
 from aetia.likelihoods import LocalScores
+from aetia.likelihoods.bge import BGeScore
+from aetia.randomness import torch_generator
 
 __all__ = ["Clock", "Run", "Sample"]
 
 _GOOD_MASS = 0.01
 """Expected edges outside the candidates that are not worth another repair."""
 _MAX_REPAIRS = 12
+_SEARCH_SHARE = 0.2
+"""Share of the time that the greedy search may take."""
 _BURN_IN = 0.3
 """Share of the corrected draws that is left out at the beginning."""
 _MAX_GRAPH_CELLS = 200_000_000
@@ -73,6 +84,7 @@ class Sample:
         outside: Estimated probabilities of edges outside the candidates.
         n_repairs: How often candidates were exchanged.
         chains: The chains at the end.
+        greedy: DAGs of the greedy search; None where it was not needed.
     """
 
     draws: Int32[np.ndarray, "c n d"]
@@ -82,6 +94,7 @@ class Sample:
     outside: Float[np.ndarray, "d d"]
     n_repairs: int
     chains: Chains
+    greedy: GreedyDags | None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -92,6 +105,7 @@ class Run:
         config: Options.
         scores: The likelihood bound to the data.
         screen: A faster score that chooses the first candidates, or None.
+        gaussian: The score under which greedy DAGs are searched.
         prior: Structure prior.
         constraints: Knowledge.
         n_rows: Rows of the table.
@@ -102,6 +116,7 @@ class Run:
     config: OrderMCMCConfig
     scores: LocalScores
     screen: LocalScores | None
+    gaussian: BGeScore
     prior: ModularPrior
     constraints: Constraints
     n_rows: int
@@ -119,16 +134,26 @@ class Run:
         """
         config, d = self.config, self.constraints.required.shape[0]
         first, *chain_seeds = seeds.spawn(1 + config.n_chains)
+        rng = np.random.default_rng(first)
+        self._report("greedy search")
+        greedy = self._greedy(torch_generator(first.spawn(1)[0]))
+        beginnings, favoured = self._beginnings(greedy, rng)
         self._report("candidates")
         candidates = choose_candidates(
-            self.scores, self.n_candidates, self._count_terms, self.constraints, self.screen
+            self.scores,
+            self.n_candidates,
+            self._count_terms,
+            self.constraints,
+            self.screen,
+            favoured,
         )
         tables = self._tables(candidates)
         orders = first_orders(
-            config.start,
+            beginnings,
             self.constraints.required.numpy(),
             (config.n_chains, self.n_temperatures),
-            np.random.default_rng(first),
+            rng,
+            half=self._named_start == "auto",
         )
         _check_possible(tables, orders[0, 0])
         chains = Chains(tables, orders, chain_seeds, self.n_draws)
@@ -144,6 +169,7 @@ class Run:
             outside=self._outside(draws, chains.tables).numpy(),
             n_repairs=n_repairs,
             chains=chains,
+            greedy=greedy,
         )
 
     @property
@@ -170,23 +196,74 @@ class Run:
     def _count_terms(self) -> Float[Tensor, " d"]:
         return self.prior.parent_count_terms(self.constraints.required.shape[0])
 
+    @property
+    def _named_start(self) -> str:
+        return self.config.start if isinstance(self.config.start, str) else ""
+
+    @property
+    def _max_parents(self) -> int:
+        d, asked = self.constraints.required.shape[0], self.config.max_parents
+        return d - 1 if asked == "auto" else min(int(asked), d - 1)
+
+    def _greedy(self, generator: torch.Generator) -> GreedyDags | None:
+        """Search for good DAGs where candidates or first orders come from them."""
+        d = self.constraints.required.shape[0]
+        if self.n_candidates >= d - 1 and self._named_start not in ("auto", "greedy"):
+            return None
+        return greedy_dags(
+            self.gaussian,
+            self._count_terms,
+            self.constraints,
+            generator,
+            max_parents=self._max_parents,
+            stop=lambda: self.clock.past(_SEARCH_SHARE),
+        )
+
+    def _beginnings(
+        self, greedy: GreedyDags | None, rng: np.random.Generator
+    ) -> tuple[Int64[np.ndarray, "g d"], Float[Tensor, "d d"]]:
+        """Find the first orders, none for random ones, and the edges that should be candidates."""
+        d = self.constraints.required.shape[0]
+        favoured = torch.zeros(d, d, dtype=torch.float64)
+        if greedy is not None:
+            favoured = favour(greedy.graphs)
+        if self._named_start == "random" or (self._named_start and greedy is None):
+            return np.empty((0, d), dtype=np.int64), favoured
+        if self._named_start and greedy is not None:
+            return greedy.orders.numpy(), favoured
+        given = read_beginning(self.config.start, d, rng)
+        if given.graphs is None:
+            priority = torch.from_numpy(given.orders).argsort(-1).double()
+            orders = allowed_orders(priority, self.constraints.required)
+            graphs = best_positions(
+                self.gaussian,
+                orders,
+                self._count_terms,
+                self.constraints,
+                max_parents=self._max_parents,
+                max_sweeps=0,
+            ).graphs
+        else:
+            graphs = torch.from_numpy(given.graphs)
+        return given.orders, torch.maximum(favoured, favour(graphs))
+
     def _report(self, stage: str) -> None:
         self.report(stage, min(1.0, self.clock.elapsed / self.clock.seconds))
 
     def _tables(self, candidates: Int64[Tensor, "d k"]) -> ChainTables:
-        d = len(candidates)
-        asked = self.config.max_parents
-        most = d - 1 if asked == "auto" else min(int(asked), d - 1)
-        scored = score_tables(self.scores, candidates, most, self.prior, self.constraints)
+        scored = score_tables(
+            self.scores, candidates, self._max_parents, self.prior, self.constraints
+        )
         return ChainTables.of(candidates, scored.tables)
 
     def _settle(self, chains: Chains) -> int:
         """Bring the orders near the posterior, and exchange candidates until few are missing."""
         d = chains.tables.d
         chains.n_moves = max(1, d // 4)
-        anneal = isinstance(self.config.start, str) and self.config.start == "random"
-        if isinstance(self.config.start, str) and self.config.start == "greedy":
-            chains.climb(20)
+        # Orders that were found by a search must not be forgotten by heating them.
+        anneal = np.full(chains.n_chains, self._named_start in ("auto", "random"))
+        if self._named_start == "auto":
+            anneal[::2] = False
         n_repairs = 0
         best, since = np.inf, 0
         while self.n_candidates < d - 1 and n_repairs < _MAX_REPAIRS:
@@ -222,7 +299,7 @@ class Run:
         while True:
             chains.extend(few)
             self._report("sampling")
-            enough = chains.draws.shape[1] >= 40
+            enough = chains.draws.shape[1] >= min(40, self.n_draws)
             over = enough and self.clock.past()
             if over or (enough and chains.n_iterations >= check_at):
                 check_at = 1.5 * chains.n_iterations
