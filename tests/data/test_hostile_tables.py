@@ -345,3 +345,11 @@ def test_nothing_is_said_about_a_good_table():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ExactPosterior().fit(frame())
+
+
+def test_rows_of_an_unknown_regime_are_counted():
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    with pytest.raises(InputError, match="not known in 3 of 20 rows, the first is row 0"):
+        as_dataset(x, regime=np.where(np.arange(20) < 3, np.nan, 1.0))
+    with pytest.raises(InputError, match="not known in 1 of 20 rows, the first is row 19"):
+        as_dataset(x, regime=["a"] * 19 + [None])

@@ -113,7 +113,8 @@ def _with_method(request: Request) -> Request:
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # read again, with them, for the run
-            name, reason = choose_method(_read(request).d)
+            data = _read(request)
+            name, reason = choose_method(data.d, has_missing=data.has_missing)
     return replace(request, method=name, method_reason=reason)
 
 

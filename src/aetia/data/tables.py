@@ -394,6 +394,12 @@ def _regimes(value: Any, n: int) -> np.ndarray:
     labels = np.asarray(value)
     if labels.shape != (n,):
         raise InputError(f"regime must have one entry for each of {n} rows, got {labels.shape}.")
+    unknown = [row for row, label in enumerate(labels.tolist()) if label is None or label != label]
+    if unknown:
+        raise InputError(
+            f"regime is not known in {len(unknown)} of {n} rows, the first is row {unknown[0]}. "
+            "Give these rows a regime of their own by name, or leave them out."
+        )
     if labels.dtype.kind not in "iufb":
         labels = labels.astype(str)
     return np.unique(labels, return_inverse=True)[1]

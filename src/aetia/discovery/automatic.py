@@ -15,7 +15,7 @@ from aetia.data.checks import check_text
 from aetia.data.tables import split_columns
 from aetia.discovery.methods import METHODS
 from aetia.errors import DataWarning, InputError
-from aetia.graphs import Knowledge
+from aetia.graphs import MAX_COLUMNS, Knowledge
 from aetia.options import nearest
 from aetia.randomness import RandomState
 from aetia.results import GraphPosterior
@@ -36,22 +36,26 @@ class ChosenMethod(NamedTuple):
     reason: str
 
 
-def choose_method(n_columns: int, *, is_series: bool = False) -> ChosenMethod:
+def choose_method(
+    n_columns: int, *, is_series: bool = False, has_missing: bool = False
+) -> ChosenMethod:
     """Choose the method for a table.
 
     Args:
         n_columns: Number of columns.
         is_series: Whether the rows are steps of recordings.
+        has_missing: Whether cells are missing.
 
     Returns:
         The method, with one sentence for people.
     """
     if is_series:
         return ChosenMethod("rcgnn", "the rows are steps of recordings")
+    if has_missing and n_columns <= MAX_COLUMNS:
+        return ChosenMethod("exact", "cells are missing: they are drawn together with the graph")
     if n_columns <= EXACT_COLUMNS:
-        columns = "1 column" if n_columns == 1 else f"{n_columns} columns"
         return ChosenMethod(
-            "exact", f"{columns}: all graphs can be summed, so nothing is approximate"
+            "exact", f"{n_columns} columns: all graphs can be summed, so nothing is approximate"
         )
     return ChosenMethod(
         "order-mcmc",
@@ -221,7 +225,9 @@ def discover(
     data = read_discovery_table(
         X, intervened=intervened, regime=regime, categorical=categorical, exclude=exclude
     )
-    name, reason = choose_method(data.d) if method == "auto" else (method, "")
+    name, reason = (
+        choose_method(data.d, has_missing=data.has_missing) if method == "auto" else (method, "")
+    )
     cls = _estimator(name)
     known = cls().get_params()
     if likelihood != "auto":

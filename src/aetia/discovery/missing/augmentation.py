@@ -336,7 +336,7 @@ def _posterior(
         warnings.warn(
             f"chains over graphs and missing cells disagree after {n_sweeps} sweeps of {n_chains} "
             f"chains ({diagnostics['share_missing']:.0%} of the cells are missing). Worst edges: "
-            f"{shown}. Raise max_sweeps, or leave out columns with many missing cells.",
+            f"{shown}. Do not rely on these; leave out columns with many missing cells.",
             ConvergenceWarning,
             stacklevel=3,
         )
