@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -10,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aetia.data import Scaling, scale_columns
+from aetia.discovery.best_positions import favour, greedy_dags
 from aetia.discovery.candidate_parents import choose_candidates
 from aetia.discovery.exact.config import ExactConfig
 from aetia.discovery.exact.enumeration import enumerate_posterior
@@ -136,10 +138,25 @@ class GraphSum:
             min(self.n_candidates, d - 1),
             self.modular.parent_count_terms(d),
             self.table.constraints,
+            favoured=None if self.n_candidates >= d - 1 else self._in_greedy_dags,
         )
         return score_tables(
             scores, candidates, self.max_parents, self.modular, self.table.constraints
         )
+
+    @cached_property
+    def _in_greedy_dags(self) -> Float[Tensor, "d d"]:
+        """Edges of greedy DAGs under BGe: parents that pay only jointly are among them."""
+        standardised = scale_columns(self.table.data, "standardise").values
+        found = greedy_dags(
+            BGe().on(standardised, self.table.intervened),
+            self.modular.parent_count_terms(self.table.data.d),
+            self.table.constraints,
+            torch.Generator().manual_seed(0),  # the draws do not depend on the search
+            max_parents=self.max_parents,
+            n_rounds=2,
+        )
+        return favour(found.graphs)
 
     def evidence(self, likelihood: DecomposableLikelihood, *, with_graphs: bool) -> Evidence:
         """Sum over the graphs under one likelihood, to compare likelihoods.
