@@ -188,7 +188,7 @@ def test_a_dry_run_checks_everything_and_writes_nothing(done, tmp_path, capsys):
     [
         (["--method", "exact", "--time", "when"], "--time 'when': exact takes rows as independent"),
         (["--method", "dibs", "--series", "batch"], "--method rcgnn for time series"),
-        (["--method", "exact", "--regime", "site"], "--exclude site"),
+        (["--method", "dibs", "--regime", "site"], "--exclude site"),
         ([*FAST, "--intervened", "site"], "--regime COLUMN"),
         ([*FAST, "--effect", "heat -> flow"], "no posterior of effects"),
         ([*FAST, "--likelihood", "bge"], "backend=neural"),
