@@ -1,6 +1,7 @@
 """Weighted exact draws against every DAG listed, and against sums over layers."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from aetia.discovery import ExactPosterior
 from aetia.discovery.candidate_parents import all_others
 from aetia.discovery.exact.enumeration import enumerate_posterior
 from aetia.discovery.exact.weighted_draws import draw_until
-from aetia.errors import InputError
+from aetia.errors import DataWarning, InputError
 from aetia.graphs import (
     Knowledge,
     SparseEdgeRate,
@@ -20,7 +21,7 @@ from aetia.graphs import (
     prior_tables,
     transitive_closure,
 )
-from aetia.likelihoods import BGe
+from aetia.likelihoods import BGe, LinearGaussian
 
 
 def sparse_table(d, n, seed):
@@ -204,3 +205,17 @@ def test_the_average_over_prior_scales_is_the_sum_of_its_parts():
     assert mean.log_evidence_ == pytest.approx(total)
     with pytest.raises(InputError, match="alpha_mu='auto'"):
         BGe(alpha_mu="auto").on(torch.from_numpy(x))
+
+
+def test_a_fixed_noise_variance_that_cannot_be_that_of_the_table_is_said():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=400)
+    x = np.column_stack([a, a + rng.normal(size=400), rng.normal(size=400)])
+    with pytest.warns(DataWarning, match="edges that do not exist"):
+        ExactPosterior("linear").fit(x)  # the model says .1, the noise is 1
+    with pytest.warns(DataWarning, match="repeat the prior"):
+        ExactPosterior("linear").fit(1e-3 * x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataWarning)
+        ExactPosterior(LinearGaussian(noise_variance=1.0)).fit(x)
+        ExactPosterior(LinearGaussian(noise_variance="learned")).fit(x)

@@ -47,7 +47,7 @@ def check_text(name: str, column: np.ndarray) -> None:
     """Refuse text that is numbers or dates in most cells: it is no category.
 
     Args:
-        name: Of the column.
+        name: Name of the column, for messages.
         column: Its cells.
 
     Raises:

@@ -25,7 +25,7 @@ class IndicatorAgreement:
         rhat: Split R-hat; 1 where every chain (nearly) always says the same, infinite where two
             chains never move and say different things.
         between_chain_sd: Standard deviation of the chains' probabilities.
-        standard_error: Of the pooled probability, from the spread of the chains.
+        standard_error: Standard error of the pooled probability, from the spread of the chains.
         transitions: Changes from one draw to the next, in all chains together.
         n_chains: Number of chains.
         n_draws: Draws of each chain.

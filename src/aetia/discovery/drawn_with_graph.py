@@ -87,7 +87,7 @@ def draw_with_graph(
     """Draw graphs together with missing cells or latent values.
 
     Args:
-        likelihood: From :func:`drawn_likelihood`.
+        likelihood: The likelihood that :func:`drawn_likelihood` found.
         data: The table, in the user's units.
         count_terms: Log prior weight of having 0 to d - 1 parents.
         constraints: Knowledge over the columns.

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from aetia.data import Dataset
+from aetia.discovery.noise_scale import warn_of_noise_scale
 from aetia.discovery.table import warn_of_binary
 from aetia.errors import InputError
 from aetia.graphs import (
@@ -78,6 +79,7 @@ def scale_for(
     if "categorical" not in likelihood.kinds:
         measured = data.select([name for name in data.names if name not in marks])
         warn_of_binary(measured, f"likelihood {likelihood.name!r}")
+    warn_of_noise_scale(likelihood, data.names, x)
     values = x.numpy().copy()
     for j, kind in enumerate(data.kinds):
         if kind == "categorical" or likelihood.scaling == "none":

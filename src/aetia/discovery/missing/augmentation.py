@@ -88,7 +88,7 @@ class AugmentedPosterior:
         weights: Linear weights drawn with each kept DAG, in units of j per unit of i; None unless
             every variable is a number on a linear scale.
         imputed: Draws of the missing cells; None if nothing is missing.
-        agreement: Of the chains, edge by edge, on all draws after the warm-up.
+        agreement: How far the chains agree, edge by edge, on all draws after the warm-up.
         converged: Whether they agree well enough to report.
         names: Column names.
         diagnostics: Plain facts: sweeps, acceptance, share missing, R-hat, worst edges, speed.

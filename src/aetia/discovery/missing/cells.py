@@ -135,7 +135,7 @@ class CellPlan:
 
         Args:
             x: Rows with missing cells, completed; changed in place.
-            mechanisms: Of each chain.
+            mechanisms: Drawn mechanisms, one set for each chain.
             generator: Source of randomness.
 
         Returns:

@@ -140,7 +140,7 @@ def draw_latents(
     Args:
         latent: Values that agree with the table; changed in place.
         columns: Bounds of each variable.
-        mechanisms: Of each chain.
+        mechanisms: Drawn mechanisms, one set for each chain.
         generator: Source of randomness.
 
     Returns:
