@@ -242,7 +242,7 @@ class CopulaCompletion:
         """Score every parent set of every variable.
 
         Args:
-            state: Of the chains.
+            state: State of all chains, side by side.
 
         Returns:
             Log scores, chains last.
@@ -255,7 +255,7 @@ class CopulaCompletion:
         """Draw mechanisms given the graphs, then all latent values given the mechanisms.
 
         Args:
-            state: Of the chains.
+            state: State of all chains, side by side.
             graphs: One for each chain.
             generator: Source of randomness.
 
@@ -278,7 +278,7 @@ class CopulaCompletion:
         """Read the missing cells in the user's units, in row-major order.
 
         Args:
-            state: Of the chains.
+            state: State of all chains, side by side.
 
         Returns:
             One imputation a chain: continuous cells between seen values, others on seen values.
@@ -305,7 +305,7 @@ class CopulaCompletion:
         """Have none: weights of latent values have no meaning in the user's units.
 
         Args:
-            state: Of the chains.
+            state: State of all chains, side by side.
         """
 
     def _state(self, latent: Float[Tensor, "c n w"]) -> CopulaState:

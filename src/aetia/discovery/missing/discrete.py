@@ -104,7 +104,7 @@ class DiscreteCompletion:
         """Score every parent set of every variable.
 
         Args:
-            state: Of the chains.
+            state: State of all chains, side by side.
 
         Returns:
             BDeu scores relative to no parents, chains last; minus infinity for sets with too many
@@ -124,7 +124,7 @@ class DiscreteCompletion:
         """Draw conditional probabilities given the graphs, then all missing cells given them.
 
         Args:
-            state: Of the chains.
+            state: State of all chains, side by side.
             graphs: One for each chain.
             generator: Source of randomness.
 
@@ -165,7 +165,7 @@ class DiscreteCompletion:
         """Read the imputed cells as the user's values or codes, in row-major order.
 
         Args:
-            state: Of the chains.
+            state: State of all chains, side by side.
 
         Returns:
             One imputation a chain.
@@ -180,7 +180,7 @@ class DiscreteCompletion:
         """There are no linear weights.
 
         Args:
-            state: Of the chains.
+            state: State of all chains, side by side.
         """
         del state
 

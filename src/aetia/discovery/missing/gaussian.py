@@ -117,7 +117,7 @@ class GaussianCompletion:
         """Score every set of candidate parents of every variable.
 
         Args:
-            state: Of the chains.
+            state: State of all chains, side by side.
 
         Returns:
             Log scores, chains last.
@@ -131,7 +131,7 @@ class GaussianCompletion:
         """Draw mechanisms given the graphs, then all missing cells given the mechanisms.
 
         Args:
-            state: Of the chains.
+            state: State of all chains, side by side.
             graphs: One for each chain.
             generator: Source of randomness.
 
@@ -155,7 +155,7 @@ class GaussianCompletion:
         """Read the weights behind the last draw of the cells.
 
         Args:
-            state: Of the chains.
+            state: State of all chains, side by side.
 
         Returns:
             ``weights[c, i, j]`` in units of j per unit of i; None if a variable is a category or
@@ -192,7 +192,7 @@ class GaussianCompletion:
         """Read the imputed cells in the user's units, in row-major order.
 
         Args:
-            state: Of the chains.
+            state: State of all chains, side by side.
 
         Returns:
             One imputation a chain; counts rounded to whole numbers, categories as their values.
