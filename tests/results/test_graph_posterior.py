@@ -589,3 +589,13 @@ def test_effects_of_selection_frequencies_warn(fitted):
 
     with pytest.warns(DataWarning, match="not a posterior"):
         replace(fitted, kind="resampling").effect("wind", "temp", n_draws=10)
+
+
+def test_no_probability_of_many_draws_is_above_one_by_rounding():
+    n = 7_777
+    graphs = np.zeros((n, 2, 2), dtype=bool)
+    graphs[:, 0, 1] = True
+    posterior = GraphPosterior(graphs=graphs, log_weights=np.full(n, -np.log(n)), names=("a", "b"))
+    assert posterior.edge_probabilities().max() <= 1.0
+    assert posterior.path_probability("a", "b") <= 1.0
+    assert posterior.edge_probabilities()[0, 1] == pytest.approx(1.0)

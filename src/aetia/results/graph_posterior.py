@@ -112,7 +112,7 @@ class GraphPosterior:
         """
         if self.edge_marginals is not None:
             return self.edge_marginals
-        return np.einsum("s,sij->ij", self.weights, self.graphs)
+        return np.minimum(np.einsum("s,sij->ij", self.weights, self.graphs), 1.0)  # rounding
 
     def lagged_probabilities(self) -> Float[np.ndarray, "l d d"]:
         """Compute the probability of every lagged edge; diagonals are a variable's own past.
@@ -561,7 +561,7 @@ class GraphPosterior:
             return np.einsum("s,sij->ij", self.weights, transitive_closure(either).numpy())
         graphs, mass = self.distinct()
         closure = transitive_closure(torch.from_numpy(graphs)).numpy()
-        return np.einsum("s,sij->ij", mass, closure)
+        return np.minimum(np.einsum("s,sij->ij", mass, closure), 1.0)  # rounding
 
     def _by_lag(self) -> Float[np.ndarray, "m d d"]:
         """Edge probabilities within the step, at lag 1, 2, ..."""
