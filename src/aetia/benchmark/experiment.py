@@ -19,9 +19,9 @@ from aetia.benchmark.model_config import AVICIModel, BCNPModel
 from aetia.discovery import AVICI, BCNP, Pretrained
 from aetia.discovery.amortised import PretrainingData, build_network, pretrain_network
 from aetia.discovery.amortised.estimator import pretrained_of
+from aetia.files import plain_json, write_atomically
 from aetia.options import options_dict
 from aetia.report import check_writable, render_experiment_report
-from aetia.results import plain_json, write_atomically
 from aetia.scm import FixedTasks, TaskFamily, overlap
 from aetia.training import TRACKERS, Tracker, gather_rows, make_fabric
 from aetia.version import __version__

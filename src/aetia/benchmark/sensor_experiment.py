@@ -18,10 +18,10 @@ import yaml
 from aetia.benchmark.sensor_config import SensorData, SensorExperiment
 from aetia.data import Truth, Windows, as_windows
 from aetia.discovery import RCGNN
+from aetia.files import plain_json, write_atomically
 from aetia.graphs import retrieval_scores
 from aetia.options import options_dict
 from aetia.report import check_writable, write_health_pages
-from aetia.results import plain_json, write_atomically
 from aetia.scm import Regimes, random_structural_var
 from aetia.scm.corruption import PRESETS, corrupt
 from aetia.version import __version__

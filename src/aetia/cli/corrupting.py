@@ -17,9 +17,9 @@ from aetia.cli.options_file import read_setting, read_yaml
 from aetia.cli.tables import check_column, split_names, table_frame
 from aetia.data import Placed, place_rows
 from aetia.errors import InputError
+from aetia.files import plain_json, write_atomically
 from aetia.options import nearest
 from aetia.report import check_writable
-from aetia.results import plain_json, write_atomically
 from aetia.scm.corruption import PRESETS, Corrupted, Corruption, build_corruption, corrupt
 
 if TYPE_CHECKING:

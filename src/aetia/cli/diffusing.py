@@ -260,7 +260,7 @@ def _print(found: dict[str, Any], words: list[str], as_json: bool) -> None:
     import json
     import sys
 
-    from aetia.results import plain_json
+    from aetia.files import plain_json
 
     if as_json:
         typer.echo(json.dumps(plain_json(found)))

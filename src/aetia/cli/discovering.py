@@ -26,9 +26,10 @@ from aetia.cli.tables import missing_table, public_table, split_names
 from aetia.data import Dataset, Truth, read_frame
 from aetia.discovery import METHODS, choose_method, read_discovery_table
 from aetia.errors import ConvergenceError, InputError
+from aetia.files import plain_json
 from aetia.graphs import Knowledge
 from aetia.report import check_writable, write_run
-from aetia.results import EffectPosterior, GraphPosterior, plain_json
+from aetia.results import EffectPosterior, GraphPosterior
 
 __all__ = ["Request", "run_demo", "run_discover"]
 

@@ -16,9 +16,9 @@ from aetia.cli.messages import echo_warnings
 from aetia.cli.tables import check_column, split_names, table_frame
 from aetia.data import Placed, place_rows
 from aetia.errors import InputError
+from aetia.files import plain_json
 from aetia.graphs import Knowledge
 from aetia.report import SeriesAnswers, check_writable, collect_series, write_series_run
-from aetia.results import plain_json
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,6 +21,7 @@ from aetia.data import Dataset, as_dataset, text_columns
 from aetia.effects.causalbgm import joint_steps
 from aetia.effects.causalbgm.study_table import read_study
 from aetia.errors import DataWarning, InputError
+from aetia.files import plain_json
 from aetia.report import (
     EffectAnswers,
     average_facts,
@@ -30,7 +31,6 @@ from aetia.report import (
     effect_in_words,
     write_effect_run,
 )
-from aetia.results import plain_json
 
 __all__ = ["EffectRequest", "run_effect"]
 

@@ -194,7 +194,7 @@ def _print_grid(grid: list[dict[str, Any]]) -> None:
     import typer
 
     from aetia.benchmark import label_free_pick
-    from aetia.results import plain_json, write_atomically
+    from aetia.files import plain_json, write_atomically
 
     pick = label_free_pick(grid)
     width = max(len(" ".join(run["overrides"])) for run in grid)

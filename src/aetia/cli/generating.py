@@ -14,6 +14,7 @@ import typer
 from aetia.cli.messages import echo_warnings
 from aetia.cli.table_models import TableRequest, dry_run, make_model, read_table
 from aetia.errors import InputError
+from aetia.files import plain_json
 from aetia.generation.law_check import check_law
 from aetia.report import (
     GenerationAnswers,
@@ -23,7 +24,6 @@ from aetia.report import (
     model_facts,
     write_generation_run,
 )
-from aetia.results import plain_json
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,6 +15,7 @@ from aetia.cli.messages import echo_warnings
 from aetia.cli.table_models import TableRequest, dry_run, make_model, read_table
 from aetia.cli.tables import public_table
 from aetia.errors import InputError
+from aetia.files import plain_json
 from aetia.generation.held_out import check_imputation
 from aetia.report import (
     ImputationAnswers,
@@ -25,7 +26,6 @@ from aetia.report import (
     read_cells,
     write_imputation_run,
 )
-from aetia.results import plain_json
 
 __all__ = ["run_impute"]
 

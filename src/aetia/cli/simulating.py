@@ -11,10 +11,10 @@ import typer
 
 from aetia.data import Dataset, Truth
 from aetia.errors import InputError
+from aetia.files import plain_json, write_atomically
 from aetia.options import build
 from aetia.randomness import seed_sequence
 from aetia.report import check_writable
-from aetia.results import plain_json, write_atomically
 from aetia.scm import Simulation, simulate, sortability_card
 from aetia.scm.effect_designs import simulate_study
 

@@ -17,8 +17,8 @@ from aetia.cli.options_file import read_options
 from aetia.cli.tables import split_names, table_frame
 from aetia.data import Rows, as_dataset, read_rows, text_columns
 from aetia.errors import InputError
+from aetia.files import plain_json
 from aetia.options import nearest
-from aetia.results import plain_json
 
 if TYPE_CHECKING:
     import pandas as pd

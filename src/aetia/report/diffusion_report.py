@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from aetia.errors import ResultFileError
+from aetia.files import plain_json, write_atomically
 from aetia.report.checks import Check
 from aetia.report.health_folder import write_health_pages
 from aetia.report.page import as_yaml, render_page, show
-from aetia.results import plain_json, write_atomically
 
 __all__ = ["diffusion_report_of", "write_diffusion_run"]
 

@@ -11,10 +11,11 @@ import numpy as np
 import yaml
 
 from aetia.errors import ResultFileError
+from aetia.files import plain_json, write_atomically
 from aetia.report.effect_answers import EffectAnswers
 from aetia.report.effect_report import effect_in_words, render_effect_report
 from aetia.report.run_folder import check_writable
-from aetia.results import EffectPosterior, Overlap, plain_json, write_atomically
+from aetia.results import EffectPosterior, Overlap
 
 __all__ = ["average_facts", "effect_report_of", "write_effect_run"]
 

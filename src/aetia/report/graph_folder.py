@@ -11,10 +11,11 @@ import numpy as np
 import yaml
 
 from aetia.data import Truth
+from aetia.files import plain_json, write_atomically
 from aetia.report.all_pairs import affordable_total_effects
 from aetia.report.graph_report import render_graph_report
 from aetia.report.run_folder import check_writable
-from aetia.results import EffectPosterior, GraphPosterior, plain_json, write_atomically
+from aetia.results import EffectPosterior, GraphPosterior
 
 __all__ = ["graph_report_of", "write_run"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from aetia.errors import ResultFileError
+from aetia.files import write_atomically
 from aetia.report.health_report import render_health_report
-from aetia.results import write_atomically
 from aetia.training import SUMMARY_FILE, read_record
 
 __all__ = ["health_records", "write_health_pages"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aetia.results import plain_json
+from aetia.files import plain_json
 from aetia.version import __version__
 
 __all__ = ["as_yaml", "column_rows", "render_page", "show"]

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 from aetia.errors import InputError, ResultFileError
+from aetia.files import write_atomically
 from aetia.report.diffusion_report import diffusion_report_of
 from aetia.report.effect_folder import effect_report_of
 from aetia.report.graph_folder import graph_report_of
 from aetia.report.health_folder import health_records, write_health_pages
 from aetia.report.series_folder import series_report_of
 from aetia.report.table_folder import generation_report_of, imputation_report_of
-from aetia.results import write_atomically
 
 __all__ = ["rebuild_report"]
 

@@ -11,11 +11,12 @@ import numpy as np
 import yaml
 
 from aetia.errors import ResultFileError
+from aetia.files import plain_json, write_atomically
 from aetia.report.health_folder import write_health_pages
 from aetia.report.run_folder import check_writable
 from aetia.report.series_answers import SeriesAnswers
 from aetia.report.series_report import render_series_report
-from aetia.results import GraphPosterior, plain_json, write_atomically
+from aetia.results import GraphPosterior
 from aetia.results.export import summary_networkx, to_dot, to_gml
 from aetia.training import write_summary
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import yaml
 
+from aetia.files import plain_json, write_atomically
 from aetia.report.completed_table import Cells, write_cells
 from aetia.report.generation_report import render_generation_report
 from aetia.report.imputation_report import render_imputation_report
 from aetia.report.run_folder import check_writable
 from aetia.report.table_answers import GenerationAnswers, ImputationAnswers
-from aetia.results import Draws, plain_json, write_atomically
+from aetia.results import Draws
 
 __all__ = [
     "generation_report_of",

@@ -9,8 +9,8 @@ from aetia.results.graph_effects import EffectModel, effect_model
 from aetia.results.graph_posterior import CPDAGProbabilities, GraphPosterior
 from aetia.results.linear_effects import LinearModel
 from aetia.results.overlap import Overlap
+from aetia.results.run_facts import RunFacts
 from aetia.results.simulation_model import SimulationModel
-from aetia.results.storage import plain_json, write_atomically
 from aetia.results.truth import as_graph
 
 __all__ = [
@@ -23,10 +23,9 @@ __all__ = [
     "GraphPosterior",
     "LinearModel",
     "Overlap",
+    "RunFacts",
     "SimulationModel",
     "as_graph",
     "completed_spreads",
     "effect_model",
-    "plain_json",
-    "write_atomically",
 ]

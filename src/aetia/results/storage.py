@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from aetia.errors import InputError, ResultFileError
+from aetia.files import dump_json
 
-__all__ = ["FILE_NAME", "plain_json", "read_draws", "write_atomically", "write_draws"]
+__all__ = ["FILE_NAME", "read_draws", "write_draws"]
 
 FILE_NAME = "draws.nc"
 SCHEMA_VERSION = 1
@@ -38,12 +39,12 @@ def write_draws(path: str | Path, kind: str, arrays: Arrays, plain: Mapping[str,
     data = xr.Dataset(
         {k: (dims, v.astype(np.int8) if v.dtype == bool else v) for k, (dims, v) in arrays.items()}
     )
-    data.attrs["aetia"] = json.dumps(
+    data.attrs["aetia"] = dump_json(
         {
             "schema": SCHEMA_VERSION,
             "kind": kind,
             "bool": [k for k, (_, v) in arrays.items() if v.dtype == bool],
-            "plain": plain_json(plain),
+            "plain": plain,
         }
     )
     folder = Path(path)
@@ -98,49 +99,3 @@ def read_draws(path: str | Path, kind: str) -> tuple[dict[str, np.ndarray], dict
             f"a {kind} (schema at most {SCHEMA_VERSION})."
         )
     return arrays, header["plain"]
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that readers see all of it or the old one.
-
-    Args:
-        path: The file.
-        content: What it holds; text is written as UTF-8.
-
-    Raises:
-        InputError: If it cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "wb", dir=path.parent, delete=False, suffix=".writing"
-        ) as part:
-            part.write(content.encode("utf-8") if isinstance(content, str) else content)
-            part.flush()
-            os.fsync(part.fileno())
-        os.chmod(part.name, 0o644)
-        os.replace(part.name, path)
-    except OSError as error:
-        raise InputError(f"cannot write {str(path)!r}: {error}") from error
-
-
-def plain_json(value: Any) -> Any:
-    """Turn NumPy values, tuples and mappings into what JSON can hold.
-
-    Args:
-        value: Nested plain data.
-
-    Returns:
-        The same with lists, dicts, strings, numbers; infinities and NaN stay floats.
-    """
-    if isinstance(value, Mapping):
-        return {str(k): plain_json(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain_json(v) for v in value]
-    if isinstance(value, np.ndarray):
-        return plain_json(value.tolist())
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return str(value)

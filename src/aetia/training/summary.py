@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from aetia.errors import InputError
+from aetia.files import plain_json, write_atomically
 from aetia.options import options_dict
-from aetia.results import plain_json, write_atomically
 from aetia.training.config import TrainingConfig
 from aetia.training.diagnosis import Finding, series
 from aetia.training.health import Healthy, strict

@@ -14,8 +14,8 @@ from typing import Any
 from torch import Tensor
 
 from aetia.errors import CheckpointError, InputError
+from aetia.files import plain_json
 from aetia.options import nearest
-from aetia.results import plain_json
 
 __all__ = ["Pretrained", "shipped_weights"]
 

@@ -21,8 +21,8 @@ from aetia.effects.causalbgm.latent_prior import LatentPrior
 from aetia.effects.causalbgm.networks import Networks
 from aetia.effects.causalbgm.study_table import StudyTable
 from aetia.errors import CheckpointError, InputError, ResultFileError
+from aetia.files import plain_json
 from aetia.nets import seeded
-from aetia.results import plain_json
 from aetia.version import __version__
 
 __all__ = ["read_fitted", "write_fitted"]

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from aetia.errors import CheckpointError, InputError, ResultFileError
+from aetia.files import plain_json
 from aetia.generation.bgm.config import BGMConfig, ImageBGMConfig
 from aetia.generation.bgm.model import Config, FittedModel, build_networks, likelihood_of
 from aetia.generation.bgm.table import ColumnScales
 from aetia.nets import seeded
 from aetia.options import build, options_dict
-from aetia.results import plain_json
 from aetia.version import __version__
 
 __all__ = ["load_model", "save_model"]

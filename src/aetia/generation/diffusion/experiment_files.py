@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from aetia.errors import CheckpointError
+from aetia.files import plain_json, write_atomically
 from aetia.plots import plot_dynamics
-from aetia.results import plain_json, write_atomically
 
 __all__ = ["History", "read_weights", "write_figure", "write_json", "write_weights"]
 

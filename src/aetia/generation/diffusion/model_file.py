@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from aetia.errors import CheckpointError, InputError, ResultFileError
+from aetia.files import plain_json, write_atomically
 from aetia.generation.diffusion.config import DISTANCES, SCHEDULES
 from aetia.options import options_dict
-from aetia.results import plain_json, write_atomically
 
 __all__ = ["Stored", "damage_named", "read_model", "write_model"]
 
