@@ -41,7 +41,7 @@ def describe(posterior: GraphPosterior, n_pairs: int = 10) -> str:
 
 
 def _headline(posterior: GraphPosterior) -> str:
-    method = posterior.diagnostics.get("method", "unknown method")
+    method = posterior.facts.method or "unknown method"
     what = "posterior" if posterior.kind == "posterior" else "selection frequencies (resampling)"
     return (
         f"GraphPosterior ({what}) over {len(posterior.names)} variables by {method}: "

@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from aetia.errors import InputError
+from aetia.results.earlier_keys import separate_facts
+from aetia.results.run_facts import RunFacts
 from aetia.results.storage import read_draws, write_draws
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ class Draws:
         row_labels: Labels of the rows, for frames; empty for 0, 1, ...
         levels: Labels of categorical columns, whose values are codes; frames show the labels.
         n_draws: Draws behind every number.
-        diagnostics: Method, seed, R-hat, effective sample sizes, and so on.
+        facts: What is known about the run: method, seed, version, time, configuration, ...
+        diagnostics: What is peculiar to the method: R-hat, effective sample sizes, and so on.
     """
 
     given: Float[np.ndarray, "n ..."]
@@ -58,7 +61,13 @@ class Draws:
     row_labels: tuple[Any, ...] = ()
     levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     n_draws: int
+    facts: RunFacts = field(default_factory=RunFacts)
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        facts, diagnostics = separate_facts(self.facts, self.diagnostics)
+        object.__setattr__(self, "facts", facts)
+        object.__setattr__(self, "diagnostics", diagnostics)
 
     # -- making ---------------------------------------------------------------------------
 
@@ -73,6 +82,7 @@ class Draws:
         row_labels: Sequence[Any] = (),
         levels: Mapping[str, tuple[str, ...]] | None = None,
         max_megabytes: float = 1024.0,
+        facts: RunFacts | None = None,
         diagnostics: Mapping[str, Any] | None = None,
     ) -> Draws:
         """Keep draws of the cells that are NaN, or a sketch of them.
@@ -86,7 +96,8 @@ class Draws:
             levels: Labels of categorical columns.
             max_megabytes: Memory for the draws; beyond it they are reduced to mean, standard
                 deviation and quantiles.
-            diagnostics: Facts about the computation.
+            facts: What is known about the run.
+            diagnostics: What is peculiar to the method.
 
         Returns:
             The draws.
@@ -114,37 +125,43 @@ class Draws:
             row_labels=tuple(row_labels),
             levels=dict(levels or {}),
             n_draws=n_draws,
+            facts=facts or RunFacts(),
             diagnostics=dict(diagnostics or {}),
         )
 
     @classmethod
     def of_values(
-        cls, values: Float[np.ndarray, "s n *event"], *, names: Sequence[str] = (), **facts: Any
+        cls, values: Float[np.ndarray, "s n *event"], *, names: Sequence[str] = (), **options: Any
     ) -> Draws:
         """Wrap draws of whole rows.
 
         Args:
             values: Draws of n new rows.
             names: Of the columns of a table.
-            **facts: ``row_labels``, ``levels``, ``max_megabytes``, ``diagnostics`` as for
-                :meth:`of_cells`.
+            **options: ``row_labels``, ``levels``, ``max_megabytes``, ``facts``, ``diagnostics`` as
+                for :meth:`of_cells`.
 
         Returns:
             Draws of kind ``"sample"``.
         """
         given = np.full(values.shape[1:], np.nan, dtype=values.dtype)
         cells = values.reshape(len(values), -1)
-        return cls.of_cells(given, cells, names=names, kind="sample", **facts)
+        return cls.of_cells(given, cells, names=names, kind="sample", **options)
 
     @classmethod
     def concatenate(
-        cls, parts: Sequence[Draws], diagnostics: Mapping[str, Any] | None = None
+        cls,
+        parts: Sequence[Draws],
+        diagnostics: Mapping[str, Any] | None = None,
+        *,
+        facts: RunFacts | None = None,
     ) -> Draws:
         """Put the rows of several results below each other.
 
         Args:
             parts: Results with the same columns and number of draws.
             diagnostics: Of the whole.
+            facts: Of the whole; None takes those of the first part.
 
         Returns:
             All rows; a sketch if any part is one.
@@ -173,6 +190,7 @@ class Draws:
             row_labels=tuple(label for p in parts for label in p.row_labels),
             levels=first.levels,
             n_draws=first.n_draws,
+            facts=facts or first.facts,
             diagnostics=dict(diagnostics or {}),
         )
 
@@ -362,7 +380,8 @@ class Draws:
         if self.quantiles is not None:
             arrays["quantiles"] = (("quantile", "cell"), self.quantiles)
         plain = {k: getattr(self, k) for k in ("names", "kind", "row_labels", "levels", "n_draws")}
-        write_draws(path, "Draws", arrays, {**plain, "diagnostics": dict(self.diagnostics)})
+        plain |= {"facts": self.facts.to_dict(), "diagnostics": dict(self.diagnostics)}
+        write_draws(path, "Draws", arrays, plain)
 
     @classmethod
     def load(cls, path: str | Path) -> Draws:
@@ -379,6 +398,7 @@ class Draws:
         for name in ("names", "row_labels"):
             plain[name] = tuple(plain[name])
         plain["levels"] = {k: tuple(v) for k, v in plain.get("levels", {}).items()}
+        plain["facts"] = RunFacts.from_dict(plain.get("facts", {}))
         return cls(**arrays, **plain)
 
     # -- showing --------------------------------------------------------------------------
@@ -396,11 +416,10 @@ class Draws:
             ]
         if self.cells is None:
             lines.append("  reduced to mean, standard deviation and quantiles (memory limit)")
-        for name in ("method", "rhat_max", "ess_bulk_min"):
-            if name in self.diagnostics:
-                value = self.diagnostics[name]
-                shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-                lines.append(f"  {name}: {shown}")
+        shown = {"method": self.facts.method} if self.facts.method else {}
+        shown |= {k: v for k, v in self.diagnostics.items() if k in ("rhat_max", "ess_bulk_min")}
+        for name, value in shown.items():
+            lines.append(f"  {name}: {f'{value:.4g}' if isinstance(value, float) else value}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

@@ -18,6 +18,8 @@ import numpy as np
 from jaxtyping import Float
 
 from aetia.errors import InputError
+from aetia.results.earlier_keys import separate_facts
+from aetia.results.run_facts import RunFacts
 from aetia.results.storage import read_draws, write_draws
 
 if TYPE_CHECKING:
@@ -64,7 +66,8 @@ class EffectPosterior:
         graph_variance: Part of each variance that is between graphs, where graphs are uncertain.
         best_graph: Draws of the same quantities given the single most probable graph.
         best_graph_probability: Posterior probability of that graph.
-        diagnostics: Method, seed, version, and so on.
+        facts: What is known about the run behind it: method, seed, version, configuration, ...
+        diagnostics: What is peculiar to the method.
     """
 
     draws: Float[np.ndarray, "s k"]
@@ -82,7 +85,13 @@ class EffectPosterior:
     graph_variance: Float[np.ndarray, " k"] | None = None
     best_graph: Float[np.ndarray, "r k"] | None = None
     best_graph_probability: float | None = None
+    facts: RunFacts = field(default_factory=RunFacts)
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        facts, diagnostics = separate_facts(self.facts, self.diagnostics)
+        object.__setattr__(self, "facts", facts)
+        object.__setattr__(self, "diagnostics", diagnostics)
 
     @property
     def mean(self) -> Float[np.ndarray, " k"]:
@@ -265,6 +274,7 @@ class EffectPosterior:
         }
         plain["probability_of_effect"] = self.probability_of_effect
         plain["best_graph_probability"] = self.best_graph_probability
+        plain["facts"] = self.facts.to_dict()
         plain["diagnostics"] = dict(self.diagnostics)
         arrays: dict[str, tuple[tuple[str, ...], np.ndarray]] = {
             "draws": (("draw", "quantity"), self.draws)
@@ -290,6 +300,7 @@ class EffectPosterior:
         """
         arrays, plain = read_draws(path, "EffectPosterior")
         plain["labels"] = tuple(plain["labels"])
+        plain["facts"] = RunFacts.from_dict(plain.get("facts", {}))
         return cls(**arrays, **plain)
 
     def __repr__(self) -> str:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import networkx as nx
 import numpy as np
+import torch
 
+from aetia.graphs import greedy_dag
 from aetia.results.adjacency_table import adjacency_probabilities
 
 if TYPE_CHECKING:
@@ -16,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "edge_table",
-    "greedy_dag",
     "lagged_edge_table",
     "lagged_edges",
+    "probable_dag",
     "summary_networkx",
     "to_dot",
     "to_gml",
@@ -98,7 +100,7 @@ def lagged_edge_table(
     )
 
 
-def greedy_dag(probabilities: np.ndarray, threshold: float, required: np.ndarray) -> np.ndarray:
+def probable_dag(probabilities: np.ndarray, threshold: float, required: np.ndarray) -> np.ndarray:
     """Add edges from the most probable down, skipping those that would close a cycle.
 
     Args:
@@ -109,18 +111,9 @@ def greedy_dag(probabilities: np.ndarray, threshold: float, required: np.ndarray
     Returns:
         An acyclic adjacency matrix.
     """
-    d = len(probabilities)
     score = np.where(required, 2.0, probabilities)
-    reach = np.eye(d, dtype=bool)  # reach[i, j]: i is j or an ancestor of j
-    dag = np.zeros((d, d), dtype=bool)
-    for flat in np.argsort(-score, axis=None, kind="stable"):
-        i, j = divmod(int(flat), d)
-        if score[i, j] < threshold or score[i, j] == 0:
-            break
-        if i != j and not reach[j, i]:
-            dag[i, j] = True
-            reach |= np.outer(reach[:, i], reach[j])
-    return dag
+    edges = (score >= threshold) & (score != 0) & ~np.eye(len(score), dtype=bool)
+    return greedy_dag(torch.from_numpy(edges), torch.from_numpy(score)).numpy()
 
 
 def lagged_edges(

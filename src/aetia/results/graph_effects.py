@@ -135,6 +135,7 @@ def effects_of(
             graph_variance=found.graph_variance,
             best_graph=found.best_graph,
             best_graph_probability=None if found.best_graph is None else float(weights[0]),
+            facts=posterior.facts,
             diagnostics={**posterior.diagnostics, "effect_seed": seeds.entropy},
         )
     return out
@@ -166,7 +167,7 @@ def needed_model(posterior: GraphPosterior) -> Usable:
             spreads[:, 0],
             spreads[:, 1],
         )
-    method = posterior.diagnostics.get("method", "another model")
+    method = posterior.facts.method or "another model"
     if posterior.diagnostics.get("exact") == "augmentation":
         raise InputError(
             f"effect() needs linear weights, and {method} under "

@@ -23,11 +23,13 @@ from aetia.results.adjacency_table import adjacency_table, lagged_adjacency_tabl
 from aetia.results.all_effects import all_effects
 from aetia.results.comparison import compare_graphs
 from aetia.results.description import describe, describe_html
+from aetia.results.earlier_keys import separate_facts
 from aetia.results.effect_posterior import EffectPosterior
 from aetia.results.equivalence_classes import EquivalenceClasses, equivalence_classes
 from aetia.results.experiment_value import ExperimentValues, experiment_values
 from aetia.results.graph_effects import EffectModel, effects_of
 from aetia.results.posterior_file import posterior_from_plain, posterior_to_plain
+from aetia.results.run_facts import RunFacts
 from aetia.results.storage import read_draws, write_draws
 from aetia.results.truth import as_graph
 
@@ -64,7 +66,8 @@ class GraphPosterior:
         knowledge: What the user stated.
         model: Likelihood and data (moments, or the table), for effects; None without any.
         covariance: Covariance of the columns in the user's units, for sortability.
-        diagnostics: Method, seed, configuration, versions, wall time, cyclic share, ...
+        facts: What is known about the run: method, seed, version, time, configuration, ...
+        diagnostics: What is peculiar to the method: cyclic share, agreement of chains, ...
         trace: Recorded quantities by name, one value for each recorded step.
     """
 
@@ -78,6 +81,7 @@ class GraphPosterior:
     knowledge: Knowledge = field(default_factory=Knowledge)
     model: EffectModel | None = None
     covariance: Float[np.ndarray, "d d"] | None = None
+    facts: RunFacts = field(default_factory=RunFacts)
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
     trace: Mapping[str, np.ndarray] = field(default_factory=dict)
 
@@ -88,6 +92,9 @@ class GraphPosterior:
                 f"GraphPosterior needs graphs [S, {d}, {d}] and log_weights [S] with S > 0, got "
                 f"{self.graphs.shape} and {self.log_weights.shape}."
             )
+        facts, diagnostics = separate_facts(self.facts, self.diagnostics)
+        object.__setattr__(self, "facts", facts)
+        object.__setattr__(self, "diagnostics", diagnostics)
         log_total = np.logaddexp.reduce(self.log_weights)
         if abs(log_total) > 1e-12:  # already normalised weights stay as they are, bit by bit
             object.__setattr__(self, "log_weights", self.log_weights - log_total)
@@ -208,7 +215,7 @@ class GraphPosterior:
             so the result is always acyclic; required edges are always in.
         """
         required = self.knowledge.constraints(self.names).required.numpy()
-        return export.greedy_dag(self.edge_probabilities(), threshold, required)
+        return export.probable_dag(self.edge_probabilities(), threshold, required)
 
     def sample(self, n: int, random_state: RandomState = None) -> Bool[np.ndarray, "n d d"]:
         """Draw graphs by their weight, with replacement.

@@ -12,6 +12,7 @@ from aetia.likelihoods import LIKELIHOODS, Moments
 from aetia.options import build
 from aetia.results.graph_effects import EffectModel
 from aetia.results.linear_effects import LinearModel
+from aetia.results.run_facts import RunFacts
 from aetia.results.simulation_model import SimulationModel
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def posterior_to_plain(p: GraphPosterior) -> tuple[dict, dict]:
         "names": p.names,
         "kind": p.kind,
         "knowledge": p.knowledge.to_dict(),
+        "facts": p.facts.to_dict(),
         "diagnostics": dict(p.diagnostics),
         "likelihood": None,
         "table": None,
@@ -91,6 +93,7 @@ def posterior_from_plain(arrays: dict[str, np.ndarray], plain: dict[str, Any]) -
         "knowledge": Knowledge.from_dict(plain["knowledge"]),
         "model": model,
         "covariance": arrays.get("covariance"),
+        "facts": RunFacts.from_dict(plain.get("facts", {})),
         "diagnostics": plain["diagnostics"],
         "trace": prefixed("trace_"),
     }

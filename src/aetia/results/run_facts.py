@@ -53,12 +53,14 @@ class RunFacts:
         """Read what :meth:`to_dict` wrote.
 
         Args:
-            plain: Values by name; unknown names, of newer versions, are ignored.
+            plain: Values by name; unknown names, of newer versions, are ignored. What is missing,
+                as in files of versions before there were facts, is unknown.
 
         Returns:
             The facts.
         """
-        known: dict[str, Any] = {f.name: plain[f.name] for f in fields(cls) if f.name in plain}
+        known: dict[str, Any] = {"version": ""}
+        known |= {f.name: plain[f.name] for f in fields(cls) if f.name in plain}
         if known.get("seed") is not None:
             known["seed"] = int(known["seed"])
         return cls(**known)

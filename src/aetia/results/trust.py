@@ -34,9 +34,7 @@ def is_enumerated(diagnostics: Mapping[str, Any]) -> bool:
     Returns:
         True for an enumeration, to which no effective number of draws applies.
     """
-    if "exact" in diagnostics:
-        return diagnostics["exact"] == "enumeration"
-    return diagnostics.get("method") == "ExactPosterior"
+    return diagnostics.get("exact") == "enumeration"
 
 
 def effective_draws(posterior: GraphPosterior) -> float:
@@ -77,8 +75,8 @@ def reasons_for_doubt(posterior: GraphPosterior) -> list[str]:
         )
     # The probabilities of a network are its own, not those of its draws.
     if "familiarity" in facts:
-        ratio = float(facts["familiarity"])
-        if ratio >= 3:
+        ratio = facts["familiarity"]
+        if ratio is not None and float(ratio) >= 3:
             reasons.append(
                 f"the table is {ratio:.2g} times further from the training tasks than 99 % of "
                 "them are"
