@@ -4,7 +4,6 @@ import itertools
 import math
 from dataclasses import fields
 
-import networkx as nx
 import numpy as np
 import pytest
 import torch
@@ -15,10 +14,10 @@ from scipy import stats
 from aetia.discovery import AVICIConfig
 from aetia.discovery.amortised import build_network
 from aetia.discovery.avici.dual import DualAscent
-from aetia.discovery.avici.edges import IndependentEdges, edge_cross_entropy, without_cycles
+from aetia.discovery.avici.edges import IndependentEdges, edge_cross_entropy
 from aetia.discovery.avici.network import AVICINetwork
 from aetia.errors import InputError
-from aetia.graphs import Constraints, Knowledge, all_dags, is_acyclic
+from aetia.graphs import Constraints, Knowledge, all_dags, greedy_dag, is_acyclic
 from aetia.nets import seeded
 
 SMALL = {"dim": 16, "n_layers": 2, "n_heads": 2, "head_dim": None}
@@ -284,53 +283,6 @@ def test_the_dual_is_in_checkpoints():
 
 # -- draws without cycles -----------------------------------------------------------------
 
-
-def kruskal(graph, priority):
-    """Add edges from the strongest down, unless there is a way back already (networkx)."""
-    d = len(graph)
-    kept = nx.DiGraph()
-    kept.add_nodes_from(range(d))
-    edges = [(i, j) for i in range(d) for j in range(d) if graph[i, j]]
-    for i, j in sorted(edges, key=lambda e: -float(priority[e])):
-        if not nx.has_path(kept, j, i):
-            kept.add_edge(i, j)
-    return torch.from_numpy(nx.to_numpy_array(kept, nodelist=range(d)) > 0)
-
-
-@given(d=st.integers(1, 7), p=st.floats(0.05, 0.95), seed=st.integers(0, 2**31))
-def test_removing_cycles_equals_adding_edges_from_the_strongest_down(d, p, seed):
-    graphs = (torch.rand(6, d, d, generator=gen(seed)) < p) & off_diagonal(d)
-    priority = torch.rand(d, d, generator=gen(seed + 1))
-    got = without_cycles(graphs, priority)
-    assert is_acyclic(got).all()
-    assert not (got & ~graphs).any()
-    for before, after in zip(graphs, got, strict=True):
-        assert torch.equal(after, kruskal(before, priority))
-        if is_acyclic(before):
-            assert torch.equal(before, after)
-
-
-@given(d=st.integers(2, 8), seed=st.integers(0, 2**31), orders=st.permutations(list(range(8))))
-def test_a_single_cycle_loses_its_weakest_edge_alone(d, seed, orders):
-    ring = [k for k in orders if k < d]
-    graph = torch.zeros(1, d, d, dtype=torch.bool)
-    for a, b in itertools.pairwise([*ring, ring[0]]):
-        graph[0, a, b] = True
-    priority = torch.rand(d, d, generator=gen(seed))
-    lost = (graph & ~without_cycles(graph, priority))[0].nonzero()
-    weakest = (priority + 10 * ~graph[0]).flatten().argmin()
-    assert lost.tolist() == [[int(weakest) // d, int(weakest) % d]]
-
-
-def test_nothing_is_removed_twice_and_the_input_stays_as_it_was():
-    graphs = torch.rand(30, 5, 5, generator=gen()) < 0.5
-    graphs &= off_diagonal(5)
-    before, priority = graphs.clone(), torch.rand(5, 5, generator=gen(1))
-    once = without_cycles(graphs, priority)
-    assert torch.equal(graphs, before)
-    assert torch.equal(without_cycles(once, priority), once)
-
-
 ALL_64 = torch.cat([_graph(bits) for bits in itertools.product([0, 1], repeat=6)])
 
 
@@ -346,7 +298,7 @@ def test_draws_follow_the_law_on_dags_plus_what_repair_moves_there(seed):
     prob = torch.where(ALL_64, p, 1 - p)[:, off_diagonal(3)].prod(-1)
     mass = {}
     for g, q in zip(ALL_64, prob.tolist(), strict=True):
-        end = kruskal(g, p)
+        end = greedy_dag(g, p)
         mass[end.numpy().tobytes()] = mass.get(end.numpy().tobytes(), 0.0) + q
     draws = IndependentEdges(logits).draw_dags(unconstrained(3), n, gen(seed + 10))
     assert is_acyclic(draws.graphs).all()

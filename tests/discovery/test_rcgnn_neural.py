@@ -20,7 +20,7 @@ from aetia.discovery.rcgnn.neural import (
     fit_as_published,
     fit_neural,
 )
-from aetia.discovery.rcgnn.neural.acyclicity import CyclePenalty, without_cycles
+from aetia.discovery.rcgnn.neural.acyclicity import CyclePenalty
 from aetia.discovery.rcgnn.neural.additive_search import search_additive
 from aetia.discovery.rcgnn.neural.as_published import (
     PublishedRCGNN,
@@ -44,7 +44,7 @@ from aetia.discovery.rcgnn.neural.model import CorruptedSCM, Sizes
 from aetia.discovery.rcgnn.neural.sensors import student_nll
 from aetia.discovery.rcgnn.readings import Readings
 from aetia.errors import InputError, NumericalError
-from aetia.graphs import Knowledge, exponential_trace, is_acyclic
+from aetia.graphs import Knowledge, exponential_trace, is_acyclic, without_cycles
 from aetia.training import read_record
 
 D = 5

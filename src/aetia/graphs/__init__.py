@@ -8,6 +8,7 @@ from aetia.graphs.acyclicity import (
     power_trace,
     spectral_radius,
 )
+from aetia.graphs.cycles import greedy_dag, without_cycles
 from aetia.graphs.distances import (
     adjustment_distance,
     area_under_precision_recall,
@@ -74,6 +75,7 @@ __all__ = [
     "expected",
     "expected_cpdag_shd",
     "exponential_trace",
+    "greedy_dag",
     "is_acyclic",
     "log_determinant",
     "log_linear_extensions",
@@ -99,4 +101,5 @@ __all__ = [
     "transitive_closure",
     "v_structures",
     "varsortability",
+    "without_cycles",
 ]

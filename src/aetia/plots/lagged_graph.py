@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from aetia.plots.axes import BLUE, GREY, ORANGE, new_axes
+from aetia.plots.layered_layout import strongest_dag
 from aetia.plots.pair_line import draw_pair
 
 if TYPE_CHECKING:
@@ -106,14 +107,8 @@ def circle_order(probabilities: Float[np.ndarray, "d d"]) -> list[int]:
     Returns:
         Positions of the variables, the one at the top first.
     """
-    graph = nx.DiGraph()
-    graph.add_nodes_from(range(len(probabilities)))
-    for flat in np.argsort(-probabilities, axis=None, kind="stable"):
-        a, b = divmod(int(flat), len(probabilities))
-        if probabilities[a, b] < 0.5:
-            break
-        if a != b and not nx.has_path(graph, b, a):
-            graph.add_edge(a, b)
+    edges = (probabilities >= 0.5) & ~np.eye(len(probabilities), dtype=bool)
+    graph = strongest_dag(edges, np.argsort(-probabilities, axis=None, kind="stable"))
     return list(nx.lexicographical_topological_sort(graph))
 
 

@@ -7,9 +7,12 @@ import subprocess
 
 import networkx as nx
 import numpy as np
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float, Int
 
-__all__ = ["arc", "bend_around", "fitted_layout", "layered_layout"]
+from aetia.graphs import greedy_dag
+
+__all__ = ["arc", "bend_around", "fitted_layout", "layered_layout", "strongest_dag"]
 
 _ACROSS, _BESIDE, _DOWN = 1.9, 2.0, 0.85  # inches between layers, columns and rows
 _NARROW = 3.0  # inches between the first and the last layer that fit everywhere
@@ -32,19 +35,33 @@ def layered_layout(
     Returns:
         Coordinates, one unit between layers.
     """
-    graph = nx.DiGraph()
-    graph.add_nodes_from(range(len(probabilities)))
+    d = len(probabilities)
     adjacent = probabilities + probabilities.T
     # The likelier direction of a pair comes first; the other then closes a cycle.
     rank = np.lexsort((-probabilities.ravel(), -adjacent.ravel()))
-    for flat in rank:
-        a, b = divmod(int(flat), len(probabilities))
-        if adjacent[a, b] < max(threshold, 1e-12):
-            break
-        if a != b and not nx.has_path(graph, b, a):
-            graph.add_edge(a, b)
+    graph = strongest_dag((adjacent >= max(threshold, 1e-12)) & ~np.eye(d, dtype=bool), rank)
     placed = _by_graphviz(graph)
     return placed if placed is not None else _by_layers(graph)
+
+
+def strongest_dag(edges: Bool[np.ndarray, "d d"], rank: Int[np.ndarray, " n"]) -> nx.DiGraph:
+    """Make a graph of the edges that close no cycle with those before them in a ranking.
+
+    Args:
+        edges: Edges to choose from.
+        rank: Positions in the flattened matrix, the strongest edge first.
+
+    Returns:
+        An acyclic graph; its edges are in the order of the ranking.
+    """
+    d = len(edges)
+    priority = torch.zeros(d * d, dtype=torch.float64)
+    priority[torch.from_numpy(rank)] = torch.arange(d * d, 0, -1).double()
+    dag = greedy_dag(torch.from_numpy(edges), priority.reshape(d, d)).numpy().ravel()
+    graph = nx.DiGraph()
+    graph.add_nodes_from(range(d))
+    graph.add_edges_from(divmod(int(flat), d) for flat in rank if dag[flat])
+    return graph
 
 
 def _by_graphviz(graph: nx.DiGraph) -> np.ndarray | None:

@@ -10,9 +10,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aetia.discovery.amortised.network import DAGDraws
-from aetia.graphs import Constraints, is_acyclic, transitive_closure
+from aetia.graphs import Constraints, greedy_dag, is_acyclic
 
-__all__ = ["IndependentEdges", "edge_cross_entropy", "without_cycles"]
+__all__ = ["IndependentEdges", "edge_cross_entropy"]
 
 
 def edge_cross_entropy(
@@ -109,7 +109,7 @@ class IndependentEdges:
         graphs = raw.clone()
         if not acyclic.all():
             priority = p + constraints.required.double()
-            graphs[~acyclic] = without_cycles(raw[~acyclic], priority)
+            graphs[~acyclic] = greedy_dag(raw[~acyclic], priority)
         return DAGDraws(
             graphs=graphs,
             log_weights=torch.zeros(n, dtype=torch.float64),
@@ -119,33 +119,6 @@ class IndependentEdges:
                 "edges_dropped_per_draw": float((raw & ~graphs).sum() / n),
             },
         )
-
-
-def without_cycles(
-    graphs: Bool[Tensor, "s d d"], priority: Float[Tensor, "d d"]
-) -> Bool[Tensor, "s d d"]:
-    """Drop the weakest edge of every cycle: add edges from the strongest down, if they close none.
-
-    Args:
-        graphs: Hard graphs.
-        priority: Strength of each edge.
-
-    Returns:
-        Acyclic graphs; edges that lie on no cycle are all kept.
-    """
-    closure = transitive_closure(graphs)
-    on_cycle = graphs & closure.mT  # i -> j lies on a cycle when j reaches i
-    kept = graphs & ~on_cycle
-    # Only edges between nodes of one strongly connected part can close a cycle with each other.
-    reach = torch.eye(graphs.shape[-1], dtype=torch.bool).expand(graphs.shape).clone()
-    candidates = on_cycle.any(0).nonzero()
-    strength = priority[candidates[:, 0], candidates[:, 1]]
-    for i, j in candidates[strength.argsort(descending=True, stable=True)].tolist():
-        add = on_cycle[:, i, j] & ~reach[:, j, i]
-        kept[:, i, j] |= add
-        # Whatever reaches i now reaches whatever j reaches.
-        reach |= add[:, None, None] & reach[:, :, i, None] & reach[:, None, j, :]
-    return kept
 
 
 def _off_diagonal(p: Tensor) -> Tensor:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 
-from aetia.graphs import Constraints
+from aetia.graphs import Constraints, greedy_dag
 
 __all__ = ["THRESHOLDS", "Deployed", "Frequencies", "deploy", "frequencies"]
 
@@ -85,18 +86,6 @@ def deploy(
     edges &= (found.by_lag > 0) | (required & (strongest == 0))
     edges[1:] |= own & (found.by_lag[1:] >= threshold) & (found.by_lag[1:] > 0)
     edges[0] &= ~own
-    within = _acyclic(edges[0], found.by_lag[0], required)
+    priority = torch.from_numpy(np.where(required, 2.0, found.by_lag[0]))
+    within = greedy_dag(torch.from_numpy(edges[0]), priority).numpy()
     return Deployed(within, edges[1:])
-
-
-def _acyclic(edges: np.ndarray, weight: np.ndarray, required: np.ndarray) -> np.ndarray:
-    """Add edges from the strongest down, leaving out any that would close a cycle."""
-    d = len(edges)
-    order = np.argsort(-(np.where(required, 2.0, weight)), axis=None, kind="stable")
-    reach, out = np.eye(d, dtype=bool), np.zeros((d, d), dtype=bool)
-    for flat in order:
-        i, j = divmod(int(flat), d)
-        if edges[i, j] and not reach[j, i]:
-            out[i, j] = True
-            reach |= np.outer(reach[:, i], reach[j])
-    return out

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+import torch
 from jaxtyping import Bool
 
 from aetia.errors import InputError
+from aetia.graphs import greedy_dag
 from aetia.options import check_positive
 from aetia.scm.relabelling import relabelled
 
@@ -123,11 +125,7 @@ class NetworkModules:
 
 def _without_cycles(edges: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Add edges in random order, leaving out those that would close a cycle."""
-    d = len(edges)
-    reach = np.eye(d, dtype=bool)
-    kept = np.zeros_like(edges)
-    for i, j in rng.permutation(np.argwhere(edges)):
-        if not reach[j, i]:
-            kept[i, j] = True
-            reach |= np.outer(reach[:, i], reach[j])
-    return kept
+    order = rng.permutation(np.argwhere(edges))
+    priority = torch.zeros(edges.shape, dtype=torch.float64)
+    priority[order[:, 0], order[:, 1]] = torch.arange(len(order), 0, -1).double()
+    return greedy_dag(torch.from_numpy(edges), priority).numpy()

@@ -1,14 +1,14 @@
-"""No cycles within a step: a penalty while gates learn, and a guarantee at the end."""
+"""A penalty of cycles within a step, while gates learn."""
 
 from __future__ import annotations
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from aetia.graphs import exponential_trace, is_acyclic, transitive_closure
+from aetia.graphs import exponential_trace
 
-__all__ = ["CyclePenalty", "without_cycles"]
+__all__ = ["CyclePenalty"]
 
 
 class CyclePenalty(nn.Module):
@@ -52,26 +52,3 @@ class CyclePenalty(nn.Module):
         if h > 0.25 * self.last:
             self.weight.mul_(10.0).clamp_(max=self.largest)
         self.last.copy_(h)
-
-
-def without_cycles(
-    edges: Bool[Tensor, "d d"],
-    probability: Float[Tensor, "d d"],
-    held: Bool[Tensor, "d d"],
-) -> Bool[Tensor, "d d"]:
-    """Drop the least probable edge of each cycle until there is none.
-
-    Args:
-        edges: Graph within a step.
-        probability: Of each edge.
-        held: Edges that must stay; they are acyclic.
-
-    Returns:
-        An acyclic graph.
-    """
-    edges = edges.clone()
-    while not bool(is_acyclic(edges)):
-        on_cycle = edges & transitive_closure(edges).mT & ~held
-        weakest = torch.where(on_cycle, probability, torch.inf).argmin()
-        edges.view(-1)[weakest] = False
-    return edges

@@ -22,9 +22,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from aetia.discovery.rcgnn.graph_search import LaggedConstraints
-from aetia.discovery.rcgnn.neural.acyclicity import without_cycles
 from aetia.discovery.rcgnn.neural.fit import NeuralFit
 from aetia.discovery.rcgnn.readings import Readings
+from aetia.graphs import without_cycles
 from aetia.nets import seeded
 from aetia.options import check_positive
 from aetia.randomness import torch_generator

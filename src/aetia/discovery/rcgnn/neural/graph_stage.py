@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from aetia.discovery.rcgnn.graph_search import LaggedConstraints
-from aetia.discovery.rcgnn.neural.acyclicity import without_cycles
 from aetia.discovery.rcgnn.neural.additive_search import (
     AdditiveGraphs,
     candidate_steps,
@@ -18,7 +17,7 @@ from aetia.discovery.rcgnn.neural.additive_search import (
 )
 from aetia.discovery.rcgnn.neural.inputs import Inputs
 from aetia.discovery.rcgnn.neural.model import CorruptedSCM
-from aetia.graphs import exponential_trace
+from aetia.graphs import exponential_trace, without_cycles
 from aetia.randomness import torch_generator
 
 __all__ = ["GraphStage", "chosen_graph", "gate_logits", "validation_losses"]
