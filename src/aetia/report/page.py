@@ -1,79 +1,114 @@
-"""What all report pages share: the template environment, numbers as text, tables of columns."""
+"""A page: title, lead and sections in one HTML file without external files or scripts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from aetia.files import plain_json
+from markupsafe import Markup, escape
+
+from aetia.report.sections import Section
+from aetia.report.sections.shared import (
+    answer,
+    data,
+    diagnostics,
+    method_name,
+    run,
+)
 from aetia.version import __version__
 
-__all__ = ["as_yaml", "column_rows", "render_page", "show"]
+if TYPE_CHECKING:
+    from aetia.report.checks import Finding
+    from aetia.report.context import RunContext
+    from aetia.report.kinds.run_kind import RunKind
+
+__all__ = ["Page", "html_of", "run_page"]
 
 
-def render_page(template: str, **content: Any) -> str:
-    """Render one HTML page without external files or scripts.
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What one HTML file shows.
+
+    Attributes:
+        title: Heading.
+        lead: One line under it.
+        sections: Its parts, from top to bottom.
+        alert: Why not to rely on it; empty where nothing is known.
+        footer: What the answer is conditional on.
+        links: File beside the page to the text of a link to it.
+    """
+
+    title: str
+    lead: str
+    sections: Sequence[Section]
+    alert: str = ""
+    footer: str = ""
+    links: Sequence[tuple[str, str]] = ()
+
+
+def html_of(page: Page) -> str:
+    """Render a page.
 
     Args:
-        template: File in ``templates/``, which extends ``page.html.j2``.
-        **content: What it shows; everything is escaped.
+        page: What it shows; everything is escaped.
 
     Returns:
         HTML.
     """
-    from jinja2 import Environment, PackageLoader, select_autoescape
+    from jinja2 import Environment, PackageLoader
 
     environment = Environment(
-        loader=PackageLoader("aetia.report"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=PackageLoader("aetia.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.get_template(template).render(version=__version__, **content)
+    environment.filters["breakable"] = _breakable
+    environment.tests["block"] = lambda block, name: type(block).__name__ == name
+    return environment.get_template("page.html.j2").render(page=page, version=__version__)
 
 
-def show(value: Any) -> str:
-    """Write a value for people.
-
-    Args:
-        value: A number, a text, anything.
-
-    Returns:
-        Four digits of a float, thousands separated, the rest as it is.
-    """
-    if isinstance(value, bool) or value is None:
-        return str(value)
-    if isinstance(value, float):
-        return "–" if value != value else f"{value:.4g}"
-    if isinstance(value, int) and abs(value) < 10**9:
-        return f"{value:,}"
-    return str(value)
+def _breakable(text: Any) -> Markup:
+    """Let a long name break at its underscores."""
+    return Markup(str(escape(text)).replace("_", "_<wbr>"))
 
 
-def column_rows(summary: Mapping[str, Sequence[Any]] | None) -> list[dict[str, str]]:
-    """Turn lists by field into rows for a table.
+def run_page(
+    kind: RunKind[Any],
+    answers: Any,
+    context: RunContext,
+    found: Sequence[Finding],
+    *,
+    links: Iterable[str] = (),
+) -> str:
+    """Make the page of a run: answer, first figure, what can be trusted, everything else.
 
     Args:
-        summary: As from ``Dataset.summary``; every list as long as the first.
+        kind: Kind of its answers.
+        answers: What it found.
+        context: What stands around them.
+        found: What the checks found.
+        links: Health pages beside it.
 
     Returns:
-        One mapping from field to text for each entry.
+        HTML.
     """
-    if not summary:
-        return []
-    keys = list(summary)
-    return [{k: show(summary[k][i]) for k in keys} for i in range(len(summary[keys[0]]))]
-
-
-def as_yaml(config: Mapping[str, Any]) -> str:
-    """Write a configuration as YAML.
-
-    Args:
-        config: Nested plain values.
-
-    Returns:
-        Text.
-    """
-    import yaml
-
-    return yaml.safe_dump(plain_json(config), sort_keys=False, allow_unicode=True)
+    facts = kind.facts(answers)
+    own = kind.page(answers, context)
+    added = {section.id: section.blocks for section in own if section.id in ("answer", "run")}
+    others = [section for section in own if section.id not in added]
+    table = data(context)
+    page = Page(
+        title=context.title,
+        lead=method_name(facts) + (f" on {context.source}." if context.source else "."),
+        sections=[
+            answer(kind.words(answers), added.get("answer", ())),
+            *others[:1],
+            diagnostics(found, context.warnings),
+            *others[1:],
+            *([] if table is None else [table]),
+            run(facts, added.get("run", ())),
+        ],
+        alert=kind.alert(answers),
+        footer=kind.footer,
+        links=[(name, "Training health") for name in links],
+    )
+    return html_of(page)
