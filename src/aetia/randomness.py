@@ -10,7 +10,7 @@ import torch
 
 from aetia.errors import InputError
 
-__all__ = ["RandomState", "generator_on", "seed_sequence", "torch_generator"]
+__all__ = ["RandomState", "generator_on", "seed_of", "seed_sequence", "torch_generator"]
 
 RandomState: TypeAlias = "int | np.random.Generator | np.random.RandomState | None"
 
@@ -44,6 +44,19 @@ def seed_sequence(random_state: RandomState) -> np.random.SeedSequence:
             f"got {type(random_state).__name__}."
         )
     return np.random.SeedSequence(int(sum(int(w) << (32 * i) for i, w in enumerate(words))))
+
+
+def seed_of(seeds: np.random.SeedSequence) -> int:
+    """Give the integer that repeats a run.
+
+    Args:
+        seeds: What :func:`seed_sequence` made.
+
+    Returns:
+        Its entropy; ``random_state`` set to it gives the same sequence again.
+    """
+    assert isinstance(seeds.entropy, int)
+    return seeds.entropy
 
 
 def torch_generator(

@@ -138,7 +138,7 @@ def test_one_seed_gives_the_same_draws_and_another_does_not(estimator):
     generators = [draws(np.random.default_rng(5)).graphs for _ in range(2)]
     assert np.array_equal(*generators)
     fresh = draws(None)
-    assert np.array_equal(draws(fresh.diagnostics["seed"]).graphs, fresh.graphs)
+    assert np.array_equal(draws(fresh.facts.seed).graphs, fresh.graphs)
     np.testing.assert_array_equal(draws(3).edge_probabilities(), draws(4).edge_probabilities())
 
 
@@ -165,7 +165,7 @@ def test_a_fit_does_not_print_every_weight_for_its_record(estimator, monkeypatch
 
     monkeypatch.setattr(torch.Tensor, "__repr__", never)
     estimator.fit(chain())
-    assert estimator.posterior_.diagnostics["config"]["n_draws"] == 60
+    assert estimator.posterior_.facts.config["n_draws"] == 60
 
 
 def test_a_posterior_comes_back_from_its_file(estimator, tmp_path):

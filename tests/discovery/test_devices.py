@@ -23,7 +23,7 @@ def chain(n: int = 200) -> np.ndarray:
 @pytest.mark.parametrize("likelihood", ["bge", "linear", "mlp"])
 def test_a_fit_on_the_gpu_gives_results_on_the_cpu(likelihood):
     fit = DiBS(likelihood, n_particles=5, n_steps=50, device="cuda", random_state=0).fit(chain())
-    assert fit.posterior_.diagnostics["device"].startswith("cuda")
+    assert fit.posterior_.facts.device.startswith("cuda")
     assert all(v.device.type == "cpu" for v in fit.particles_.values())
 
 
@@ -32,7 +32,7 @@ def test_a_fit_on_the_gpu_gives_results_on_the_cpu(likelihood):
 def test_amortised_methods_predict_the_same_on_the_gpu(method):
     on_cpu = method(device="cpu", random_state=0).fit(chain()).posterior_
     on_gpu = method(device="cuda", random_state=0).fit(chain()).posterior_
-    assert on_gpu.diagnostics["device"].startswith("cuda")
+    assert on_gpu.facts.device.startswith("cuda")
     gap = np.abs(on_cpu.edge_probabilities() - on_gpu.edge_probabilities()).max()
     assert gap < 1e-3
 

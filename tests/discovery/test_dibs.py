@@ -568,7 +568,7 @@ def test_generators_are_advanced_and_none_is_recorded():
     assert state(first) == state(again)
     assert state(first) != state(second)
     fresh = tiny(random_state=None).fit(chain())
-    seed = fresh.posterior_.diagnostics["seed"]
+    seed = fresh.posterior_.facts.seed
     assert state(tiny(random_state=seed).fit(chain())) == state(fresh)
 
 

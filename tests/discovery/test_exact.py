@@ -203,8 +203,8 @@ def test_draws_are_all_acyclic_and_the_config_is_recorded():
     x = np.random.default_rng(0).normal(size=(30, 4))
     posterior = ExactPosterior(prior="scale-free").fit(x).posterior_
     assert bool(is_acyclic(torch.from_numpy(posterior.graphs)).all())
-    assert posterior.diagnostics["config"]["prior"] == "scale-free"
-    assert posterior.diagnostics["config"].keys() == {f.name for f in fields(ExactConfig)}
+    assert posterior.facts.config["prior"] == "scale-free"
+    assert posterior.facts.config.keys() == {f.name for f in fields(ExactConfig)}
     assert posterior.diagnostics["n_rows"] == 30
 
 

@@ -505,7 +505,7 @@ def test_runs_begin_anywhere(start):
     fitted = OrderMCMC(**options, start=given).fit(data.values).posterior_
     gap = np.abs(fitted.edge_probabilities() - random.edge_probabilities()).max()
     assert gap < 0.25
-    kept = fitted.diagnostics["config"]["start"]
+    kept = fitted.facts.config["start"]
     assert kept == {"posterior": "GraphPosterior", "orders": "ndarray"}.get(start, start)
 
 

@@ -30,8 +30,8 @@ from aetia.errors import CheckpointError, DataWarning, FamiliarityWarning, Input
 from aetia.graphs import Knowledge
 from aetia.likelihoods import BGe
 from aetia.options import build, options_dict
-from aetia.randomness import seed_sequence, torch_generator
-from aetia.results import GraphPosterior, LinearModel
+from aetia.randomness import seed_of, seed_sequence, torch_generator
+from aetia.results import GraphPosterior, LinearModel, RunFacts
 from aetia.scm import TaskFamily
 from aetia.training import Tracker, TrainingConfig, make_fabric
 from aetia.version import __version__
@@ -199,6 +199,13 @@ class AmortisedEstimator(BaseEstimator, ABC):
             draws = network.law(prediction).draw_dags(
                 table.constraints, config.n_draws, torch_generator(seeds)
             )
+        self.facts_ = RunFacts(
+            method=self.method,
+            seed=seed_of(seeds),
+            device=str(device),
+            seconds=time.perf_counter() - started,
+            config=options_dict(replace(config, weights=weights.name)),
+        )
         self.posterior_ = GraphPosterior(
             graphs=draws.graphs.numpy(),
             log_weights=(draws.log_weights - draws.log_weights.logsumexp(0)).numpy(),
@@ -207,8 +214,8 @@ class AmortisedEstimator(BaseEstimator, ABC):
             knowledge=table.knowledge,
             model=LinearModel(BGe(), table.moments(), table.centre, table.scale),
             covariance=table.covariance(),
+            facts=self.facts_,
             diagnostics={
-                "method": name,
                 "likelihood": "amortised",
                 "weights": weights.name,
                 "weights_key": weights.key,
@@ -216,13 +223,9 @@ class AmortisedEstimator(BaseEstimator, ABC):
                 **draws.facts,
                 "familiarity": familiarity,
                 "calibration_badge": weights.card.get("calibration_badge", ""),
-                "seed": seeds.entropy,
-                "device": str(device),
-                "version": __version__,
-                "config": options_dict(replace(config, weights=weights.name)),
-                "wall_time_s": time.perf_counter() - started,
             },
         )
+        self.health_, self.history_ = dict(self.posterior_.diagnostics), []
         return self
 
     @classmethod

@@ -43,6 +43,9 @@ class AVICI(AmortisedEstimator):
             network, and acyclic draws. AVICI's edges are independent, so raw draws may have
             cycles; in those, the weakest edge of each cycle is dropped, and their share is in the
             diagnostics as ``share_cyclic``.
+        facts_: What is known about the run: seed, version, device, time, configuration.
+        health_: How the prediction went, by name; the diagnostics of the posterior.
+        history_: Empty: the network was trained before.
         n_features_in_: Number of columns.
         feature_names_in_: Their names; x0, x1, ... for arrays.
     """

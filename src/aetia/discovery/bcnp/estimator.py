@@ -41,6 +41,9 @@ class BCNP(AmortisedEstimator):
 
     Attributes:
         posterior_: The :class:`~aetia.results.GraphPosterior`.
+        facts_: What is known about the run: seed, version, device, time, configuration.
+        health_: How the prediction went, by name; the diagnostics of the posterior.
+        history_: Empty: the network was trained before.
         n_features_in_: Number of columns.
         feature_names_in_: Their names; x0, x1, ... for arrays.
     """

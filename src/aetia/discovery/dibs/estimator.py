@@ -30,10 +30,10 @@ from aetia.errors import (
 )
 from aetia.graphs import Knowledge, is_acyclic, varsortability
 from aetia.likelihoods import LIKELIHOODS, MLP, LinearGaussian
+from aetia.not_fitted import check_fitted
 from aetia.options import choose, options_dict
-from aetia.randomness import RandomState, seed_sequence
-from aetia.results import GraphPosterior, LinearModel
-from aetia.version import __version__
+from aetia.randomness import RandomState, seed_of, seed_sequence
+from aetia.results import GraphPosterior, LinearModel, RunFacts
 
 __all__ = ["DiBS"]
 
@@ -75,6 +75,9 @@ class DiBS(BaseEstimator):
     Attributes:
         posterior_: The :class:`~aetia.results.GraphPosterior`.
         particles_: Latent variables and parameters of all particles, cyclic ones included.
+        facts_: What is known about the run: seed, version, device, time, steps, configuration.
+        health_: Cyclic particles, weights, sortability, ...; the diagnostics of the posterior.
+        history_: The recorded steps, one row each; empty unless ``trace_every`` is set.
         n_features_in_: Number of columns.
         feature_names_in_: Their names; x0, x1, ... for arrays.
 
@@ -205,7 +208,6 @@ class DiBS(BaseEstimator):
         posterior = self._posterior(run, graphs[acyclic], kept, trace)
         facts = {
             **posterior.diagnostics,
-            "method": "DiBS",
             "likelihood": getattr(likelihood, "name", type(likelihood).__name__),
             "calibration_badge": calibration_badge(getattr(likelihood, "name", "custom")),
             "n_rows": table.data.n,
@@ -214,14 +216,19 @@ class DiBS(BaseEstimator):
             "ess_weights": posterior.ess,
             "n_distinct": len(posterior.distinct()[0]),
             "scaling": scaling,
-            "seed": seeds.entropy,
-            "device": str(device),
-            "version": __version__,
-            "config": options_dict(config),
-            "wall_time_s": time.perf_counter() - started,
             "varsortability_of_consensus": _sortability(posterior, table),
         }
-        self.posterior_ = replace(posterior, diagnostics=facts)
+        self.facts_ = RunFacts(
+            method="dibs",
+            seed=seed_of(seeds),
+            device=str(device),
+            seconds=time.perf_counter() - started,
+            n_steps=config.n_steps,
+            config=options_dict(config),
+        )
+        self.posterior_ = replace(posterior, facts=self.facts_, diagnostics=facts)
+        self.health_ = facts
+        self.history_ = [row | {"step": int(row["step"])} for row in trace.rows]
         return self
 
     def log_likelihood(
@@ -319,8 +326,7 @@ class DiBS(BaseEstimator):
         )
 
     def _fitted_table(self) -> DiscoveryTable:
-        if not hasattr(self, "posterior_"):
-            raise InputError("this DiBS is not fitted yet; call fit(table) first.")
+        check_fitted(self, "posterior_", call="fit(table)")
         return self._table
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -32,9 +32,8 @@ from aetia.errors import InputError
 from aetia.graphs import MAX_COLUMNS, Knowledge
 from aetia.likelihoods import BGe, UnknownTargets
 from aetia.options import options_dict
-from aetia.randomness import RandomState, seed_sequence, torch_generator
-from aetia.results import GraphPosterior, completed_spreads
-from aetia.version import __version__
+from aetia.randomness import RandomState, seed_of, seed_sequence, torch_generator
+from aetia.results import GraphPosterior, RunFacts, completed_spreads
 
 __all__ = ["ExactPosterior"]
 
@@ -65,6 +64,9 @@ class ExactPosterior(BaseEstimator):
             not normalised. Not set when cells are missing.
         imputed_: Draws of the missing cells, where there are any.
         likelihood_: The likelihood that was used.
+        facts_: What is known about the run: seed, version, time, configuration.
+        health_: How the sums or draws went, by name; the diagnostics of the posterior.
+        history_: Empty: nothing is trained.
         n_features_in_: Number of columns.
         feature_names_in_: Their names; x0, x1, ... for arrays.
 
@@ -135,6 +137,7 @@ class ExactPosterior(BaseEstimator):
                 columns.
         """
         started = time.perf_counter()
+        vars(self).pop("posterior_", None)  # a failed fit must not leave the answer of another
         config = ExactConfig(**{f.name: getattr(self, f.name) for f in fields(ExactConfig)})
         seeds = seed_sequence(self.random_state)
         generator = torch_generator(seeds)
@@ -155,20 +158,24 @@ class ExactPosterior(BaseEstimator):
             )
         self.n_features_in_ = d
         self.feature_names_in_ = np.array(table.data.names, dtype=object)
-        facts = {
-            "method": "ExactPosterior",
-            "n_rows": table.data.n,
-            "share_cyclic": 0.0,
-            "seed": seeds.entropy,
-            "version": __version__,
-            "config": options_dict(config),
-        }
         drawn = drawn_likelihood("ExactPosterior", config.likelihood, table.data)
         if drawn is None:
-            self._fit_complete(config, table, generator, facts)
+            posterior = self._fit_complete(config, table, generator)
         else:
-            self._fit_drawn(drawn, config, table, generator, facts)
-        facts["wall_time_s"] = time.perf_counter() - started
+            posterior = self._fit_drawn(drawn, config, table, generator)
+        is_drawn = posterior.diagnostics["exact"] != "enumeration"
+        self.facts_ = RunFacts(
+            method="exact",
+            seed=seed_of(seeds) if is_drawn else None,
+            device="cpu",
+            seconds=time.perf_counter() - started,
+            n_steps=posterior.diagnostics.get("missing", {}).get("n_sweeps"),
+            config=options_dict(config),
+        )
+        self.posterior_ = replace(posterior, facts=self.facts_)
+        if drawn is not None and self.imputed_ is not None:
+            self.imputed_ = replace(self.imputed_, facts=self.facts_)
+        self.health_, self.history_ = dict(self.posterior_.diagnostics), []
         return self
 
     def _fit_complete(
@@ -176,9 +183,9 @@ class ExactPosterior(BaseEstimator):
         config: ExactConfig,
         table: DiscoveryTable,
         generator: torch.Generator,
-        facts: dict[str, Any],
-    ) -> None:
+    ) -> GraphPosterior:
         """Sum over the graphs of a table without missing cells."""
+        facts: dict[str, Any] = {"n_rows": table.data.n, "share_cyclic": 0.0}
         known_targets = getattr(config.likelihood, "uses_regimes", False)
         unmarked = table.data.regime is None or known_targets
         regimes = None if unmarked else mark_regimes(table)
@@ -218,13 +225,11 @@ class ExactPosterior(BaseEstimator):
             "log_evidence": self.log_evidence_,
             "scaling": summing.scaling_of(chosen.likelihood),
         }
-        if answer.facts["exact"] == "enumeration":
-            facts.pop("seed")
         if regimes is not None:
             names = regimes.table.data.names
             facts["regime_targets"] = touched(*answer[:2], names, regimes.names)
         d = table.data.d
-        self.posterior_ = GraphPosterior(
+        return GraphPosterior(
             graphs=answer.graphs[:, :d, :d].numpy(),
             log_weights=answer.log_weights.numpy(),
             names=table.data.names,
@@ -241,8 +246,7 @@ class ExactPosterior(BaseEstimator):
         config: ExactConfig,
         table: DiscoveryTable,
         generator: torch.Generator,
-        facts: dict[str, Any],
-    ) -> None:
+    ) -> GraphPosterior:
         """Draw the graph together with missing cells or latent values."""
         prior, modular = choose_prior(config.prior)
         terms = modular.parent_count_terms(table.data.d).clone()
@@ -254,7 +258,9 @@ class ExactPosterior(BaseEstimator):
         )
         self.likelihood_ = likelihood
         self.imputed_ = found.imputed
-        facts |= {
+        facts = {
+            "n_rows": table.data.n,
+            "share_cyclic": 0.0,
             "likelihood": likelihood.name,
             "likelihood_reason": (
                 "Cells are missing: graph and cells are drawn together."
@@ -277,7 +283,7 @@ class ExactPosterior(BaseEstimator):
             edges = torch.einsum("s,sij->ij", log_weights.softmax(0), hard).numpy()
             share = float(1.0 / (log_weights.softmax(0).square().sum() * len(hard)))
             facts["ess"] *= share
-        self.posterior_ = GraphPosterior(
+        return GraphPosterior(
             graphs=found.graphs,
             log_weights=log_weights.log_softmax(0).numpy(),
             names=table.data.names,

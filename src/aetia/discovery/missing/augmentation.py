@@ -315,7 +315,7 @@ def _posterior(
             cells,
             names=data.names,
             levels=dict(data.levels),
-            diagnostics={"method": "data augmentation", **diagnostics},
+            diagnostics=diagnostics,
         )
     weights = [w for k in kept if (w := trace.weights[k]) is not None]
     found = AugmentedPosterior(

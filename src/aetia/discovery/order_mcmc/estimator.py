@@ -23,9 +23,8 @@ from aetia.discovery.table import Accepts, read_table
 from aetia.errors import ConvergenceWarning, InputError
 from aetia.graphs import Knowledge, ModularPrior
 from aetia.options import options_dict
-from aetia.randomness import RandomState, seed_sequence, torch_generator
-from aetia.results import GraphPosterior, effect_model
-from aetia.version import __version__
+from aetia.randomness import RandomState, seed_of, seed_sequence, torch_generator
+from aetia.results import GraphPosterior, RunFacts, effect_model
 
 __all__ = ["OrderMCMC"]
 
@@ -61,6 +60,9 @@ class OrderMCMC(BaseEstimator):
         posterior_: The :class:`~aetia.results.GraphPosterior`.
         likelihood_: The likelihood that was used.
         agreement_: How far the chains agree, edge by edge.
+        facts_: What is known about the run: seed, version, time, iterations, configuration.
+        health_: Whether the chains agree, and how they moved; the diagnostics of the posterior.
+        history_: Empty: nothing is trained.
         n_features_in_: Number of columns.
         feature_names_in_: Their names; x0, x1, ... for arrays.
 
@@ -175,19 +177,22 @@ class OrderMCMC(BaseEstimator):
         self.agreement_ = sample.agreement
         graphs = graphs_of(sample.draws.reshape(-1, d), sample.candidates)
         facts = {
-            "method": "OrderMCMC",
             "likelihood": likelihood.name,
             "likelihood_reason": chosen.reason,
             "likelihood_numbers": dict(chosen.numbers),
             "n_rows": table.data.n,
             "share_cyclic": 0.0,
-            "seed": seeds.entropy,
             **_convergence_facts(sample, table.data.names),
             "scaling": scaling,
-            "version": __version__,
-            "config": options_dict(config) | {"start": _plain_start(config.start)},
-            "wall_time_s": clock.elapsed,
         }
+        self.facts_ = RunFacts(
+            method="order-mcmc",
+            seed=seed_of(seeds),
+            device="cpu",
+            seconds=clock.elapsed,
+            n_steps=facts["n_iterations"],
+            config=options_dict(config) | {"start": _plain_start(config.start)},
+        )
         self.posterior_ = GraphPosterior(
             graphs=graphs,
             log_weights=np.full(len(graphs), -np.log(len(graphs))),
@@ -195,8 +200,10 @@ class OrderMCMC(BaseEstimator):
             knowledge=table.knowledge,
             model=effect_model(likelihood, table.data, scaled.centre, scaled.scale),
             covariance=table.covariance(),
+            facts=self.facts_,
             diagnostics=facts,
         )
+        self.health_, self.history_ = facts, []
         if not sample.converged:
             _warn(facts, config)
         return self

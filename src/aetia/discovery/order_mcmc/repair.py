@@ -73,8 +73,6 @@ def replace_candidates(
     inclusion: Float[Tensor, "d d"],
     outside: Float[Tensor, "d d"],
     constraints: Constraints,
-    *,
-    least: float = 0.002,
 ) -> Int64[Tensor, "d k"]:
     """Exchange the weakest candidates for stronger variables outside.
 
@@ -83,7 +81,6 @@ def replace_candidates(
         inclusion: Posterior probability of each edge in the search space.
         outside: Estimated probability of each edge outside.
         constraints: Knowledge; required parents stay.
-        least: Smaller probabilities are not worth a place.
 
     Returns:
         As many candidates, sorted; a third of them changes at most.
@@ -96,6 +93,6 @@ def replace_candidates(
         weakest = strength.argsort(dim=0, stable=True)
         best = outside[:, j].argsort(dim=0, descending=True, stable=True)[: max(1, k // 3)]
         for out, into in zip(weakest.tolist(), best.tolist(), strict=False):
-            if outside[into, j] > max(least, float(strength[out])):
+            if outside[into, j] > max(_LEAST, float(strength[out])):
                 changed[j, out] = into
     return changed.sort(-1).values
