@@ -28,10 +28,10 @@ def main() -> None:
     import numpy as np
     import torch
 
-    from aetia.generation.diffusion.config import DDDMConfig
-    from aetia.generation.diffusion.fitting import TableTask, build_network, fit_denoiser
-    from aetia.generation.diffusion.masks import Pattern
-    from aetia.generation.diffusion.sampler import reverse_chain, time_grid
+    from aetia.generation.diffusion.process.sampler import reverse_chain, time_grid
+    from aetia.generation.diffusion.tables.config import DDDMConfig
+    from aetia.generation.diffusion.tables.fitting import TableTask, build_network, fit_denoiser
+    from aetia.generation.diffusion.tables.masks import Pattern
     from aetia.nets import seeded
 
     torch.set_num_threads(1)

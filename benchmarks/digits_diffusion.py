@@ -18,9 +18,9 @@ import torch
 
 from aetia.generation import ImageDDDM
 from aetia.generation.diffusion import Energy
-from aetia.generation.diffusion.experiment_data import split_digits
-from aetia.generation.diffusion.experiment_files import write_figure
-from aetia.generation.diffusion.image_quality import image_quality
+from aetia.generation.diffusion.experiments.data import split_digits
+from aetia.generation.diffusion.experiments.files import write_figure
+from aetia.generation.diffusion.images.quality import image_quality
 from aetia.plots import plot_pictures
 
 STEPS = (1, 2, 5, 10, 20)

@@ -32,8 +32,8 @@ def shares_of_variance(model, mixture, generator):
     """Draws' total variance over that of the exact posterior, at each time."""
     import torch
 
-    from aetia.generation.diffusion.fitting import context_of
-    from aetia.generation.diffusion.masks import Pattern
+    from aetia.generation.diffusion.tables.fitting import context_of
+    from aetia.generation.diffusion.tables.masks import Pattern
 
     fit = model._fitted()
     centre, scale = (torch.from_numpy(a).float() for a in (fit.codec.centre, fit.codec.scale))
@@ -69,7 +69,7 @@ def main() -> None:
 
     from aetia.diagnostics import energy_distance, mmd_squared
     from aetia.generation import DDDM
-    from aetia.generation.diffusion.gaussian_mixture import two_modes
+    from aetia.generation.diffusion.process.gaussian_mixture import two_modes
 
     torch.set_num_threads(1)
     mixture = two_modes()

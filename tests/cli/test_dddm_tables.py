@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from aetia.cli.app import app
 from aetia.errors import InputError
 from aetia.generation import DDDM
-from aetia.generation.law_check import check_law, randomised_ranks
+from aetia.generation.distribution_check import check_distribution, randomised_ranks
 from aetia.report import rebuild_report
 
 FEW = ["--set", "n_training_steps=15", "--set", "hidden_units=[16,16]", "--no-progress"]
@@ -102,7 +102,7 @@ def test_a_law_that_is_known_to_be_wrong_is_far_from_the_rows():
     frame = pd.DataFrame(rng.normal(size=(400, 2)), columns=["a", "b"])
     options = {"n_training_steps": 150, "hidden_units": (16, 16), "progress": False}
     model = DDDM(**options, random_state=0).fit(frame)
-    right = check_law(model, frame[:200], frame[200:], steps=(5,), rng=rng)
-    wrong = check_law(model, frame[:200] + 3, frame[200:] + 3, steps=(5,), rng=rng)
+    right = check_distribution(model, frame[:200], frame[200:], steps=(5,), rng=rng)
+    wrong = check_distribution(model, frame[:200] + 3, frame[200:] + 3, steps=(5,), rng=rng)
     assert wrong.distances[5] > 10 * max(right.distances[5], 0.02)
     assert abs(right.floor) < 0.1

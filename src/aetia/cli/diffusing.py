@@ -165,8 +165,8 @@ def images(
 def _run_toy(given: dict[str, Any], file: str | None, as_json: bool, progress: bool | None) -> None:
     from dataclasses import asdict
 
-    from aetia.generation.diffusion.experiment_options import toy_experiment
-    from aetia.generation.diffusion.experiment_toy import run_toy_experiment
+    from aetia.generation.diffusion.experiments.options import toy_experiment
+    from aetia.generation.diffusion.experiments.toy import run_toy_experiment
     from aetia.report import check_writable, write_diffusion_run
 
     options = toy_experiment(given, file)
@@ -203,8 +203,8 @@ def _run_images(
     from dataclasses import asdict
 
     from aetia.cli.messages import echo_warnings
-    from aetia.generation.diffusion.experiment_images import run_image_experiment
-    from aetia.generation.diffusion.experiment_options import image_experiment
+    from aetia.generation.diffusion.experiments.images import run_image_experiment
+    from aetia.generation.diffusion.experiments.options import image_experiment
     from aetia.report import check_writable, write_diffusion_run
 
     options = image_experiment(given, file)

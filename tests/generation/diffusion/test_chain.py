@@ -8,10 +8,16 @@ from hypothesis import strategies as st
 
 from aetia.diagnostics import mmd_squared
 from aetia.errors import InputError
-from aetia.generation.diffusion.bridge import bridge
-from aetia.generation.diffusion.gaussian_mixture import two_modes
-from aetia.generation.diffusion.sampler import guided, reverse_chain, time_grid
-from aetia.generation.diffusion.schedule import CosineSchedule, LinearSchedule, log_snr, noised
+from aetia.generation.diffusion.process.bridge import bridge
+from aetia.generation.diffusion.process.gaussian_mixture import two_modes
+from aetia.generation.diffusion.process.guidance import guided
+from aetia.generation.diffusion.process.sampler import reverse_chain, time_grid
+from aetia.generation.diffusion.process.schedule import (
+    CosineSchedule,
+    LinearSchedule,
+    log_snr,
+    noised,
+)
 
 LINEAR, COSINE = LinearSchedule(), CosineSchedule()
 times = st.floats(0.001, 0.999)

@@ -11,8 +11,8 @@ from sklearn.exceptions import NotFittedError
 from aetia.errors import CheckpointError, InputError, NumericalError, ResultFileError
 from aetia.generation import DDDM
 from aetia.generation.diffusion import Energy
-from aetia.generation.diffusion.config import DDDMConfig
-from aetia.generation.diffusion.on_graph import abduct_by_rank
+from aetia.generation.diffusion.tables.config import DDDMConfig
+from aetia.generation.diffusion.tables.on_graph import abduct_by_rank
 from aetia.options import options_dict
 
 QUICK = {"n_training_steps": 20, "hidden_units": (16, 16), "progress": False, "random_state": 0}

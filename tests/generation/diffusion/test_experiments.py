@@ -13,17 +13,17 @@ import torch
 import yaml
 
 from aetia.errors import CheckpointError, InputError, MissingDependencyError
-from aetia.generation.diffusion.experiment_data import read_experiment_images
-from aetia.generation.diffusion.experiment_files import History, read_weights
-from aetia.generation.diffusion.experiment_images import load_images_model, run_image_experiment
-from aetia.generation.diffusion.experiment_options import (
+from aetia.generation.diffusion.experiments.data import read_experiment_images
+from aetia.generation.diffusion.experiments.files import History, read_weights
+from aetia.generation.diffusion.experiments.images import load_images_model, run_image_experiment
+from aetia.generation.diffusion.experiments.options import (
     ImageExperiment,
     ToyExperiment,
     image_experiment,
     toy_experiment,
 )
-from aetia.generation.diffusion.experiment_toy import load_toy, run_toy_experiment
-from aetia.generation.diffusion.toy import sample_toy
+from aetia.generation.diffusion.experiments.toy import load_toy, run_toy_experiment
+from aetia.generation.diffusion.experiments.toy_model import sample_toy
 
 SMALL = {
     "image_size": 8,

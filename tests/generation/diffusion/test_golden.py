@@ -8,13 +8,18 @@ import pytest
 import torch
 
 from aetia.diagnostics import energy_distance, frechet_of_moments, mmd_squared
-from aetia.generation.diffusion.bridge import bridge
-from aetia.generation.diffusion.distances import RBF, Energy, Exponential, InverseMultiquadric
-from aetia.generation.diffusion.gaussian_mixture import two_modes
-from aetia.generation.diffusion.objective import Objective
-from aetia.generation.diffusion.schedule import LinearSchedule
-from aetia.generation.diffusion.score import score_terms
-from aetia.generation.diffusion.time_weight import sigmoid_weight
+from aetia.generation.diffusion.process.bridge import bridge
+from aetia.generation.diffusion.process.distances import (
+    RBF,
+    Energy,
+    Exponential,
+    InverseMultiquadric,
+)
+from aetia.generation.diffusion.process.gaussian_mixture import two_modes
+from aetia.generation.diffusion.process.objective import Objective
+from aetia.generation.diffusion.process.schedule import LinearSchedule
+from aetia.generation.diffusion.process.score import score_terms
+from aetia.generation.diffusion.process.time_weight import sigmoid_weight
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "dddm.json").read_text())
 LINEAR = LinearSchedule()

@@ -14,10 +14,10 @@ import aetia.generation.diffusion as room
 from aetia.errors import CheckpointError, InputError, ResultFileError
 from aetia.generation import ImageDDDM
 from aetia.generation.diffusion import CosineSchedule, Energy, ImageDDDMConfig
-from aetia.generation.diffusion.augmentation import mirrored, shifted
-from aetia.generation.diffusion.image_batches import image_batches
-from aetia.generation.diffusion.image_draws import draw_images
-from aetia.generation.diffusion.image_scale import ImageScale
+from aetia.generation.diffusion.images.augmentation import mirrored, shifted
+from aetia.generation.diffusion.images.batches import image_batches
+from aetia.generation.diffusion.images.draws import draw_images
+from aetia.generation.diffusion.images.scale import ImageScale
 
 TINY = {
     "image_shape": (4, 4, 1),

@@ -7,13 +7,13 @@ import torch
 from aetia.data import load_digits
 from aetia.diagnostics.two_sample import frechet_distance
 from aetia.errors import CheckpointError, DataWarning, InputError
-from aetia.generation.diffusion.experiment_data import split_digits
-from aetia.generation.diffusion.image_features import (
+from aetia.generation.diffusion.experiments.data import split_digits
+from aetia.generation.diffusion.images.features import (
     Inception,
     PrincipalComponents,
     random_convolutions,
 )
-from aetia.generation.diffusion.image_quality import image_quality
+from aetia.generation.diffusion.images.quality import image_quality
 
 
 class Pooled(torch.nn.Module):

@@ -6,16 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aetia.errors import InputError
-from aetia.generation.diffusion.distances import (
+from aetia.generation.diffusion.process.distances import (
     RBF,
     AnnealedEnergy,
     Energy,
     Exponential,
     InverseMultiquadric,
 )
-from aetia.generation.diffusion.objective import Objective
-from aetia.generation.diffusion.schedule import LinearSchedule
-from aetia.generation.diffusion.score import score_terms
+from aetia.generation.diffusion.process.objective import Objective
+from aetia.generation.diffusion.process.schedule import LinearSchedule
+from aetia.generation.diffusion.process.score import score_terms
 
 DISTANCES = [Energy(0.1), Energy(1.0), Energy(1.7), RBF(0.8), InverseMultiquadric(), Exponential()]
 

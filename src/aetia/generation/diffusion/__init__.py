@@ -1,17 +1,17 @@
 """Distributional diffusion (De Bortoli et al., 2025): maths, networks, estimators."""
 
-from aetia.generation.diffusion.config import DDDMConfig
-from aetia.generation.diffusion.distances import (
+from aetia.generation.diffusion.images.config import ImageDDDMConfig
+from aetia.generation.diffusion.images.estimator import ImageDDDM
+from aetia.generation.diffusion.process.distances import (
     RBF,
     AnnealedEnergy,
     Energy,
     Exponential,
     InverseMultiquadric,
 )
-from aetia.generation.diffusion.estimator import DDDM
-from aetia.generation.diffusion.image_config import ImageDDDMConfig
-from aetia.generation.diffusion.image_estimator import ImageDDDM
-from aetia.generation.diffusion.schedule import CosineSchedule, LinearSchedule
+from aetia.generation.diffusion.process.schedule import CosineSchedule, LinearSchedule
+from aetia.generation.diffusion.tables.config import DDDMConfig
+from aetia.generation.diffusion.tables.estimator import DDDM
 
 __all__ = [
     "DDDM",

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from aetia.errors import CheckpointError, InputError, ResultFileError
 from aetia.files import plain_json, write_atomically
-from aetia.generation.diffusion.config import DISTANCES, SCHEDULES
+from aetia.generation.diffusion.process.distances import DISTANCES
+from aetia.generation.diffusion.process.schedule import SCHEDULES
 from aetia.options import options_dict
 
 __all__ = ["Stored", "damage_named", "read_model", "write_model"]

@@ -1,0 +1,1 @@
+"""DDDM on images: a diffusion transformer, new images of a label."""

@@ -1,0 +1,219 @@
+"""All options of ImageDDDM, in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from aetia.errors import InputError
+from aetia.generation.diffusion.process.distances import Distance, Energy
+from aetia.generation.diffusion.process.objective import Objective
+from aetia.generation.diffusion.process.sampler import time_grid
+from aetia.generation.diffusion.process.schedule import Schedule
+from aetia.generation.diffusion.tables.config import DDDMConfig
+from aetia.options import check_literals, check_positive
+
+__all__ = ["IMAGE_PRESETS", "ImageDDDMConfig"]
+
+IMAGE_PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "default": {
+        "distance": Energy(1.0),
+        "time_weight": "flat",
+        "noise_share": 0.1,
+        "network": "residual",
+        "scaling": "standardise",
+        "population": 4,
+        "patch_size": 2,
+        "width": 64,
+        "depth": 4,
+        "n_heads": 4,
+        "n_shared": 2,
+        "n_training_steps": 1500,
+        "batch_size": 64,
+        "learning_rate": 2e-3,
+        "lr_schedule": "cosine",
+        "weight_decay": 1e-2,
+        "ema_decay": 0.995,
+        "validation_share": 0.1,
+        "n_steps": 10,
+    },
+    "paper": {
+        "distance": Energy(0.1),
+        "time_weight": "sigmoid",
+        "noise_share": 0.0,
+        "network": "plain",
+        "scaling": "signed",
+        "population": 8,
+        "patch_size": 4,
+        "width": 384,
+        "depth": 8,
+        "n_heads": 6,
+        "n_shared": 0,
+        "n_training_steps": 78_000,
+        "batch_size": 256,
+        "learning_rate": 1e-4,
+        "lr_schedule": "constant",
+        "weight_decay": 1e-2,
+        "ema_decay": 0.0,
+        "validation_share": 0.0,
+        "n_steps": 20,
+    },
+}
+"""What ``"auto"`` stands for. "paper" holds the values of the CIFAR-10 experiment; "default" is for
+small images on a CPU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageDDDMConfig:
+    """Options of ImageDDDM. ``"auto"`` takes the value of the preset."""
+
+    image_shape: Sequence[int] = (8, 8, 1)
+    """Height, width, channels."""
+    preset: Literal["default", "paper"] = "default"
+    schedule: Literal["linear", "cosine"] | Mapping[str, Any] | Schedule = "linear"
+    distance: (
+        Literal["auto", "energy", "annealed-energy", "rbf", "imq", "exponential"]
+        | Mapping[str, Any]
+        | Distance
+    ) = "auto"
+    """What the score compares draws by; an object has options of its own."""
+    interaction: float | Literal["annealed"] = 1.0
+    """Lambda, the weight of the repulsion; below 1 populations become too narrow. ``"annealed"``:
+    from 0 at the data to 1 at noise."""
+    population: int | Literal["auto"] = "auto"
+    """Draws of each image in a step (m)."""
+    time_weight: Literal["auto", "flat", "sigmoid"] = "auto"
+    weight_bias: float = 0.0
+    """b of the sigmoid weight; below 0 times near noise count more."""
+    noise_share: float | Literal["auto"] = "auto"
+    """Share of images trained at pure noise, where chains of one step live."""
+    network: Literal["auto", "residual", "plain"] = "auto"
+    """``"residual"``: starts from the best linear guess; ``"plain"``: predicts x_0 itself."""
+    scaling: Literal["auto", "standardise", "signed"] = "auto"
+    """``"standardise"``: mean 0 by channel and variance 1 over all pixels; ``"signed"``: pixels in
+    [-1, 1]."""
+    patch_size: int | Literal["auto"] = "auto"
+    """Side of a token in pixels."""
+    width: int | Literal["auto"] = "auto"
+    """Of a token."""
+    depth: int | Literal["auto"] = "auto"
+    """Transformer blocks."""
+    n_heads: int | Literal["auto"] = "auto"
+    mlp_ratio: float = 4.0
+    """Hidden units of a block's perceptron over the width."""
+    n_time_features: int = 64
+    """Sinusoids of the time."""
+    n_shared: int | Literal["auto"] = "auto"
+    """Blocks that run once for all draws of an image."""
+    class_dropout: float = 0.1
+    """Share of labels hidden in training, which guidance needs; without labels it has no effect."""
+    flip: bool = False
+    """Whether training mirrors images at random; wrong for digits and letters."""
+    crop: int = 0
+    """Largest shift of training images in pixels; the border is filled by reflection."""
+    n_training_steps: int | Literal["auto"] = "auto"
+    batch_size: int | Literal["auto"] = "auto"
+    learning_rate: float | Literal["auto"] = "auto"
+    lr_schedule: Literal["auto", "constant", "cosine"] = "auto"
+    weight_decay: float | Literal["auto"] = "auto"
+    clip_norm: float = 1.0
+    """Largest norm of a gradient; 0 for no limit."""
+    ema_decay: float | Literal["auto"] = "auto"
+    """Memory of the average of the weights, which is what is used; 0 for the last weights. At most
+    1 - 8 / steps: the average of a short run must forget its start."""
+    validation_share: float | Literal["auto"] = "auto"
+    """Images that choose the weights, at most 500; 0: the last weights."""
+    n_steps: int | Literal["auto"] = "auto"
+    """Steps of the sampler."""
+    time_grid: Literal["uniform", "cosine", "power", "edm"] | Sequence[float] = "uniform"
+    churn: float = 1.0
+    """Of the bridge: 0 keeps the noise of the last step, 1 renews it."""
+    max_megabytes: float = 1024.0
+    """Memory for draws; beyond it results are reduced to mean, deviation and quantiles."""
+
+    def __post_init__(self) -> None:
+        check_literals(self)
+        positive = ("population", "patch_size", "width", "depth", "n_heads", "n_training_steps")
+        check_positive(self, *positive, "batch_size", "learning_rate", "n_steps", "mlp_ratio")
+        check_positive(self, "n_time_features", "max_megabytes")
+        not_negative = ("n_shared", "crop", "class_dropout", "weight_decay", "clip_norm")
+        check_positive(self, *not_negative, "ema_decay", "validation_share", zero=True)
+        for name in (*positive, *not_negative[:2], "batch_size", "n_steps", "n_time_features"):
+            value = getattr(self, name)
+            if value != "auto" and value != int(value):
+                raise InputError(f"ImageDDDMConfig: {name} must be an integer, got {value!r}.")
+        shape = tuple(self.image_shape)
+        if len(shape) != 3 or not all(isinstance(s, int) and s > 0 for s in shape):
+            raise InputError(
+                f"ImageDDDMConfig: image_shape must be height, width, channels, got {shape}."
+            )
+        if self.crop >= min(shape[:2]):
+            raise InputError(
+                f"ImageDDDMConfig: crop={self.crop} shifts images of {shape[0]} x {shape[1]} "
+                "pixels out of sight."
+            )
+        for name, high in (
+            ("class_dropout", 1),
+            ("ema_decay", 0.999999),
+            ("validation_share", 0.9),
+        ):
+            value = getattr(self, name)
+            if value != "auto" and value > high:
+                raise InputError(f"ImageDDDMConfig: {name} must lie in [0, {high}], got {value!r}.")
+        if not isinstance(self.time_grid, str):
+            time_grid(1, self.time_grid)
+        self.score_options()
+
+    def value(self, name: str) -> Any:
+        """Take an option, or what the preset says in its place.
+
+        Args:
+            name: Of the option.
+
+        Returns:
+            Its value.
+        """
+        value = getattr(self, name)
+        return IMAGE_PRESETS[self.preset][name] if value == "auto" else value
+
+    def shape(self) -> tuple[int, int, int]:
+        """Say how the network sees images.
+
+        Returns:
+            Channels, height, width.
+        """
+        height, width, channels = self.image_shape
+        return channels, height, width
+
+    def score_options(self) -> DDDMConfig:
+        """Collect the options that tables have as well, with the same checks.
+
+        Returns:
+            Options of DDDM.
+        """
+        names = ("distance", "time_weight", "noise_share", "population")
+        return DDDMConfig(
+            **{name: self.value(name) for name in names},
+            schedule=self.schedule,
+            interaction=self.interaction,
+            weight_bias=self.weight_bias,
+            churn=self.churn,
+        )
+
+    def objective(self) -> Objective:
+        """Put the loss together.
+
+        Returns:
+            The objective.
+        """
+        options = self.score_options()
+        return Objective(
+            options.the_schedule(),
+            options.the_distance(),
+            options.interaction,
+            options.population,
+            self.value("time_weight"),
+            options.weight_bias,
+            self.value("noise_share"),
+        )

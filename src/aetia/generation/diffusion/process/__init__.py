@@ -1,0 +1,1 @@
+"""The diffusion process: schedules, distances and scores, the bridge, the sampler, guidance."""

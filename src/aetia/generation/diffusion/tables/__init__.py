@@ -1,0 +1,1 @@
+"""DDDM on tables: columns of any kind, any of them given any others."""
