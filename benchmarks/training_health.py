@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from aetia.data import WindowScaling, as_windows, split_windows
+from aetia.data import SensorScaling, as_windows, split_windows
 from aetia.discovery.rcgnn.neural.as_published import PublishedOptions, PublishedRCGNN
 from aetia.nets import seeded
 from aetia.scm import random_structural_var
@@ -57,7 +57,7 @@ def run(x: np.ndarray, options: dict[str, Any], n_epochs: int, seed: int) -> dic
     windows = as_windows(x, length=24, stride=1)
     split = split_windows(windows)
     if options["standardise"]:
-        windows = WindowScaling.fit(windows, split.train).apply(windows)
+        windows = SensorScaling.fit(windows, split.train).apply(windows)
     values = torch.from_numpy(windows.values).float()
     observed = torch.from_numpy(windows.observed)
     new = options["rebalance"]

@@ -11,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aetia.data import Truth, Windows, WindowScaling, as_windows, place_rows, split_windows
+from aetia.data import (
+    Recordings,
+    SensorScaling,
+    Truth,
+    Windows,
+    as_windows,
+    place_rows,
+    split_windows,
+)
 from aetia.errors import DataWarning, InputError
 
 
@@ -67,10 +75,56 @@ def test_numbers_written_as_text_are_times():
 
 def test_steps_left_out_are_missing_rows_and_places_find_every_row():
     frame = table().drop(index=[7, 8, 20]).sample(frac=1, random_state=1)
-    windows, window, step = place_rows(frame, time="hour")
-    assert windows.length == 40
-    assert np.flatnonzero(~windows.observed[0].any(1)).tolist() == [7, 8, 20]
-    assert np.array_equal(windows.values[window, step], frame[["a", "b", "c"]].to_numpy())
+    placed = place_rows(frame, time="hour")
+    assert placed.windows.length == 40
+    assert np.flatnonzero(~placed.windows.observed[0].any(1)).tolist() == [7, 8, 20]
+    assert np.array_equal(placed.at_rows(placed.windows.values), frame[["a", "b", "c"]].to_numpy())
+    assert placed.n_rows == 37
+
+
+def test_windows_are_one_view_of_recordings_that_were_placed():
+    frame = table(e=["wet"] * 10 + ["dry"] * 25 + ["wet"] * 5)
+    frame.loc[36:, ["a", "b", "c"]] = np.nan  # rows at the end without a reading stay rows
+    placed = place_rows(frame, time="hour", regime="e")
+    assert [len(s.values) for s in placed.stretches] == [10, 25, 5]
+    for windows, expected in (
+        (placed.windows, as_windows(frame, time="hour", regime="e")),
+        (as_windows(placed), as_windows(frame, time="hour", regime="e")),
+        (quiet(placed, length=4), quiet(frame, time="hour", regime="e", length=4)),
+        (as_windows(placed, season=5), as_windows(frame, time="hour", regime="e", season=5)),
+    ):
+        assert np.array_equal(windows.values, expected.values, True)
+        assert np.array_equal(windows.observed, expected.observed)
+        assert np.array_equal(windows.regime, expected.regime)
+        assert windows.start.tolist() == expected.start.tolist()
+        assert windows.names == expected.names
+    assert placed.windows.live.sum(1).tolist() == [10, 25, 1]
+
+
+def test_recordings_that_were_placed_are_not_placed_again():
+    placed = place_rows(table(), time="hour")
+    assert place_rows(placed) is placed
+    with pytest.raises(InputError, match="time is decided when the rows of a table are placed"):
+        as_windows(placed, time="hour")
+    with pytest.raises(InputError, match="exclude is decided when the rows"):
+        place_rows(placed, exclude=["a"])
+    with pytest.raises(InputError, match=r"a season of \(6,\) steps was already"):
+        as_windows(place_rows(table(), time="hour", season=6), season=6)
+
+
+def test_earlier_names_answer_for_one_release():
+    import aetia.data
+
+    with pytest.warns(FutureWarning, match=r"WindowScaling is now aetia.data.SensorScaling"):
+        assert aetia.data.WindowScaling is SensorScaling
+    with pytest.warns(FutureWarning, match=r"Placed is now aetia.data.Recordings"):
+        assert aetia.data.Placed is Recordings
+    placed = place_rows(table(), time="hour")
+    with pytest.warns(FutureWarning, match="use the attributes"):
+        windows, window, step = placed
+    assert windows is placed.windows
+    assert np.array_equal(window, placed.window)
+    assert np.array_equal(step, placed.step)
 
 
 def test_a_change_of_regime_starts_a_new_stretch_that_is_padded():
@@ -534,7 +588,7 @@ def test_scaling_looks_at_the_given_windows_only_and_goes_back():
     x = readings(100) * [1, 10, 100] + [0, 5, -7]
     x[::9, 1] = np.nan
     windows = as_windows(x, length=10)
-    scaling = WindowScaling.fit(windows, np.arange(6))
+    scaling = SensorScaling.fit(windows, np.arange(6))
     scaled = scaling.apply(windows)
     train = scaled.values[:6].reshape(-1, 3)
     np.testing.assert_allclose(np.nanmean(train, 0), 0, atol=1e-12)
@@ -542,7 +596,7 @@ def test_scaling_looks_at_the_given_windows_only_and_goes_back():
     np.testing.assert_allclose(scaling.undo(scaled.values), windows.values)
     spoilt = x.copy()
     spoilt[60:] *= 1e6
-    again = WindowScaling.fit(as_windows(spoilt, length=10), np.arange(6))
+    again = SensorScaling.fit(as_windows(spoilt, length=10), np.arange(6))
     assert np.array_equal(again.centre, scaling.centre)
     assert np.array_equal(again.scale, scaling.scale)
 
@@ -551,7 +605,7 @@ def test_a_sensor_without_spread_in_training_is_named():
     x = readings(40)
     x[:20, 1] = 3.0
     with pytest.raises(InputError, match=r"sensor 'x1' is constant \(3\) in the 2 windows"):
-        WindowScaling.fit(as_windows(x, length=10), np.array([0, 1]))
+        SensorScaling.fit(as_windows(x, length=10), np.array([0, 1]))
 
 
 def test_selection_and_summary():

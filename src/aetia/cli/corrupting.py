@@ -15,7 +15,7 @@ import typer
 from aetia.cli.messages import echo_warnings
 from aetia.cli.options_file import read_setting, read_yaml
 from aetia.cli.tables import check_column, split_names, table_frame
-from aetia.data import Placed, place_rows
+from aetia.data import Recordings, place_rows
 from aetia.errors import InputError
 from aetia.files import plain_json, write_atomically
 from aetia.options import nearest
@@ -202,7 +202,7 @@ def _check_not_the_input(out: Path, table: str) -> None:
             raise InputError(f"--out would write over the table {table!r}. Choose another folder.")
 
 
-def _facts(result: Corrupted, placed: Placed) -> dict[str, Any]:
+def _facts(result: Corrupted, placed: Recordings) -> dict[str, Any]:
     names, recorded = result.data.names, placed.windows.observed
     lost = recorded & ~result.observed
     facts: dict[str, Any] = {
@@ -288,7 +288,7 @@ def _words(options: Corruption) -> list[str]:
 
 
 def _write(
-    folder: Path, frame: pd.DataFrame, placed: Placed, result: Corrupted, facts: dict[str, Any]
+    folder: Path, frame: pd.DataFrame, placed: Recordings, result: Corrupted, facts: dict[str, Any]
 ) -> None:
     import pandas as pd
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from aetia.data.dataset import Dataset
-from aetia.data.windows import Windows
+from aetia.data.recordings.windows import Windows
 
 __all__ = ["Labelled", "Truth"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from aetia.data import Windows, WindowScaling
+from aetia.data import SensorScaling, Windows
 from aetia.discovery.rcgnn.readings import Readings
 from aetia.errors import InputError
 
@@ -51,7 +51,7 @@ class Blocks:
             regime_names=self.regime_names,
         )
 
-    def scaled(self, scaling: WindowScaling) -> Blocks:
+    def scaled(self, scaling: SensorScaling) -> Blocks:
         """Scale the readings.
 
         Args:

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
-from aetia.data import Windows, WindowScaling, as_windows, split_windows
+from aetia.data import SensorScaling, Windows, as_windows, split_windows
 from aetia.devices import pick_device
 from aetia.discovery.rcgnn.answer import Answer
 from aetia.discovery.rcgnn.blocks import Blocks, cut_blocks
@@ -228,7 +228,7 @@ class RCGNN(BaseEstimator):
         cut, split, share = blocks.windows(windows), None, config.validation_share
         if share > 0:
             split = split_windows(cut, fractions=(1 - share, share, 0.0))
-        scaling = WindowScaling.fit(cut, None if split is None else split.train)
+        scaling = SensorScaling.fit(cut, None if split is None else split.train)
         blocks = blocks.scaled(scaling)
         _check_amount(blocks, windows)
         seeds = seed_sequence(self.random_state)
@@ -283,7 +283,7 @@ class RCGNN(BaseEstimator):
         )
         return self
 
-    def _keep(self, found: Answer, windows: Windows, scaling: WindowScaling) -> None:
+    def _keep(self, found: Answer, windows: Windows, scaling: SensorScaling) -> None:
         """Translate an answer into the user's units."""
         self.threshold_ = found.threshold
         self.adjacency_ = found.deployed.within
@@ -321,7 +321,7 @@ class RCGNN(BaseEstimator):
         self.training_summary_ = dict(found.training)
 
     def _in_place(
-        self, values: Float[np.ndarray, "n time d"], scaling: WindowScaling, windows: Windows
+        self, values: Float[np.ndarray, "n time d"], scaling: SensorScaling, windows: Windows
     ) -> np.ndarray:
         return self._blocks.place(scaling.undo(values), windows) + windows.seasonal()
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float
 
-from aetia.data import Windows
-from aetia.data.stretches import covered
+from aetia.data import Windows, covered
 from aetia.errors import InputError
 from aetia.options import nearest
 from aetia.randomness import RandomState, seed_sequence

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from aetia.data.stretches import Stretch
+from aetia.data.recordings.stretches import Stretch
 from aetia.errors import DataWarning, InputError
 
 __all__ = ["SeasonalProfile", "remove_season", "seasonal_profile"]

@@ -10,15 +10,15 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from aetia.data.checks import check_names
+from aetia.data.recordings.time_steps import step_numbers, time_numbers
 from aetia.data.tables import as_numbers, split_columns
-from aetia.data.time_steps import step_numbers, time_numbers
 from aetia.errors import InputError
 from aetia.options import nearest
 
-__all__ = ["WindowRows", "number_regimes", "read_rows"]
+__all__ = ["RecordedRows", "number_regimes", "read_recorded_rows"]
 
 
-class WindowRows(NamedTuple):
+class RecordedRows(NamedTuple):
     """Readings one below the other, with the recording, step and regime of each row."""
 
     values: Float[np.ndarray, "rows d"]
@@ -31,9 +31,9 @@ class WindowRows(NamedTuple):
     source: str
 
 
-def read_rows(
+def read_recorded_rows(
     X: Any, observed: Any, time: str | None, series: str | None, regime: Any, exclude: Sequence[str]
-) -> WindowRows:
+) -> RecordedRows:
     """Read time series.
 
     Args:
@@ -76,7 +76,7 @@ def _is_recording(x: Any) -> bool:
 
 def _read_table(
     X: Any, observed: Any, time: str | None, series: str | None, regime: Any, exclude: Sequence[str]
-) -> WindowRows:
+) -> RecordedRows:
     names, columns, source = split_columns(X)
     check_names(names)
     table = dict(zip(names, columns, strict=True))
@@ -112,12 +112,12 @@ def _read_table(
         regimes, regime_names = number_regimes(taken["regime"][1], n, taken["regime"][0])
     elif regime is not None:
         regimes, regime_names = number_regimes(regime, n)
-    return WindowRows(values, tuple(table), codes, labels, steps, regimes, regime_names, source)
+    return RecordedRows(values, tuple(table), codes, labels, steps, regimes, regime_names, source)
 
 
 def _read_list(
     X: Sequence[Any], observed: Any, regime: Any, exclude: Sequence[str]
-) -> tuple[WindowRows, Any]:
+) -> tuple[RecordedRows, Any]:
     if observed is not None and len(observed) != len(X):
         raise InputError(f"observed has {len(observed)} recordings, X has {len(X)}.")
     parts = [
@@ -147,7 +147,7 @@ def _read_list(
                     "rows. Pass one label for each row, or one for the recording."
                 )
         labels = np.concatenate(each)
-    rows = WindowRows(
+    rows = RecordedRows(
         np.concatenate([part.values for part in parts]),
         parts[0].names,
         np.repeat(np.arange(len(X)), sizes),
@@ -162,7 +162,7 @@ def _read_list(
 
 def _read_cube(
     X: np.ndarray, observed: Any, regime: Any, exclude: Sequence[str]
-) -> tuple[WindowRows, Any]:
+) -> tuple[RecordedRows, Any]:
     n, time, d = X.shape
     if n * time * d == 0:
         raise InputError(f"the array is empty: shape {X.shape} is [windows, time, sensors].")

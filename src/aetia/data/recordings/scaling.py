@@ -1,4 +1,4 @@
-"""Centring and scaling of sensors, by the observed cells of the training windows."""
+"""Centring and scaling of sensors, by the readings of the training part."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
-from aetia.data.windows import Windows
+from aetia.data.recordings.pieces import Pieces
+from aetia.data.recordings.windows import Windows
 from aetia.errors import InputError
 
-__all__ = ["WindowScaling"]
+__all__ = ["SensorScaling"]
 
 
 @dataclass(frozen=True, eq=False)
-class WindowScaling:
+class SensorScaling:
     """``scaled = (readings - centre) / scale``, sensor by sensor.
 
     Attributes:
@@ -26,11 +27,11 @@ class WindowScaling:
     scale: Float[np.ndarray, " d"]
 
     @classmethod
-    def fit(cls, windows: Windows, rows: Int[np.ndarray, " k"] | None = None) -> WindowScaling:
+    def fit(cls, windows: Pieces, rows: Int[np.ndarray, " k"] | None = None) -> SensorScaling:
         """Measure mean and spread of each sensor.
 
         Args:
-            windows: All windows.
+            windows: All windows, or blocks of a method.
             rows: Numbers of those that may be looked at, the training part; None is all.
 
         Returns:
@@ -39,16 +40,19 @@ class WindowScaling:
         Raises:
             InputError: If a sensor has no spread there.
         """
-        part = windows if rows is None else windows.select(rows)
-        centre, scale = np.zeros(windows.d), np.ones(windows.d)
+        part = slice(None) if rows is None else rows
+        values, observed = windows.values[part], windows.observed[part]
+        d = len(windows.names)
+        centre, scale = np.zeros(d), np.ones(d)
         for j, name in enumerate(windows.names):
-            seen = part.values[:, :, j][part.observed[:, :, j]]
+            seen = values[:, :, j][observed[:, :, j]]
             spread = float(seen.std()) if len(seen) else 0.0
             if not spread > 1e-12 * float(np.abs(seen).max(initial=0.0)):
                 found = f"is constant ({seen[0]:g})" if len(seen) else "has no observed cell"
                 raise InputError(
-                    f"sensor {name!r} {found} in the {part.n} windows that the scaling is measured "
-                    f"on. Drop it with exclude=[{name!r}], or choose windows in which it varies."
+                    f"sensor {name!r} {found} in the {len(values)} windows that the scaling is "
+                    f"measured on. Drop it with exclude=[{name!r}], or choose windows in which it "
+                    "varies."
                 )
             centre[j], scale[j] = seen.mean(), spread
         return cls(centre, scale)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-from aetia.data.stretches import covered
-from aetia.data.windows import Windows
+from aetia.data.recordings.pieces import Pieces
+from aetia.data.recordings.stretches import covered
 from aetia.errors import InputError
 
 __all__ = ["WindowSplit", "split_windows"]
@@ -36,7 +36,7 @@ class _Places(NamedTuple):
 
 
 def split_windows(
-    windows: Windows,
+    windows: Pieces,
     *,
     fractions: tuple[float, float, float] = (0.7, 0.15, 0.15),
     gap: int | None = None,
@@ -50,7 +50,7 @@ def split_windows(
     apart, counted between rows in which anything was seen; what is closer is left out.
 
     Args:
-        windows: What to split; with ``stride`` smaller than ``length`` they overlap.
+        windows: What to split, windows or blocks of one length; they may overlap.
         fractions: Shares of training, validation and test; a test share of 0 makes two parts.
         gap: Steps between parts; None is the length of a window.
 
@@ -69,12 +69,12 @@ def split_windows(
         )
     if gap is not None and gap < 0:
         raise InputError(f"gap must be 0 or larger, got {gap}.")
-    apart = windows.length if gap is None else gap
+    apart = windows.observed.shape[1] if gap is None else gap
     places = _Places(
         windows.series,
         windows.start,
         windows.start + np.maximum(covered(windows.observed), 1),
-        np.zeros(windows.n, dtype=int) if windows.regime is None else windows.regime,
+        np.zeros(len(windows.observed), dtype=int) if windows.regime is None else windows.regime,
     )
     plans: Sequence[Callable[[_Places, int, tuple[float, float, float]], np.ndarray]] = (
         _by_stretch,
@@ -236,9 +236,10 @@ def _kept_apart(part: np.ndarray, places: _Places, gap: int) -> np.ndarray:
     return part
 
 
-def _too_few(windows: Windows, places: _Places, gap: int | None, n_parts: int) -> InputError:
+def _too_few(windows: Pieces, places: _Places, gap: int | None, n_parts: int) -> InputError:
     """Name the regime with the fewest windows apart, and a length that would do."""
-    apart = windows.length if gap is None else gap
+    length = windows.observed.shape[1]
+    apart = length if gap is None else gap
     order = _in_time(places)
     spans, counts = {}, {}
     for run in _runs(places):
@@ -260,7 +261,7 @@ def _too_few(windows: Windows, places: _Places, gap: int | None, n_parts: int) -
             f"{label}, stretches of up to {spans[worst]} steps). Pass a smaller gap, or a shorter "
             "length."
         )
-    fits = _length_that_fits(spans[worst], windows.length, gap, n_parts)
+    fits = _length_that_fits(spans[worst], length, gap, n_parts)
     advice = (
         f"Its longest stretch has {spans[worst]} steps: length={fits} would do"
         if fits
@@ -269,7 +270,7 @@ def _too_few(windows: Windows, places: _Places, gap: int | None, n_parts: int) -
     )
     return InputError(
         f"a split needs {n_parts} windows of every regime that are {apart} steps apart; {label} "
-        f"has {counts[worst][0]} such among its {counts[worst][1]} windows of {windows.length} "
+        f"has {counts[worst][0]} such among its {counts[worst][1]} windows of {length} "
         f"steps. {advice}; or pass a smaller gap."
     )
 

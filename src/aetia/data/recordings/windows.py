@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from aetia.data.seasonal import SeasonalProfile
-from aetia.data.stretches import (
+from aetia.data.recordings.seasonal import SeasonalProfile
+from aetia.data.recordings.stretches import (
     Chain,
     Padded,
     Stretch,
     chain_stretches,
+    covered,
     cut_stretches,
     join_windows,
     pad_stretches,
@@ -76,6 +77,11 @@ class Windows:
     def has_missing(self) -> bool:
         """Whether any cell was not observed."""
         return not bool(self.observed.all())
+
+    @property
+    def live(self) -> Bool[np.ndarray, "n time"]:
+        """True for the rows up to the last in which anything was seen; the others are padding."""
+        return np.arange(self.length) < covered(self.observed)[:, None]
 
     def select(
         self, rows: Sequence[int] | Int[np.ndarray, " k"] | Bool[np.ndarray, " n"]

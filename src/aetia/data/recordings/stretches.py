@@ -1,8 +1,9 @@
-"""Unbroken stretches of recordings: what windows are cut from and glued back to."""
+"""Unbroken stretches of recordings: what windows and blocks are cut from, and glued back to."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -14,11 +15,13 @@ __all__ = [
     "Chain",
     "Padded",
     "Stretch",
+    "break_rows",
     "chain_stretches",
     "covered",
     "cut_stretches",
     "join_windows",
     "pad_stretches",
+    "without_empty_ends",
 ]
 
 _LARGEST_PADDING = 2**29
@@ -86,6 +89,74 @@ def covered(observed: Bool[np.ndarray, "n time d"]) -> Int[np.ndarray, " n"]:
     """
     seen = np.asarray(observed.any(2))
     return np.where(seen.any(-1), seen.shape[1] - seen[:, ::-1].argmax(-1), 0)
+
+
+def break_rows(
+    values: Float[np.ndarray, "rows d"],
+    observed: Bool[np.ndarray, "rows d"],
+    regime: Int[np.ndarray, " rows"],
+    series: Int[np.ndarray, " rows"],
+    step: Int[np.ndarray, " rows"],
+) -> tuple[list[Stretch], Int[np.ndarray, "rows 2"]]:
+    """Sort rows, and break them where the recording or the regime changes.
+
+    Args:
+        values: Rows in any order.
+        observed: True where a value was seen.
+        regime: Code of the regime of each row.
+        series: Code of the recording of each row.
+        step: Step of each row in its recording; no step occurs twice.
+
+    Returns:
+        Stretches by recording and time, in which steps that were left out are rows without a
+        reading; and for each row the number of its stretch and its row in there.
+    """
+    n, d = values.shape
+    order = np.lexsort((step, series))
+    changes = (np.diff(series[order]) != 0) | (np.diff(regime[order]) != 0)
+    borders = [0, *(np.flatnonzero(changes) + 1).tolist(), n]
+    places = np.zeros((n, 2), dtype=int)
+    stretches = []
+    for k, (begin, end) in enumerate(pairwise(borders)):
+        here = order[begin:end]
+        at = step[here] - step[here[0]]
+        length = int(at[-1]) + 1
+        cells, seen = np.full((length, d), np.nan), np.zeros((length, d), dtype=bool)
+        cells[at], seen[at] = values[here], observed[here]
+        head = int(here[0])
+        stretches.append(
+            Stretch(
+                cells,
+                seen,
+                int(regime[head]),
+                int(series[head]),
+                int(step[head]),
+                np.full(length, k),
+            )
+        )
+        places[here, 0], places[here, 1] = k, at
+    return stretches, places
+
+
+def without_empty_ends(stretches: Sequence[Stretch]) -> list[Stretch]:
+    """Drop the rows at the end of each stretch in which nothing was seen.
+
+    Args:
+        stretches: Unbroken stretches.
+
+    Returns:
+        Their beginnings; stretches in which nothing was seen at all are left out.
+    """
+    ends = [int(covered(stretch.observed[None])[0]) for stretch in stretches]
+    return [
+        stretch._replace(
+            values=stretch.values[:end],
+            observed=stretch.observed[:end],
+            window=stretch.window[:end],
+        )
+        for stretch, end in zip(stretches, ends, strict=True)
+        if end
+    ]
 
 
 def join_windows(
