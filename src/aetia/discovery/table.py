@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aetia.data import Dataset, Scaling, as_dataset, scale_columns
+from aetia.data.accepts import Accepts
 from aetia.errors import DataWarning, InputError
 from aetia.graphs import Constraints, Knowledge
 from aetia.likelihoods import Moments
@@ -21,23 +22,6 @@ __all__ = ["Accepts", "DiscoveryTable", "read_table", "statements_of", "warn_of_
 
 _MOST_LEVELS = 20
 """Categories with more labels than this may be identifiers."""
-
-
-@dataclass(frozen=True)
-class Accepts:
-    """What a method can use; anything else is an error.
-
-    Attributes:
-        kinds: Kinds of columns.
-        missing: Whether values may be missing.
-        interventions: Whether rows may be interventional.
-        regimes: Whether rows may belong to several environments.
-    """
-
-    kinds: tuple[str, ...] = ("continuous", "binary", "count")
-    missing: bool = False
-    interventions: bool = True
-    regimes: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -15,12 +15,14 @@ from jaxtyping import Float
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
+from aetia.data.accepts import Accepts
 from aetia.devices import pick_device
 from aetia.effects.causalbgm.config import CausalBGMConfig
 from aetia.effects.causalbgm.ensemble import fit_ensemble
 from aetia.effects.causalbgm.files import read_fitted, write_fitted
 from aetia.effects.causalbgm.fitted import Averages, Fitted
 from aetia.effects.causalbgm.generative import Units
+from aetia.effects.causalbgm.held_out import outcome_ranks
 from aetia.effects.causalbgm.overlap import overlap_of
 from aetia.effects.causalbgm.study_table import StudyTable, read_study
 from aetia.effects.causalbgm.unit_laws import (
@@ -32,10 +34,11 @@ from aetia.effects.causalbgm.unit_laws import (
     with_same_noise,
 )
 from aetia.errors import ConvergenceWarning, DataWarning, InputError
+from aetia.not_fitted import check_fitted
 from aetia.options import options_dict
-from aetia.randomness import RandomState, seed_sequence
-from aetia.results import EffectPosterior, Overlap
-from aetia.version import __version__
+from aetia.randomness import RandomState, seed_of, seed_sequence
+from aetia.results import EffectPosterior, Overlap, RunFacts
+from aetia.results.earlier_keys import Diagnostics
 
 __all__ = ["CausalBGM"]
 
@@ -94,8 +97,9 @@ class CausalBGM(BaseEstimator):
         n_features_in_: Number of covariates.
         feature_names_in_: Their names.
         latent_dims_: Latents of each role.
-        history_: Losses along the way, the health record of the training loop.
-        health_: Held-out loss and chosen step of every network, wall time, seed, version.
+        facts_: What is known about the run: seed, version, device, time, steps, configuration.
+        health_: Held-out loss and chosen step of every network, numbers of units and networks.
+        history_: Losses along the way, one row for each recorded step of the training loop.
 
     Example:
         >>> from aetia.scm import simulate_study
@@ -105,7 +109,11 @@ class CausalBGM(BaseEstimator):
         (400, 1)
     """
 
-    health_: dict[str, Any]
+    accepts = Accepts(
+        kinds=("continuous", "binary", "count", "categorical"), missing=True, interventions=False
+    )
+    health_: Diagnostics
+    _method: ClassVar[str] = "causalbgm"
     _config_class: type[CausalBGMConfig] = CausalBGMConfig
 
     def __init__(
@@ -340,9 +348,12 @@ class CausalBGM(BaseEstimator):
         """Look whether the data hold comparable units for every question.
 
         Returns:
-            Expected treatments, weights, and a verdict.
+            Expected treatments, weights, and a verdict; computed once.
         """
-        return overlap_of(self._fitted())
+        fit = self._fitted()
+        if self._overlap is None:
+            self._overlap = overlap_of(fit)
+        return self._overlap
 
     def evaluate(self) -> dict[str, float]:
         """Score out-of-fold predictions.
@@ -350,9 +361,27 @@ class CausalBGM(BaseEstimator):
         Returns:
             ``mse_y``, ``mse_x`` (of the treatment; Brier score of arms) in the user's units, their
             shares of the variance ``r2_y`` and ``r2_x``, and ``mse_v``, of standardised covariates
-            reconstructed from their latents.
+            reconstructed from their latents; computed once.
         """
         fit = self._fitted()
+        if self._scores is None:
+            self._scores = self._evaluated(fit)
+        return dict(self._scores)
+
+    def prediction_ranks(self) -> Float[np.ndarray, " n"] | None:
+        """Compute where the outcomes fall in their predicted distributions, out of fold.
+
+        The predictions are calibrated where the ranks are uniform: 90 % of the outcomes then lie in
+        their 90 % prediction intervals.
+
+        Returns:
+            One number in [0, 1] for each unit; None with a single fold, whose networks were trained
+            on most of the outcomes.
+        """
+        fit = self._fitted()
+        return None if fit.folds.n_folds == 1 else outcome_ranks(fit)
+
+    def _evaluated(self, fit: Fitted) -> dict[str, float]:
         location, _ = fit.out_of_fold_treatment()
         mse_y = float((fit.residuals().mean(0) ** 2).mean())
         mse_x = float(((fit.table.treatment - location.mean(0)) ** 2).mean())
@@ -391,17 +420,14 @@ class CausalBGM(BaseEstimator):
         return draws.double().cpu().numpy(), report
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted ensemble and its study to a folder, atomically.
+        """Write the fitted ensemble and its study to one file in a folder, atomically.
 
         Args:
             path: The folder; made if needed.
         """
-        plain = {
-            "options": options_dict(self._config),
-            "entropy": str(self._entropy),
-            "health": self.health_,
-        }
-        write_fitted(path, type(self).__name__, self._fitted(), plain, self._extra())
+        fit = self._fitted()
+        plain = {"facts": self.facts_.to_dict(), "health": self.health_}
+        write_fitted(path, type(self).__name__, fit, plain, self._extra())
 
     @classmethod
     def load(cls, path: str | Path) -> CausalBGM:
@@ -417,11 +443,14 @@ class CausalBGM(BaseEstimator):
             ResultFileError: If there is none of this class.
             CheckpointError: If the file is damaged.
         """
-        fit, config, header, extra = read_fitted(path, cls.__name__, cls._config_class)
+        fit, config, plain, extra = read_fitted(path, cls.__name__, cls._config_class)
         loaded = cls(**{f.name: getattr(config, f.name) for f in fields(config)})
-        loaded._fit_result, loaded._config = fit, config
-        loaded._entropy = int(header["entropy"])
-        loaded._remember(header["health"])
+        facts = replace(
+            RunFacts.from_dict(plain["facts"]),
+            n_steps=steps_taken(fit.rows),
+            config=options_dict(config),
+        )
+        loaded._take(fit, config, facts, {"n_folds": fit.folds.n_folds, **plain["health"]})
         loaded._restore(extra)
         return loaded
 
@@ -434,14 +463,19 @@ class CausalBGM(BaseEstimator):
     def _restore(self, extra: dict[str, Tensor]) -> None:
         """Take them back."""
 
-    def _remember(self, health: dict[str, Any]) -> None:
-        """Set the public attributes of a fit."""
-        fit = self._fitted()
+    def _take(
+        self, fit: Fitted, config: CausalBGMConfig, facts: RunFacts, health: Mapping[str, Any]
+    ) -> None:
+        """Set the attributes of a fit."""
+        self._fit_result, self._config = fit, config
+        self._overlap: Overlap | None = None
+        self._scores: dict[str, float] | None = None
         self.n_features_in_ = len(fit.table.encoding.names)
         self.feature_names_in_ = np.array(fit.table.encoding.names, dtype=object)
         self.latent_dims_ = tuple(fit.networks.roles)
+        self.facts_ = facts
+        self.health_ = Diagnostics(health, facts)
         self.history_ = fit.rows
-        self.health_ = health
 
     def _options(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(self._config_class)}
@@ -452,20 +486,24 @@ class CausalBGM(BaseEstimator):
         started = time.perf_counter()
         vars(self).pop("_fit_result", None)  # a failed fit must not leave the answer of another
         seeds = seed_sequence(self.random_state)
-        entropy = seeds.entropy
         device = pick_device(self.device)
         fit = fit_ensemble(config, table, segments, seeds, device, self.progress)
-        self._fit_result, self._config, self._entropy = fit, config, entropy
+        facts = RunFacts(
+            method=self._method,
+            seed=seed_of(seeds),
+            device=str(device),
+            seconds=time.perf_counter() - started,
+            n_steps=steps_taken(fit.rows),
+            config=options_dict(config),
+        )
         health = {
             "held_out_loss": [float(v) for v in fit.held_out],
             "best_step": [int(v) for v in fit.best_step],
             "n_units": table.n,
+            "n_folds": fit.folds.n_folds,
             "n_networks": fit.folds.n_members,
-            "seconds": time.perf_counter() - started,
-            "seed": str(entropy),
-            "version": __version__,
         }
-        self._remember(health)
+        self._take(fit, config, facts, health)
         share = self.evaluate()["r2_y"]
         if not share > -1:
             warnings.warn(
@@ -487,8 +525,7 @@ class CausalBGM(BaseEstimator):
         return fit.averages(codes, self._config, rng)
 
     def _fitted(self) -> Fitted:
-        if not hasattr(self, "_fit_result"):
-            raise InputError(f"this {type(self).__name__} is not fitted; call fit first.")
+        check_fitted(self, "_fit_result")
         return self._fit_result
 
     def _codes(self, levels: list[Any]) -> Float[np.ndarray, " k"]:
@@ -515,7 +552,7 @@ class CausalBGM(BaseEstimator):
     def _question(self, *words: Any) -> np.random.SeedSequence:
         """Make a stream that depends on the question, not on which were asked before."""
         text = "|".join(str(w) for w in words).encode()
-        return np.random.SeedSequence([self._entropy or 0, *text])
+        return np.random.SeedSequence([self.facts_.seed or 0, *text])
 
     def _asked(
         self, covariates: Any, treatment: Any, outcome: Any, given: Given
@@ -579,13 +616,25 @@ class CausalBGM(BaseEstimator):
             control=_as_given(control),
             prediction=prediction,
             doses=doses,
-            diagnostics={
-                "method": type(self).__name__,
-                "options": options_dict(self._config),
-                **self.health_,
-                **report,
-            },
+            facts=self.facts_,
+            diagnostics={**self.health_, **report},
         )
+
+
+def steps_taken(rows: Sequence[Mapping[str, Any]]) -> int | None:
+    """Add the steps of the phases of training up, each of which counts from the start.
+
+    Args:
+        rows: The record of all phases, one after the other.
+
+    Returns:
+        The sum; None where nothing was trained.
+    """
+    steps = [int(row["step"]) for row in rows]
+    ends = [
+        step for step, following in zip(steps, [*steps[1:], 0], strict=True) if following < step
+    ]
+    return sum(ends) or None
 
 
 def _as_given(level: Any) -> float | str:

@@ -1,10 +1,8 @@
-"""A fitted CausalBGM on disk: safetensors and JSON, nothing executable."""
+"""A fitted CausalBGM on disk: one bundle, nothing executable."""
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +18,16 @@ from aetia.effects.causalbgm.generative import LatentRoles, Units
 from aetia.effects.causalbgm.latent_prior import LatentPrior
 from aetia.effects.causalbgm.networks import Networks
 from aetia.effects.causalbgm.study_table import StudyTable
-from aetia.errors import CheckpointError, InputError, ResultFileError
-from aetia.files import plain_json
+from aetia.errors import CheckpointError, ResultFileError
+from aetia.files import load_bundle, save_bundle
 from aetia.nets import seeded
-from aetia.version import __version__
+from aetia.results import RunFacts
+from aetia.results.earlier_keys import separate_facts
 
 __all__ = ["read_fitted", "write_fitted"]
 
-_FILE = "causalbgm.safetensors"
-_SCHEMA = 1
+_FILE, _OLD_FILE = "model.safetensors", "causalbgm.safetensors"
+_SCHEMA = 2
 _ARRAYS = ("treatment", "outcome", "kept", "centre", "scale")
 
 
@@ -41,14 +40,9 @@ def write_fitted(
         folder: Made if needed.
         kind: Class of the estimator.
         fit: What was fitted.
-        plain: Options, seed, health: anything that JSON can hold.
+        plain: Facts and health: anything that JSON can hold.
         extra: More tensors of the estimator.
-
-    Raises:
-        InputError: If it cannot be written.
     """
-    from safetensors.torch import save_file
-
     table = fit.table
     tensors = {f"networks.{k}": v for k, v in fit.networks.state_dict().items()}
     tensors |= {f"prior.{k}": v for k, v in fit.prior.state_dict().items()}
@@ -63,10 +57,7 @@ def write_fitted(
         tensors["segments"] = fit.segments
     if fit.latents is not None:
         tensors["latents"] = fit.latents
-    header = {
-        "schema": _SCHEMA,
-        "kind": kind,
-        "version": __version__,
+    described = {
         "roles": list(fit.networks.roles),
         "n_folds": fit.folds.n_folds,
         "n_members": fit.folds.n_members,
@@ -82,23 +73,10 @@ def write_fitted(
             "unit_names": table.unit_names,
         },
         "rows": fit.rows,
-        **plain,
     }
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary:
-            part = Path(temporary) / _FILE
-            save_file(
-                {k: v.detach().cpu().contiguous() for k, v in tensors.items()},
-                part,
-                metadata={"aetia": json.dumps(plain_json(header))},
-            )
-            with part.open("rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(part, folder / _FILE)
-    except OSError as error:
-        raise InputError(f"cannot write to {str(folder)!r}: {error}") from error
+    file = Path(folder) / _FILE
+    save_bundle(file, kind=kind, schema=_SCHEMA, tensors=tensors, plain=described | plain)
+    (Path(folder) / _OLD_FILE).unlink(missing_ok=True)  # that of an earlier version
 
 
 def read_fitted(
@@ -112,34 +90,48 @@ def read_fitted(
         config_class: Its options.
 
     Returns:
-        What was fitted, options, the header, and the extra tensors.
+        What was fitted, options, plain values with ``facts`` and ``health``, the extra tensors.
 
     Raises:
         ResultFileError: If there is none, or one of another class.
         CheckpointError: If the file is damaged.
     """
-    from safetensors import SafetensorError, safe_open
-
     path = Path(folder) / _FILE
-    if not path.is_file():
-        raise ResultFileError(f"no saved {kind} at {str(folder)!r}: {_FILE} is missing.")
+    if path.is_file() or not (Path(folder) / _OLD_FILE).is_file():
+        _, _, tensors, plain = load_bundle(path, kind=kind, schema=_SCHEMA)
+    else:
+        path = Path(folder) / _OLD_FILE
+        tensors, plain = _read_first_schema(path, kind)
     try:
-        with safe_open(path, "pt") as file:
-            header = json.loads((file.metadata() or {})["aetia"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if header["kind"] != kind:
-            raise ResultFileError(
-                f"{str(folder)!r} holds a {header['kind']}, expected a {kind}: use "
-                f"{header['kind']}.load."
-            )
-        given = header["options"].items()
+        given = plain["facts"]["config"].items()
         # JSON knows no tuples.
         options: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given}
         config = config_class(**options)
-        fit = _restore(header, tensors, config)
+        fit = _restore(plain, tensors, config)
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise CheckpointError(f"{str(path)!r} is damaged or not ours: {error}") from error
+    return fit, config, plain, _some(tensors, "extra")
+
+
+def _read_first_schema(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a file without a checksum, whose header had seed and time among the health."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            plain = json.loads((file.metadata() or {})["aetia"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if plain["kind"] != kind:
+            raise ResultFileError(
+                f"{str(path)!r} holds a {plain['kind']}, expected a {kind}: use "
+                f"{plain['kind']}.load."
+            )
+        old = plain["health"] | {"config": plain["options"], "seed": plain["entropy"]}
+        old |= {"method": kind, "version": plain["version"]}
+        facts, health = separate_facts(RunFacts(version=""), old)
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{str(path)!r} is damaged or not ours: {error}") from error
-    return fit, config, header, _some(tensors, "extra")
+    return tensors, plain | {"facts": facts.to_dict(), "health": dict(health)}
 
 
 def _restore(header: dict[str, Any], tensors: dict[str, Tensor], config: CausalBGMConfig) -> Fitted:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import warnings
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -28,6 +30,7 @@ from aetia.effects.causalbgm.weight_chains import (
 from aetia.errors import ConvergenceWarning
 from aetia.nets import flatten_layers
 from aetia.randomness import RandomState, torch_generator
+from aetia.results.earlier_keys import Diagnostics
 
 __all__ = ["FullMCMCCausalBGM"]
 
@@ -93,6 +96,7 @@ class FullMCMCCausalBGM(CausalBGM):
             treatment and of the log density, acceptance of every block, divergences.
     """
 
+    _method = "full-mcmc"
     _config_class = FullMCMCConfig
 
     def __init__(
@@ -197,11 +201,14 @@ class FullMCMCCausalBGM(CausalBGM):
         Returns:
             The fitted estimator.
         """
+        started = time.perf_counter()
         config = FullMCMCConfig(**self._options())
         table = read_study(treatment, outcome, covariates, kind=config.treatment_kind)
         vars(self).pop("_draws", None)
         self._fit(config, table)
         self._run_chains(config)
+        self.facts_ = replace(self.facts_, seconds=time.perf_counter() - started)
+        self.health_ = Diagnostics({**self.health_, **self.mixing_}, self.facts_)
         return self
 
     def _extra(self) -> dict[str, Tensor]:
@@ -253,7 +260,6 @@ class FullMCMCCausalBGM(CausalBGM):
                     ConvergenceWarning,
                     stacklevel=3,
                 )
-        self.health_ |= self.mixing_
 
     def _population(
         self, fit: Fitted, codes: Float[np.ndarray, " k"]

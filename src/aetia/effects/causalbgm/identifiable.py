@@ -78,6 +78,7 @@ class IdentifiableCausalBGM(CausalBGM):
         segments_: Label of every unit, as a number.
     """
 
+    _method = "identifiable"
     _config_class = IdentifiableConfig
 
     def __init__(
