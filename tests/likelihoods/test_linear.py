@@ -9,10 +9,7 @@ from scipy import integrate, stats
 
 from aetia.errors import InputError
 from aetia.likelihoods import LinearGaussian, Moments
-from aetia.likelihoods.protocol import (
-    graph_gradients_by_autograd,
-    parameter_gradients_by_autograd,
-)
+from autograd_gradients import graph_gradients_by_autograd, parameter_gradients_by_autograd
 
 
 @pytest.fixture

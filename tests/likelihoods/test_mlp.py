@@ -9,10 +9,7 @@ from scipy import stats
 
 from aetia.errors import InputError
 from aetia.likelihoods import MLP
-from aetia.likelihoods.protocol import (
-    graph_gradients_by_autograd,
-    parameter_gradients_by_autograd,
-)
+from autograd_gradients import graph_gradients_by_autograd, parameter_gradients_by_autograd
 
 ACTIVATIONS = {
     "relu": lambda y: np.maximum(y, 0),

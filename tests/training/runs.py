@@ -14,10 +14,12 @@ import traceback
 from pathlib import Path
 
 import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import nn
 
 from aetia.nets import seeded
-from aetia.training import Phase, TrainingConfig, make_fabric, train
+from aetia.training import Phase, TrainingConfig, train
 
 N_COLUMNS = 3
 
@@ -434,7 +436,9 @@ DISTRIBUTED = {
 def distributed(root):
     """Run every scenario on this process's share and save what came out."""
     torch.set_num_threads(1)
-    fabric = make_fabric(device="cpu", devices=2, alternating=True)
+    # Each phase of the adversarial run has some of the parameters only.
+    strategy = DDPStrategy(process_group_backend="gloo", find_unused_parameters=True)
+    fabric = Fabric(accelerator="cpu", devices=2, strategy=strategy)
     fabric.launch()
     out = {"world_size": fabric.world_size}
     tracker = Recording()

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import torch
+from lightning_fabric.strategies.ddp import DDPStrategy
 
 from aetia.errors import InputError
 from aetia.training import load_checkpoint, make_fabric, read_record
@@ -117,3 +118,10 @@ def test_impossible_devices_are_named():
     n = torch.cuda.device_count() + 1
     with pytest.raises(InputError, match=f"devices={n}"):
         make_fabric(device="cuda", devices=n)
+
+
+def test_several_processes_on_the_cpu_talk_by_gloo():
+    fabric = make_fabric(device="cpu", devices=2)  # nothing starts before launch()
+    assert isinstance(fabric.strategy, DDPStrategy)
+    assert fabric.strategy.process_group_backend == "gloo"
+    assert not isinstance(make_fabric(device="cpu").strategy, DDPStrategy)

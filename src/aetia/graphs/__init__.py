@@ -25,7 +25,6 @@ from aetia.graphs.effects import total_effect_moments, total_effects
 from aetia.graphs.enumeration import MAX_ENUMERATED, all_dags, n_dags
 from aetia.graphs.equivalence import cpdag, markov_equivalent, skeleton, v_structures
 from aetia.graphs.knowledge import Constraints, Knowledge
-from aetia.graphs.layered_dags import log_number_of_weighted_dags
 from aetia.graphs.linear_extensions import log_linear_extensions
 from aetia.graphs.order_programme import MAX_COLUMNS, OrderProgramme, draw_dags, order_programme
 from aetia.graphs.orders import is_acyclic, on_cycle, topological_order, transitive_closure
@@ -79,7 +78,6 @@ __all__ = [
     "is_acyclic",
     "log_determinant",
     "log_linear_extensions",
-    "log_number_of_weighted_dags",
     "markov_equivalent",
     "n_dags",
     "on_cycle",

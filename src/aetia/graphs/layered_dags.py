@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float
 from scipy.special import gammaln, logsumexp
 from torch import Tensor
 
-__all__ = ["log_number_of_weighted_dags", "sample_by_parent_counts"]
+__all__ = ["sample_by_parent_counts"]
 
 
 def sample_by_parent_counts(
@@ -41,19 +41,6 @@ def sample_by_parent_counts(
     seed = int(torch.randint(2**62, (1,), generator=generator))
     rng = np.random.Generator(np.random.PCG64(seed))
     return torch.from_numpy(np.stack([layers.draw(rng) for _ in range(n)]))
-
-
-def log_number_of_weighted_dags(count_terms: Float[Tensor, " d"]) -> float:
-    """Sum the weights of all DAGs: the normaliser of a structure prior.
-
-    Args:
-        count_terms: Log weight of having 0 to d - 1 parents.
-
-    Returns:
-        Log of the sum over all labelled DAGs.
-    """
-    layers = _layers(tuple(count_terms.double().tolist()))
-    return float(np.logaddexp.reduce(layers.first_layer()))
 
 
 class _Layers:

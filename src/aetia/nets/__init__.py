@@ -6,8 +6,6 @@ from aetia.nets.discriminator import Discriminator, gradient_penalty, tanh_score
 from aetia.nets.dit import DiT
 from aetia.nets.heads import (
     NormalHead,
-    diagonal_head,
-    low_rank_head,
     normal_log_prob,
     scalar_head,
 )
@@ -44,13 +42,11 @@ __all__ = [
     "NormalHead",
     "Perceptron",
     "VariationalPerceptron",
-    "diagonal_head",
     "flatten_layers",
     "gradient_penalty",
     "gumbel_sinkhorn",
     "log_prob_of_orders",
     "log_sinkhorn",
-    "low_rank_head",
     "normal_log_prob",
     "perceptron",
     "precedence_probabilities",

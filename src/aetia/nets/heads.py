@@ -8,12 +8,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import LowRankMultivariateNormal
 
 __all__ = [
     "NormalHead",
-    "diagonal_head",
-    "low_rank_head",
     "normal_log_prob",
     "scalar_head",
 ]
@@ -41,39 +38,6 @@ def scalar_head(raw: Float[Tensor, "*rows outputs"]) -> NormalHead:
     """
     mean, last = raw.split([raw.shape[-1] - 1, 1], -1)
     return NormalHead(mean, F.softplus(last) + _FLOOR)
-
-
-def diagonal_head(raw: Float[Tensor, "*rows outputs"]) -> NormalHead:
-    """Read 2 p outputs: means, then a variance for each column.
-
-    Args:
-        raw: Outputs of a network.
-
-    Returns:
-        Means and variances.
-    """
-    mean, variance = raw.chunk(2, -1)
-    return NormalHead(mean, F.softplus(variance) + _FLOOR)
-
-
-def low_rank_head(raw: Float[Tensor, "*rows outputs"], rank: int) -> LowRankMultivariateNormal:
-    r"""Read (2 + rank) p outputs: means, diagonal and factors of D + U U'.
-
-    Args:
-        raw: Outputs of a network.
-        rank: Number of factors.
-
-    Returns:
-        The joint law of the columns of each row.
-    """
-    p = raw.shape[-1] // (2 + rank)
-    mean, diagonal, factors = raw[..., :p], raw[..., p : 2 * p], raw[..., 2 * p :]
-    return LowRankMultivariateNormal(
-        mean,
-        factors.unflatten(-1, (p, rank)),
-        F.softplus(diagonal) + _FLOOR,
-        validate_args=False,
-    )
 
 
 def normal_log_prob(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from aetia.errors import InputError
+from aetia.files import dump_json, write_atomically
 
 __all__ = [
     "COMMON_SIGNALS",
@@ -16,7 +17,6 @@ __all__ = [
     "Healthy",
     "phase_signals",
     "read_record",
-    "strict",
     "verdicts",
 ]
 
@@ -126,7 +126,7 @@ class HealthRecord:
                 raise InputError(f"cannot write to {str(file.parent)!r}: {error}") from error
             kept = [r for r in read_record(file) if r["step"] <= resume_at] if resume_at else []
             self.rows = kept
-            file.write_text("".join(_line(r) for r in kept), encoding="utf-8")
+            write_atomically(file, "".join(_line(r) for r in kept))
 
     def add(self, row: dict[str, Any]) -> None:
         """Append one row.
@@ -159,35 +159,5 @@ def read_record(file: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def worst(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Collect the last verdict of every signal that was ever unhealthy.
-
-    Args:
-        rows: A health record.
-
-    Returns:
-        Signal to advice.
-    """
-    return {
-        name: text for row in rows for name, text in row.get("verdicts", {}).items() if text != "ok"
-    }
-
-
 def _line(row: Mapping[str, Any]) -> str:
-    return json.dumps(strict(row), allow_nan=False) + "\n"
-
-
-def strict(value: Any) -> Any:
-    """Replace numbers that are not finite by None, which every JSON reader takes.
-
-    Args:
-        value: Nested plain values.
-
-    Returns:
-        The same without them.
-    """
-    if isinstance(value, Mapping):
-        return {k: strict(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [strict(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return dump_json(row) + "\n"

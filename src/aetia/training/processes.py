@@ -19,7 +19,6 @@ def make_fabric(
     devices: int = 1,
     nodes: int = 1,
     precision: str = "32-true",
-    alternating: bool = False,
 ) -> Fabric:
     """Set up the processes of a run.
 
@@ -28,7 +27,6 @@ def make_fabric(
         devices: Processes per node, each with a GPU of its own or on the CPU.
         nodes: Number of nodes.
         precision: Of the training loop.
-        alternating: Whether there are several phases, each with some of the parameters only.
 
     Returns:
         Fabric; call its ``launch()`` to start the other processes.
@@ -45,11 +43,7 @@ def make_fabric(
     strategy = "auto"
     if devices * nodes > 1:
         backend = "nccl" if accelerator == "cuda" else "gloo"
-        strategy = DDPStrategy(
-            process_group_backend=backend,
-            timeout=timedelta(minutes=10),
-            find_unused_parameters=alternating,
-        )
+        strategy = DDPStrategy(process_group_backend=backend, timeout=timedelta(minutes=10))
     return Fabric(
         accelerator=accelerator,
         devices=devices,

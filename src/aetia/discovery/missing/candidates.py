@@ -107,7 +107,7 @@ class CandidateScores:
         summed = torch.cat([torch.zeros(d, 1, dtype=torch.float64), constants.cumsum(1)], dim=1)
         self._layouts: dict[tuple[int, ...], list[int]] = {}
         self._columns, self._constant, self._factor = [], [], []
-        self._group, self._own, self._shape = group, blocks, (d, 1 << k)
+        self._group, self._shape = group, (d, 1 << k)
         for j in range(d):
             sizes = tuple(blocks[i] for i in candidates[j].tolist())
             self._layouts.setdefault((*sizes, blocks[j]), []).append(j)

@@ -19,6 +19,9 @@ from aetia.likelihoods import LocalScores
 
 __all__ = ["outside_probabilities", "replace_candidates"]
 
+_LEAST = 0.002
+"""Edges outside that are less probable than this are not worth a place among the candidates."""
+
 
 def outside_probabilities(
     scores: LocalScores,

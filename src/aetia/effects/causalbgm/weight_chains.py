@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from tqdm import tqdm
 
@@ -82,7 +82,6 @@ def sample_weights(
     config: FullMCMCConfig,
     generator: torch.Generator,
     *,
-    segments: Int[Tensor, " n"] | None = None,
     progress: bool | None = None,
 ) -> WeightDraws:
     """Run one chain from every member of the ensemble.
@@ -94,7 +93,6 @@ def sample_weights(
         z: Latents at the start.
         config: Options; at most ``n_kept`` evenly spaced sweeps are stored.
         generator: Source of randomness.
-        segments: Labels of the units, for a conditional prior.
         progress: Whether to show a bar; None shows it in terminals.
 
     Returns:
@@ -122,12 +120,7 @@ def sample_weights(
             if name == "latents":
                 mechanisms = flat_mechanisms(networks, flat)
                 density = latent_density(
-                    mechanisms,
-                    networks.roles,
-                    units,
-                    prior,
-                    is_binary=networks.is_binary,
-                    segments=segments,
+                    mechanisms, networks.roles, units, prior, is_binary=networks.is_binary
                 )
                 position, n_leapfrog = z, 5
             else:
@@ -149,7 +142,7 @@ def sample_weights(
             else:
                 flat[name] = state.position
                 value = value + state.log_density
-        value = value + prior.log_prob(z, segments).sum(-1)
+        value = value + prior.log_prob(z).sum(-1)
         if not warming and sweep - config.n_warm_up in keep:
             for name in NETWORKS:
                 kept[name].append(flat[name])
