@@ -35,9 +35,7 @@ from aetia.compat.bayesgm.models.causalbgm.training import (
 )
 from aetia.compat.bayesgm.parameters import full_parameters
 from aetia.compat.bayesgm.run_folder import RunFolder
-from aetia.effects.causalbgm.fitted import Fitted
-from aetia.effects.causalbgm.generative import Mechanisms, Units
-from aetia.effects.causalbgm.latents import latent_density
+from aetia.effects.causalbgm.surface import Fitted, Mechanisms, Units, latent_density
 from aetia.errors import InputError
 from aetia.randomness import seed_sequence, torch_generator
 from aetia.samplers import LogDensity

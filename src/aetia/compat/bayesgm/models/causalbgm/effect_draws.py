@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aetia.effects.causalbgm.fitted import Fitted, level_laws
-from aetia.effects.causalbgm.generative import Mechanisms
+from aetia.effects.causalbgm.surface import Fitted, Mechanisms, level_laws
 
 __all__ = ["central_interval", "outcome_draws"]
 

@@ -13,8 +13,7 @@ from aetia.compat.bayesgm.arguments import check_count, read_triplet
 from aetia.compat.bayesgm.models.causalbgm.base import CausalBGM, check_eps
 from aetia.compat.bayesgm.models.causalbgm.plug_in import scaled_units
 from aetia.compat.bayesgm.models.causalbgm.weight_chain import weight_draws
-from aetia.effects.causalbgm.fitted import Fitted
-from aetia.effects.causalbgm.generative import Mechanisms, Units
+from aetia.effects.causalbgm.surface import Fitted, Mechanisms, Units
 from aetia.errors import InputError
 from aetia.nets import unflatten_layers
 from aetia.randomness import torch_generator

@@ -16,9 +16,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from aetia.effects.causalbgm.generative import Units, outcome_inputs
-from aetia.effects.causalbgm.latent_prior import LatentPrior
-from aetia.effects.causalbgm.networks import Networks
+from aetia.effects.causalbgm.surface import LatentPrior, Networks, Units, outcome_inputs
 from aetia.nets import gradient_penalty, normal_log_prob, scalar_head
 
 __all__ = ["critic_loss", "generator_loss", "networks_loss"]
@@ -124,11 +122,7 @@ def networks_loss(
         dose = _near(some.treatment)[..., None]
         treatment = normal_log_prob(dose, scalar_head(raw_treatment)).mean()
     outcome = normal_log_prob(some.outcome[..., None], scalar_head(raw_outcome))
-    parts = {
-        "loss_pv_z": -covariates.mean(),
-        "loss_px_z": -treatment,
-        "loss_py_z": -outcome.mean(),
-    }
+    parts = {"loss_pv_z": -covariates.mean(), "loss_px_z": -treatment, "loss_py_z": -outcome.mean()}
     if prior.is_conditional:
         parts["loss_prior_z"] = -prior.log_prob(z, labels).mean()
     if networks.is_bayesian:

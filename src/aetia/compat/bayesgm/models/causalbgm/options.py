@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aetia.effects.causalbgm import CausalBGMConfig
+from aetia.effects.causalbgm.surface import CausalBGMConfig
 
 __all__ = ["causal_options"]
 

@@ -10,8 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aetia.compat.bayesgm.arguments import Triplet
-from aetia.effects.causalbgm.fitted import Fitted, level_laws
-from aetia.effects.causalbgm.generative import Units, outcome_law, treatment_law
+from aetia.effects.causalbgm.surface import Fitted, Units, level_laws, outcome_law, treatment_law
 from aetia.nets import perceptron
 
 __all__ = ["PlugIn", "plug_in", "scaled_units"]

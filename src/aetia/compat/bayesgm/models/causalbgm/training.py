@@ -11,20 +11,20 @@ from torch import Tensor, nn
 
 from aetia.compat.bayesgm.arguments import Triplet
 from aetia.compat.bayesgm.models.causalbgm.fixed_noise import fix_noise
-from aetia.compat.bayesgm.models.causalbgm.losses import (
-    critic_loss,
-    generator_loss,
-    networks_loss,
-)
+from aetia.compat.bayesgm.models.causalbgm.losses import critic_loss, generator_loss, networks_loss
 from aetia.devices import pick_device
-from aetia.effects.causalbgm import CausalBGMConfig
-from aetia.effects.causalbgm.fitted import Fitted
-from aetia.effects.causalbgm.folds import Folds, take_units
-from aetia.effects.causalbgm.generative import LatentRoles, Units
-from aetia.effects.causalbgm.latent_prior import LatentPrior
-from aetia.effects.causalbgm.latents import latent_density
-from aetia.effects.causalbgm.networks import Networks
-from aetia.effects.causalbgm.study_table import read_study
+from aetia.effects.causalbgm.surface import (
+    CausalBGMConfig,
+    Fitted,
+    Folds,
+    LatentPrior,
+    LatentRoles,
+    Networks,
+    Units,
+    latent_density,
+    read_study,
+    take_units,
+)
 from aetia.nets import seeded
 from aetia.randomness import torch_generator
 from aetia.training import Phase, RowwiseAdam, TrainingConfig, minibatches, train

@@ -7,9 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aetia.effects.causalbgm.generative import Units
-from aetia.effects.causalbgm.networks import Networks
-from aetia.effects.causalbgm.weight_chains import weight_density
+from aetia.effects.causalbgm.surface import Networks, Units, weight_density
 from aetia.nets import Layers, flatten_layers
 from aetia.samplers import HMC, chain_draws, warm_up
 
