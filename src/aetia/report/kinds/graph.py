@@ -12,10 +12,16 @@ from jaxtyping import Bool
 
 from aetia.files import write_atomically
 from aetia.report.context import RunContext
-from aetia.report.kinds.all_pairs import affordable_total_effects
-from aetia.report.kinds.graph_words import graph_in_words
 from aetia.report.kinds.run_kind import RunKind
-from aetia.report.sections import Section
+from aetia.report.numbers import show
+from aetia.report.sections import Facts, Section
+from aetia.report.sections.graph_answer import direction_blocks, graph_in_words, likelihood_line
+from aetia.report.sections.graph_classes import classes, experiments
+from aetia.report.sections.graph_effects import all_pairs, effects
+from aetia.report.sections.graph_pairs import comparison, convergence, drawing, matrix, pairs
+from aetia.report.sections.shared import knowledge
+from aetia.report.sections.texts import labels
+from aetia.report.total_effects import affordable_total_effects
 from aetia.results import EffectPosterior, GraphPosterior, RunFacts
 from aetia.results.trust import reasons_for_doubt
 
@@ -134,8 +140,37 @@ def _effect_rows(effect: EffectPosterior) -> list[dict[str, Any]]:
     return [named | row for row in effect.frame().to_dict("records")]
 
 
+_HIDDEN = {"calibration_badge", "likelihood_reason", "method_reason"}
+
+
 def _page(answers: GraphAnswers, context: RunContext) -> list[Section]:
-    return []
+    posterior, pair_effects = answers.posterior, answers.total_effects
+    takes_longer = pair_effects is None and posterior.model is not None
+    return [
+        Section("answer", "", direction_blocks(posterior)),
+        drawing(posterior),
+        pairs(posterior),
+        classes(posterior),
+        *experiments(posterior),
+        *effects(answers.effects, takes_longer=takes_longer),
+        *all_pairs(pair_effects, len(posterior.names)),
+        *comparison(posterior, answers.truth),
+        matrix(posterior),
+        *convergence(posterior),
+        Section("run", "", [Facts(_diagnostics(answers)), *knowledge(posterior.knowledge)]),
+    ]
+
+
+def _diagnostics(answers: GraphAnswers) -> list[tuple[str, str]]:
+    """List what is peculiar to the method, in words."""
+    found, words = answers.posterior.diagnostics, labels("graph.quantities")
+    reason = answers.method_reason
+    rows = [("Why this method", reason)] if reason else []
+    for key, value in found.items():
+        if key not in _HIDDEN and not isinstance(value, (dict, list, tuple)):
+            text = likelihood_line(found) if key == "likelihood" else show(value)
+            rows.append((words.get(key, key), text))
+    return rows
 
 
 GRAPH = RunKind[GraphAnswers](

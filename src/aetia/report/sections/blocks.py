@@ -167,8 +167,17 @@ class Grid:
 
 
 Block: TypeAlias = (
-    "Words | Heading | Bullets | Chips | Figure | Table | Facts | Findings | Preformatted | Details"
-    " | Grid"
+    Words
+    | Heading
+    | Bullets
+    | Chips
+    | Figure
+    | Table
+    | Facts
+    | Findings
+    | Preformatted
+    | Details
+    | Grid
 )
 
 

@@ -17,6 +17,7 @@ from aetia.report.sections.blocks import (
     Facts,
     Figure,
     Findings,
+    Heading,
     Preformatted,
     Section,
     Table,
@@ -26,61 +27,41 @@ from aetia.results import RunFacts
 from aetia.results.earlier_keys import CLASS_NAMES
 
 if TYPE_CHECKING:
+    from aetia.graphs import Knowledge
     from aetia.report.checks import Finding
     from aetia.report.context import RunContext
 
-__all__ = ["answer", "data", "diagnostics", "method_name", "run", "training"]
+__all__ = [
+    "answer",
+    "as_yaml",
+    "data",
+    "diagnostics",
+    "knowledge",
+    "method_name",
+    "run",
+    "training",
+]
 
 
 def method_name(facts: RunFacts) -> str:
-    """Name the method as its class is called.
-
-    Args:
-        facts: Of the run.
-
-    Returns:
-        ``"DiBS"`` for ``dibs``; the key itself for methods of others.
-    """
+    """Name the method as its class is called."""
     return CLASS_NAMES.get(facts.method, facts.method) or "unknown method"
 
 
 def answer(words: Sequence[str], more: Sequence[Block] = ()) -> Section:
-    """Show the answer in sentences, the first of them large.
-
-    Args:
-        words: The sentences.
-        more: What stands under them.
-
-    Returns:
-        The section.
-    """
+    """Show the answer in sentences, the first of them large."""
     first = [Words(text, "answer") for text in words[:1]]
     return Section("answer", "Answer", [*first, *map(Words, words[1:]), *more])
 
 
 def diagnostics(found: Sequence[Finding], warnings: Sequence[str] = ()) -> Section:
-    """Show what the checks found, and what was said during the run.
-
-    Args:
-        found: The findings, the gravest first.
-        warnings: Messages.
-
-    Returns:
-        The section.
-    """
+    """Show what the checks found, and what was said during the run."""
     blocks = [Findings(found), *(Words(text, "warn") for text in warnings)]
     return Section("diagnostics", "Can it be trusted?", blocks)
 
 
 def training(curves: Mapping[str, Any]) -> list[Section]:
-    """Draw curves of a training.
-
-    Args:
-        curves: As from :func:`aetia.report.learning.learning_curves`.
-
-    Returns:
-        One section; none without curves.
-    """
+    """Draw curves of a training."""
     if not curves:
         return []
     image = svg_data_uri(plot_learning_curve(curves)[0])
@@ -88,14 +69,7 @@ def training(curves: Mapping[str, Any]) -> list[Section]:
 
 
 def data(context: RunContext) -> Section | None:
-    """Show the columns of the table.
-
-    Args:
-        context: With their summary.
-
-    Returns:
-        The section; None without a summary.
-    """
+    """Show the columns of the table."""
     if not context.data_summary:
         return None
     columns = {name: list(values) for name, values in context.data_summary.items()}
@@ -108,15 +82,7 @@ def data(context: RunContext) -> Section | None:
 
 
 def run(facts: RunFacts, more: Sequence[Block] = ()) -> Section:
-    """Show method, time, steps, seed, version and options.
-
-    Args:
-        facts: Of the run.
-        more: Further blocks; facts among them join the table.
-
-    Returns:
-        The section.
-    """
+    """Show method, time, steps, seed, version and options."""
     steps = "none" if facts.n_steps is None else show(facts.n_steps)
     rows = [
         ("Method", method_name(facts)),
@@ -131,6 +97,15 @@ def run(facts: RunFacts, more: Sequence[Block] = ()) -> Section:
     others = [block for block in more if not isinstance(block, Facts)]
     config = Details("Configuration", [Preformatted(as_yaml(facts.config))])
     return Section("run", "Run", [Facts(rows), *others, config])
+
+
+def knowledge(known: Knowledge) -> list[Block]:
+    """Show what the user stated about the graph."""
+    stated = known.to_dict()
+    if not stated:
+        return []
+    text = yaml.safe_dump(stated, allow_unicode=True).strip()
+    return [Heading("Knowledge"), Preformatted(text)]
 
 
 def as_yaml(values: Mapping[str, Any]) -> str:

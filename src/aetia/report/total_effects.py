@@ -1,18 +1,15 @@
-"""Total effects of all pairs on the page of a graph posterior, where they take a second or two."""
+"""Total effects of all pairs for the page of a graph, where they take a second or two."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from aetia.errors import DataWarning, InputError
-from aetia.plots import plot_effect_matrix
-from aetia.report.figures import svg_data_uri
-from aetia.report.kinds.graph_effects import percent
 from aetia.results import GraphPosterior, SimulationModel
 from aetia.results.drawn_weights import DrawnWeights
 from aetia.results.graph_effects import needed_model
@@ -21,14 +18,13 @@ from aetia.results.simulated_effects import systematic_draws
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["affordable_total_effects", "all_pairs_block"]
+__all__ = ["affordable_total_effects"]
 
 _LINEAR_WORK = 1.6e7
 """Graphs times columns cubed that take about 2 seconds."""
 _FEWEST_GRAPHS = 150
 _SIMULATED_CELLS, _SIMULATED_COLUMNS, _SIMULATED_DRAWS = 40_000, 8, 100
 """Rows times columns squared, and columns, up to which simulations take about a second."""
-_MOST_ROWS = 200
 
 
 def affordable_total_effects(posterior: GraphPosterior) -> pd.DataFrame | None:
@@ -66,29 +62,6 @@ def affordable_total_effects(posterior: GraphPosterior) -> pd.DataFrame | None:
         return posterior.total_effects(n_draws=n_draws)
 
 
-def all_pairs_block(frame: pd.DataFrame) -> dict[str, Any]:
-    """Show the total effects of all pairs.
-
-    Args:
-        frame: As :meth:`GraphPosterior.total_effects` makes it.
-
-    Returns:
-        ``image``, ``rows`` with an effect more probable than 1 %, the largest first, ``n_rows`` of
-        these, and ``n`` of all pairs.
-    """
-    ax, _ = plot_effect_matrix(frame)
-    shown = frame.loc[frame["zero"] < 0.99]
-    size = np.abs(shown["standardised"].to_numpy(dtype=float))
-    size = np.where(np.isnan(size), np.abs(shown["mean"].to_numpy(dtype=float)), size)
-    largest = shown.iloc[np.argsort(-size, kind="stable")[:_MOST_ROWS]]
-    return {
-        "image": svg_data_uri(ax.figure),
-        "rows": [_row(row) for row in largest.to_dict("records")],
-        "n_rows": len(shown),
-        "n": len(frame[["treatment", "outcome"]].drop_duplicates()),
-    }
-
-
 def _thinned(posterior: GraphPosterior, n: int) -> GraphPosterior:
     """Take n graphs, each as often as its probability says."""
     generator = torch.Generator().manual_seed(0)
@@ -101,23 +74,3 @@ def _thinned(posterior: GraphPosterior, n: int) -> GraphPosterior:
         edge_marginals=None,
         trace={},
     )
-
-
-def _row(row: dict[str, Any]) -> dict[str, str]:
-    quantity = row.get("quantity")
-    return {
-        "treatment": str(row["treatment"]),
-        "outcome": quantity if isinstance(quantity, str) else str(row["outcome"]),
-        "contrast": f"{_level(row['control'])} to {_level(row['treated'])}",
-        "mean": f"{row['mean']:.3g}",
-        "interval": f"{row['lower']:.3g} to {row['upper']:.3g}",
-        "zero": percent(row["zero"]),
-        "share": percent(row["graph_share"]) if np.isfinite(row["graph_share"]) else "–",
-    }
-
-
-def _level(level: Any) -> str:
-    try:
-        return f"{float(level):.4g}"
-    except ValueError:
-        return str(level)
