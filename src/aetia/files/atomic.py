@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
+import secrets
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from aetia.errors import InputError
 
-__all__ = ["write_atomically"]
+__all__ = ["UNFINISHED", "replacing_file", "write_atomically"]
+
+UNFINISHED = ".writing-"
+"""Names of files and folders that are being written begin with this."""
 
 
 def write_atomically(path: str | Path, content: str | bytes) -> Path:
     """Write a file so that readers see all of it or the old one.
-
-    The content goes to a temporary file in the same folder, is synced to the disk, and takes the
-    place of the old file by one rename. The temporary file of a failed write is deleted.
 
     Args:
         path: The file; its folder is made if needed.
@@ -27,21 +30,42 @@ def write_atomically(path: str | Path, content: str | bytes) -> Path:
     Raises:
         InputError: If the file cannot be written; an older one of that name is untouched.
     """
+    raw = content.encode("utf-8") if isinstance(content, str) else content
+    with replacing_file(path) as part:
+        part.write_bytes(raw)
+    return Path(path)
+
+
+@contextlib.contextmanager
+def replacing_file(path: str | Path) -> Iterator[Path]:
+    """Give a path to write to; when the block ends, what it wrote is the file at ``path``.
+
+    For libraries that write to a path of their own. The temporary file lies in the same folder, is
+    synced to the disk, and takes the place of the old file by one rename. It has the permissions of
+    the old file, or those that the process gives to new ones.
+
+    Args:
+        path: The file; its folder is made if needed.
+
+    Yields:
+        Where to write.
+
+    Raises:
+        InputError: If the file cannot be written. Whatever the block raises, an older file of that
+            name is as it was and nothing of the new one is left.
+    """
     path = Path(path)
-    part: Path | None = None
+    part = path.parent / f"{UNFINISHED}{secrets.token_hex(8)}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "wb", dir=path.parent, prefix=".writing-", delete=False
-        ) as handle:
-            part = Path(handle.name)
-            handle.write(content.encode("utf-8") if isinstance(content, str) else content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.chmod(part, 0o644)  # temporary files are readable by their owner alone
+        yield part
+        with part.open("rb+") as written:
+            os.fsync(written.fileno())
+        if path.is_file():
+            os.chmod(part, stat.S_IMODE(path.stat().st_mode))
         os.replace(part, path)
     except OSError as error:
-        if part is not None:
-            part.unlink(missing_ok=True)
         raise InputError(f"cannot write {str(path)!r}: {error.strerror or error}.") from error
-    return path
+    finally:
+        with contextlib.suppress(OSError):  # it is not there, or its folder is not
+            part.unlink()

@@ -2,7 +2,7 @@
 
 A bundle is a single file, so weights and their description cannot come apart. The header is plain
 JSON in the metadata of the safetensors file: ``kind`` (what it is), ``schema`` (version of the
-content), ``version`` (of aetia), ``sha256`` (of the tensors and the rest of the header) and
+content), ``version`` (of aetia), ``sha256`` (of kind, schema, plain values and tensors) and
 ``plain`` (whatever the owner keeps). Nothing in it is executable.
 """
 
@@ -22,7 +22,7 @@ from aetia.files.atomic import write_atomically
 from aetia.files.strict_json import dump_json
 from aetia.version import __version__
 
-__all__ = ["Bundle", "load_bundle", "save_bundle"]
+__all__ = ["Bundle", "is_bundle", "load_bundle", "save_bundle"]
 
 
 class Bundle(NamedTuple):
@@ -117,6 +117,24 @@ def load_bundle(path: str | Path, *, kind: str | None, schema: int) -> Bundle:
             f"{str(path)!r} is truncated or was changed after it was written: its checksum differs."
         )
     return Bundle(found, version, tensors, plain)
+
+
+def is_bundle(path: str | Path) -> bool:
+    """Tell a bundle from a file of the same name that an earlier version wrote.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Whether it is a safetensors file with the header of a bundle; it may still be damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return "aetia" in (file.metadata() or {}) and "plain" in file.metadata()
+    except (SafetensorError, OSError):
+        return False
 
 
 def _checksum(tensors: Mapping[str, Tensor], plain: str, kind: str, schema: int) -> str:
