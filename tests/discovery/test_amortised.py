@@ -1,11 +1,13 @@
 """Pre-trained estimators: contracts, knowledge, weights as files, familiarity, units."""
 
 import dataclasses
+import hashlib
 import itertools
 import json
 import os
 import pickle
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save as to_bytes
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -21,7 +24,14 @@ from sklearn.preprocessing import StandardScaler
 from aetia.discovery import AVICI, BCNP, Pretrained
 from aetia.discovery.amortised import Familiarity, build_network
 from aetia.discovery.amortised.familiarity import FEATURES, table_features
-from aetia.errors import CheckpointError, DataWarning, FamiliarityWarning, InputError
+from aetia.errors import (
+    CheckpointError,
+    DataWarning,
+    FamiliarityWarning,
+    InputError,
+    ResultFileError,
+)
+from aetia.files import load_bundle, plain_json, save_bundle
 from aetia.graphs import Knowledge, is_acyclic
 from aetia.results import GraphPosterior
 from aetia.scm import EdgeCoins, Family, Tasks, TaskSize
@@ -148,7 +158,8 @@ def test_the_posterior_is_complete(estimator, weights):
     assert is_acyclic(torch.from_numpy(p.graphs)).all()
     assert p.weights.sum() == pytest.approx(1)
     facts = p.diagnostics
-    assert facts["method"] == type(estimator).__name__
+    assert p.facts == estimator.facts_
+    assert CLASSES[p.facts.method] is type(estimator)
     assert facts["weights_key"] == weights.key
     assert facts["n_rows"] == 40
     assert 0 <= facts["share_cyclic"] <= 1
@@ -460,7 +471,8 @@ def test_saving_and_loading_keeps_everything(weights, tmp_path):
     again = Pretrained.load(back.save(tmp_path / "again"))
     assert again.key == weights.key
     leftovers = {p.name for p in (tmp_path / "w").iterdir()}
-    assert leftovers == {"model.safetensors", "card.json"}
+    assert leftovers == {"model.safetensors"}
+    assert back.card == again.card
 
 
 def test_weights_that_were_loaded_and_changed_can_be_saved(weights, tmp_path):
@@ -473,8 +485,9 @@ def test_weights_that_were_loaded_and_changed_can_be_saved(weights, tmp_path):
 
 
 def broken(folder, what):
-    file, card = folder / "model.safetensors", folder / "card.json"
-    values = json.loads(card.read_text())
+    file = folder / "model.safetensors"
+    _, _, tensors, plain = load_bundle(file, kind="Pretrained", schema=2)
+    save = partial(save_bundle, file, kind="Pretrained", schema=2, tensors=tensors)
     if what == "truncated":
         file.write_bytes(file.read_bytes()[:-100])
     elif what == "tampered":
@@ -483,39 +496,35 @@ def broken(folder, what):
         file.write_bytes(raw)
     elif what == "no weights":
         file.unlink()
-    elif what == "no card":
-        card.unlink()
-    elif what == "card is no JSON":
-        card.write_text("{")
-    elif what == "card is a list":
-        card.write_text("[1]")
-    elif what == "card without method":
-        del values["method"]
-        card.write_text(json.dumps(values))
+    elif what == "no bundle":
+        file.write_bytes(to_bytes(tensors))
+    elif what == "without method":
+        save(plain={k: v for k, v in plain.items() if k != "method"})
     elif what == "newer schema":
-        card.write_text(json.dumps(values | {"schema": 99}))
+        save(plain=plain, schema=99)
+    elif what == "another kind":
+        save(plain=plain, kind="CausalBGM")
     elif what == "wrong method":
-        other = {"avici": "bcnp", "bcnp": "avici"}[values["method"]]
-        card.write_text(json.dumps(values | {"method": other}))
+        other = {"avici": "bcnp", "bcnp": "avici"}[plain["method"]]
+        save(plain=plain | {"method": other})
     elif what == "wrong width":
-        card.write_text(json.dumps(values | {"network": values["network"] | {"dim": 32}}))
+        save(plain=plain | {"network": plain["network"] | {"dim": 32}})
     elif what == "unknown option":
-        card.write_text(json.dumps(values | {"network": values["network"] | {"width": 3}}))
+        save(plain=plain | {"network": plain["network"] | {"width": 3}})
     elif what == "no options":
-        card.write_text(json.dumps(values | {"network": None}))
+        save(plain=plain | {"network": None})
 
 
 @pytest.mark.parametrize(
     ("what", "error", "message"),
     [
-        ("truncated", CheckpointError, "truncated"),
+        ("truncated", CheckpointError, "damaged"),
         ("tampered", CheckpointError, "was changed"),
-        ("no weights", CheckpointError, "damaged"),
-        ("no card", InputError, r"card\.json"),
-        ("card is no JSON", CheckpointError, "damaged"),
-        ("card is a list", CheckpointError, "damaged"),
-        ("card without method", CheckpointError, "method"),
-        ("newer schema", CheckpointError, "newer version"),
+        ("no weights", InputError, "no weights"),
+        ("no bundle", CheckpointError, "not written by aetia"),
+        ("without method", CheckpointError, "method"),
+        ("newer schema", ResultFileError, "newer version"),
+        ("another kind", ResultFileError, "holds a CausalBGM"),
         ("wrong method", CheckpointError, "not of"),
         ("wrong width", CheckpointError, "do not fit"),
         ("unknown option", InputError, "width"),
@@ -527,6 +536,48 @@ def test_damaged_weights_are_refused_by_name(method, weights, tmp_path, what, er
     broken(path, what)
     with pytest.raises(error, match=message):
         CLASSES[method](weights=path).fit(chain())
+
+
+def as_first_schema(weights, folder):
+    """Write weights as the first version did: a card in a file of its own, with the checksum."""
+    folder.mkdir()
+    raw = to_bytes({k: v.contiguous() for k, v in weights.weights.items()})
+    (folder / "model.safetensors").write_bytes(raw)
+    card = plain_json(weights.card) | {
+        "schema": 1,
+        "method": weights.method,
+        "network": plain_json(weights.network),
+        "sha256": hashlib.sha256(raw).hexdigest(),
+        "name": weights.name,
+    }
+    (folder / "card.json").write_text(json.dumps(card))
+    return folder
+
+
+def test_weights_with_a_card_in_a_file_of_its_own_still_load(weights, tmp_path):
+    folder = as_first_schema(weights, tmp_path / "old")
+    old = Pretrained.load(folder)
+    assert (old.key, old.name, old.method) == (weights.key, weights.name, weights.method)
+    assert old.card == plain_json(weights.card)
+    old.save(folder)  # the card of the old file must not describe the new one
+    assert [p.name for p in folder.iterdir()] == ["model.safetensors"]
+    assert Pretrained.load(folder).key == weights.key
+
+
+@pytest.mark.parametrize(
+    ("what", "message"),
+    [("weights", "truncated"), ("{", "damaged"), ("[1]", "damaged"), ("{}", "schema")],
+)
+def test_old_weights_that_do_not_fit_their_card_are_refused(weights, tmp_path, what, message):
+    folder = as_first_schema(weights, tmp_path / "old")
+    if what == "weights":
+        raw = bytearray((folder / "model.safetensors").read_bytes())
+        raw[-5] ^= 1
+        (folder / "model.safetensors").write_bytes(raw)
+    else:
+        (folder / "card.json").write_text(what)
+    with pytest.raises(CheckpointError, match=message):
+        Pretrained.load(folder)
 
 
 def test_weights_that_do_not_exist_are_refused(method, tmp_path):
@@ -550,7 +601,7 @@ def test_weights_of_one_method_are_refused_by_the_other(method, weights):
 
 def test_a_folder_that_cannot_be_written_is_an_input_error(weights, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot write weights"):
+    with pytest.raises(InputError, match="cannot write"):
         weights.save(tmp_path / "file" / "w")
 
 

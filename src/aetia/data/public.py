@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from aetia.data.dataset import Dataset
 from aetia.data.tables import as_dataset
 from aetia.data.truth import Labelled, Truth
 from aetia.errors import InputError, MissingDependencyError
+from aetia.files import write_atomically
 from aetia.options import nearest
 
 if TYPE_CHECKING:
@@ -145,10 +145,7 @@ def _fetch(name: str, url: str, sha256: str, file: Path) -> None:
             f"what {url} returned is not data set {name!r}: its SHA-256 is {found}, expected "
             f"{sha256}. Nothing was stored."
         )
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as temporary:
-        temporary.write(content)
-    os.replace(temporary.name, file)
+    write_atomically(file, content)
 
 
 def _verify(name: str, file: Path, sha256: str) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from aetia.errors import InputError, ResultFileError
-from aetia.files import dump_json
+from aetia.errors import ResultFileError
+from aetia.files import dump_json, replacing_file
 
 __all__ = ["FILE_NAME", "read_draws", "write_draws"]
 
@@ -47,18 +45,9 @@ def write_draws(path: str | Path, kind: str, arrays: Arrays, plain: Mapping[str,
             "plain": plain,
         }
     )
-    folder = Path(path)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary:
-            part = Path(temporary) / FILE_NAME
-            encoding = {k: {"zlib": True, "complevel": 4} for k in arrays}
-            data.to_netcdf(part, engine="h5netcdf", encoding=encoding)
-            with part.open("rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(part, folder / FILE_NAME)
-    except OSError as error:
-        raise InputError(f"cannot write the result to {str(folder)!r}: {error}") from error
+    encoding = {k: {"zlib": True, "complevel": 4} for k in arrays}
+    with replacing_file(Path(path) / FILE_NAME) as part:
+        data.to_netcdf(part, engine="h5netcdf", encoding=encoding)
 
 
 def read_draws(path: str | Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

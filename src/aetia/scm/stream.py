@@ -20,6 +20,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from aetia.errors import InputError
+from aetia.files import write_atomically
 from aetia.options import check_positive, nearest
 from aetia.scm.family import TaskSize
 from aetia.scm.tasks import Tasks
@@ -308,24 +309,15 @@ class FixedTasks:
 
 
 def _write(file: Path, tasks: Sequence[Tasks]) -> None:
-    import os
-    import tempfile
+    from safetensors.torch import save
 
-    from safetensors.torch import save_file
-
-    file.parent.mkdir(parents=True, exist_ok=True)
     arrays = {
         f"{i}.{name}": getattr(t, name).contiguous()
         for i, t in enumerate(tasks)
         for name in ("values", "intervened", "graphs")
     }
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".writing-") as folder:
-        part = Path(folder) / "tasks"
-        counts = {str(i): str(t.n_rejected) for i, t in enumerate(tasks)}
-        save_file(arrays, part, metadata=counts)
-        with part.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        os.replace(part, file)
+    counts = {str(i): str(t.n_rejected) for i, t in enumerate(tasks)}
+    write_atomically(file, save(arrays, metadata=counts))
 
 
 def _read(file: Path, numbers: Sequence[int]) -> list[Tasks]:

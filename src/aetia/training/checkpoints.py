@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import pickle
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from aetia.errors import CheckpointError, InputError
+from aetia.errors import CheckpointError
+from aetia.files import UNFINISHED, write_atomically
 
 __all__ = ["list_checkpoints", "load_checkpoint", "save_checkpoint", "thin_checkpoints"]
 
@@ -33,21 +32,7 @@ def save_checkpoint(file: Path, content: Mapping[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(dict(content), buffer)
     payload = buffer.getvalue()
-    part = None
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=file.parent, prefix=".writing-", delete=False
-        ) as handle:
-            part = Path(handle.name)
-            handle.write(_MAGIC + hashlib.sha256(payload).digest() + payload)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.replace(part, file)
-    except OSError as error:
-        if part is not None:
-            part.unlink(missing_ok=True)
-        raise InputError(f"cannot write the checkpoint {str(file)!r}: {error}") from error
+    write_atomically(file, _MAGIC + hashlib.sha256(payload).digest() + payload)
 
 
 def load_checkpoint(file: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
@@ -102,5 +87,5 @@ def thin_checkpoints(folder: Path, keep: int) -> None:
         folder: Of the run's checkpoints.
         keep: How many stay.
     """
-    for old in [*list_checkpoints(folder)[keep:], *Path(folder).glob(".writing-*")]:
+    for old in [*list_checkpoints(folder)[keep:], *Path(folder).glob(f"{UNFINISHED}*")]:
         old.unlink(missing_ok=True)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from aetia.errors import InputError
-from aetia.files import plain_json, write_atomically
+from aetia.files import write_json
 from aetia.options import options_dict
 from aetia.training.config import TrainingConfig
 from aetia.training.diagnosis import Finding, series
-from aetia.training.health import Healthy, strict
+from aetia.training.health import Healthy
 from aetia.training.progress import Progress
 
 __all__ = ["SUMMARY_FILE", "check_facts", "seed_record", "summarise", "write_summary"]
@@ -123,10 +122,7 @@ def write_summary(folder: Path, summary: Mapping[str, Any]) -> Path:
     Returns:
         The file.
     """
-    text = json.dumps(strict(plain_json(summary)), indent=1, allow_nan=False)
-    file = Path(folder) / SUMMARY_FILE
-    write_atomically(file, text + "\n")
-    return file
+    return write_json(Path(folder) / SUMMARY_FILE, summary)
 
 
 def seed_record(rows: Sequence[Row]) -> list[dict[str, Any]]:

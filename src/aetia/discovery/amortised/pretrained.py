@@ -1,11 +1,9 @@
-"""Pre-trained networks as files: safetensors and a model card, nothing executable."""
+"""Pre-trained networks as files: weights and a model card in one bundle, nothing executable."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +12,14 @@ from typing import Any
 from torch import Tensor
 
 from aetia.errors import CheckpointError, InputError
-from aetia.files import plain_json
+from aetia.files import is_bundle, load_bundle, save_bundle
 from aetia.options import nearest
 
 __all__ = ["Pretrained", "shipped_weights"]
 
 _SHIPPED = Path(__file__).parent.parent / "weights"
-_WEIGHTS, _CARD = "model.safetensors", "card.json"
-_SCHEMA = 1
+_FILE, _OLD_CARD = "model.safetensors", "card.json"
+_KIND, _SCHEMA = "Pretrained", 2
 
 
 def shipped_weights() -> list[str]:
@@ -32,7 +30,7 @@ def shipped_weights() -> list[str]:
     """
     if not _SHIPPED.is_dir():
         return []
-    return sorted(p.parent.name for p in _SHIPPED.glob(f"*/{_CARD}"))
+    return sorted(p.parent.name for p in _SHIPPED.glob(f"*/{_FILE}"))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -63,7 +61,7 @@ class Pretrained:
         return digest.hexdigest()[:16]
 
     def save(self, folder: str | Path) -> Path:
-        """Write weights and card, each atomically, the card last.
+        """Write weights and card to one file, atomically.
 
         Args:
             folder: Made if needed.
@@ -74,31 +72,15 @@ class Pretrained:
         Raises:
             InputError: If it cannot be written.
         """
-        from safetensors.torch import save_file
-
         folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder, prefix=".writing-") as temporary:
-                part = Path(temporary) / _WEIGHTS
-                save_file({k: v.detach().cpu().contiguous() for k, v in self.weights.items()}, part)
-                checksum = hashlib.sha256(part.read_bytes()).hexdigest()
-                card = {
-                    **self.card,
-                    "schema": _SCHEMA,
-                    "method": self.method,
-                    "network": dict(self.network),
-                    "sha256": checksum,
-                    "name": self.name,
-                }
-                text = json.dumps(plain_json(card), indent=1, sort_keys=True)
-                (Path(temporary) / _CARD).write_text(text + "\n", encoding="utf-8")
-                for name in (_WEIGHTS, _CARD):
-                    with (Path(temporary) / name).open("rb+") as handle:
-                        os.fsync(handle.fileno())
-                    os.replace(Path(temporary) / name, folder / name)
-        except OSError as error:
-            raise InputError(f"cannot write weights to {str(folder)!r}: {error}") from error
+        plain = {
+            "method": self.method,
+            "network": dict(self.network),
+            "name": self.name,
+            "card": dict(self.card),
+        }
+        save_bundle(folder / _FILE, kind=_KIND, schema=_SCHEMA, tensors=self.weights, plain=plain)
+        (folder / _OLD_CARD).unlink(missing_ok=True)  # of an earlier version
         return folder
 
     @classmethod
@@ -114,42 +96,61 @@ class Pretrained:
         Raises:
             InputError: If there are none of that name.
             CheckpointError: If the files are damaged or do not belong together.
+            ResultFileError: If the file is of a newer version of aetia, or holds something else.
         """
-        from safetensors import SafetensorError
-        from safetensors.torch import load
-
         if not isinstance(name_or_path, (str, Path)):
             raise InputError(
                 f"weights must be a name, a folder or a Pretrained, got {name_or_path!r}."
             )
         text = str(name_or_path)
-        folder = _SHIPPED / text if text in shipped_weights() else Path(name_or_path)
-        if (folder / "weights" / _CARD).is_file():  # the folder of a training run
+        is_shipped = text in shipped_weights()
+        folder = _SHIPPED / text if is_shipped else Path(name_or_path)
+        if (folder / "weights" / _FILE).is_file():  # the folder of a training run
             folder = folder / "weights"
-        if not (folder / _CARD).is_file():
+        if not (folder / _FILE).is_file():
             raise InputError(
                 f"no weights {text!r}.{nearest(text, shipped_weights())} In the package: "
-                f"{', '.join(shipped_weights()) or 'none'}; or pass a folder with {_WEIGHTS} and "
-                f"{_CARD}, as written by `pretrain`."
+                f"{', '.join(shipped_weights()) or 'none'}; or pass a folder with {_FILE}, as "
+                "written by `pretrain`."
             )
+        if (folder / _OLD_CARD).is_file() and not is_bundle(folder / _FILE):
+            tensors, plain = _read_first_schema(folder)
+        else:
+            _, _, tensors, plain = load_bundle(folder / _FILE, kind=_KIND, schema=_SCHEMA)
         try:
-            card = json.loads((folder / _CARD).read_text(encoding="utf-8"))
-            raw = (folder / _WEIGHTS).read_bytes()
-            if card["schema"] > _SCHEMA or card["sha256"] != hashlib.sha256(raw).hexdigest():
-                raise CheckpointError(
-                    f"{str(folder / _WEIGHTS)!r} is not the file that its card describes: it is "
-                    "truncated, was changed, or is of a newer version of aetia."
-                )
             return cls(
-                method=card["method"],
-                network=card["network"],
-                weights=load(raw),
-                card=card,
-                name=text if text in shipped_weights() else card.get("name", folder.name),
+                method=plain["method"],
+                network=plain["network"],
+                weights=tensors,
+                card=plain["card"],
+                name=text if is_shipped else plain.get("name", folder.name),
             )
-        except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
-            if isinstance(error, CheckpointError):
-                raise
+        except (KeyError, TypeError) as error:
+            raise _damaged(folder, error) from error
+
+
+def _read_first_schema(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read weights that have their card in a file of its own, with the checksum."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        card = json.loads((folder / _OLD_CARD).read_text(encoding="utf-8"))
+        raw = (folder / _FILE).read_bytes()
+        if card["schema"] > 1 or card["sha256"] != hashlib.sha256(raw).hexdigest():
             raise CheckpointError(
-                f"the weights in {str(folder)!r} are damaged ({type(error).__name__}: {error})."
-            ) from error
+                f"{str(folder / _FILE)!r} is not the file that its card describes: it is "
+                "truncated, was changed, or is of a newer version of aetia."
+            )
+        described = {"schema", "method", "network", "sha256", "name"}
+        return load(raw), card | {"card": {k: v for k, v in card.items() if k not in described}}
+    except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"the weights in {str(folder)!r} are damaged ({type(error).__name__}: {error})."
+    )
