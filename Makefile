@@ -19,12 +19,13 @@ demo: $(READY)  ## discover causes in a bundled real table, write demo-run/repor
 test: $(READY)  ## the quick suite: unit, property, contract and golden tests, doctests, examples
 	$(BIN)/python -m pytest -n 2 -m "not statistical" -q
 
-check: $(READY)  ## format, lint, types, import contract, docstrings
+check: $(READY)  ## format, lint, types, import contracts, docstrings, dead code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/pydoclint --quiet src
+	$(BIN)/vulture
 
 statistical: $(READY)  ## Monte Carlo checks; every test states its false-alarm rate
 	$(BIN)/python -m pytest -n 2 -m statistical -q tests/statistical

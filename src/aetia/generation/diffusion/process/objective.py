@@ -8,7 +8,6 @@ with different targets weigh alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -22,9 +21,6 @@ from aetia.generation.diffusion.process.score import score_terms
 from aetia.generation.diffusion.process.time_weight import sigmoid_weight
 
 __all__ = ["Noised", "Objective", "Scored"]
-
-Network = Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
-"""``network(x_t, t, xi, context)`` draws ``[n, m, *event]``."""
 
 
 class Noised(NamedTuple):
