@@ -15,6 +15,7 @@ import yaml
 from aetia.benchmark import experiment as experiment_module
 from aetia.benchmark import read_experiment, run_experiment
 from aetia.cli.main import main
+from aetia.discovery import Pretrained
 from aetia.errors import InputError
 
 TINY = {
@@ -160,7 +161,7 @@ def test_options_of_the_data_reach_the_training(monkeypatch, tmp_path):
         run_experiment(read_experiment(values), tmp_path)
     assert seen["data"].pin_memory
     assert not seen["data"].normalise
-    assert (seen["data"].replay, seen["data"].n_samples, seen["data"].max_tasks) == (2, 5, 1)
+    assert (seen["data"].replay, seen["data"].n_draws, seen["data"].max_tasks) == (2, 5, 1)
     assert seen["training"].n_workers == 3
     assert len(seen["data"].reserved) == 6  # the graphs of the test tasks
     assert len(seen["data"].validation_sets()["id"].numbers) == 1
@@ -169,7 +170,7 @@ def test_options_of_the_data_reach_the_training(monkeypatch, tmp_path):
 def test_raw_tables_reach_a_network_that_was_trained_on_them(tmp_path):
     """With normalize_data=false the units of the simulator matter, in prediction too."""
     raw = run_experiment(read_experiment(tiny(data={"normalize_data": False})), tmp_path / "a")
-    card = json.loads((tmp_path / "a" / "weights" / "card.json").read_text())
+    card = Pretrained.load(tmp_path / "a").card
     assert card["normalise"] is False
     scaled = run_experiment(read_experiment(TINY), tmp_path / "b")
     assert raw["families"]["id"]["brier"] != scaled["families"]["id"]["brier"]

@@ -173,7 +173,7 @@ def stream_run(folder, n_workers):
     network = build_network(AVICINetwork, AVICIConfig(**sizes, dual_step=0.1), seed=3)
     family = Family(d=4, n=12, graphs={"name": "erdos-renyi", "edges": 3})
     data = PretrainingData(
-        family=family, batch_size=2, seed=1, replay=2, validation_numbers=(1, 2), n_samples=4
+        family=family, batch_size=2, seed=1, replay=2, validation_numbers=(1, 2), n_draws=4
     )
     config = options(n_steps=12, validate_every=4, ema_decay=0.5, n_workers=n_workers)
     return pretrain_network(network, data, config, seed=2, folder=folder)

@@ -142,7 +142,7 @@ def _weights(
         validation=config.data.validation(),
         validation_numbers=config.data.seeds_val,
         reserved=frozenset(h for many in held_out.values() for h in many),
-        n_samples=trainer.val_n_samples,
+        n_draws=trainer.val_n_samples,
         max_tasks=trainer.val_max_tasks,
         normalise=config.data.normalize_data,
         pin_memory=config.data.pin_memory,

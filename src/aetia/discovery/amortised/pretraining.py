@@ -36,7 +36,7 @@ class PretrainingData:
         validation: Families to validate on, by name; None takes the training family as ``id``.
         validation_numbers: Which validation tasks of each family.
         reserved: Hashes of further tasks that training must not meet, such as those of a test.
-        n_samples: Draws per validation task.
+        n_draws: Graphs drawn from the prediction for each validation task.
         max_tasks: Validation tasks of each family at most; None for all.
         normalise: Whether tables are standardised before the network sees them.
         pin_memory: Whether batches from workers wait in pinned memory for a GPU.
@@ -49,13 +49,13 @@ class PretrainingData:
     validation: Mapping[str, TaskFamily] | None = None
     validation_numbers: Sequence[int] = tuple(range(1000, 1032))
     reserved: frozenset[bytes] = field(default_factory=frozenset)
-    n_samples: int = 16
+    n_draws: int = 16
     max_tasks: int | None = None
     normalise: bool = True
     pin_memory: bool = False
 
     def __post_init__(self) -> None:
-        check_positive(self, "batch_size", "replay", "n_samples", "max_tasks")
+        check_positive(self, "batch_size", "replay", "n_draws", "max_tasks")
         if not isinstance(self.family, TaskFamily):
             raise InputError(
                 "family must have `name`, `key`, `size`, `simulate` and `fingerprints`; "
@@ -163,7 +163,7 @@ def pretrain_network(
                 module,  # pyright: ignore[reportArgumentType]
                 share,
                 family=name,
-                n_samples=data.n_samples,
+                n_draws=data.n_draws,
                 seed=seed,
                 normalise=data.normalise,
             )

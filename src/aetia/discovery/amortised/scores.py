@@ -42,7 +42,7 @@ def validation_rows(
     tasks: Sequence[Tasks],
     *,
     family: str,
-    n_samples: int,
+    n_draws: int,
     seed: int,
     normalise: bool = True,
 ) -> list[dict[str, Any]]:
@@ -52,7 +52,7 @@ def validation_rows(
         network: In evaluation mode.
         tasks: Each of one table.
         family: Name, part of the row's ``"task"``.
-        n_samples: Draws behind ``expected_f1`` and ``share_cyclic``.
+        n_draws: Draws behind ``expected_f1`` and ``share_cyclic``.
         seed: Of the draws; each task has draws of its own.
         normalise: As for :func:`predict`.
 
@@ -70,7 +70,7 @@ def validation_rows(
         off = ~torch.eye(len(graph), dtype=torch.bool)
         stated, true = p[off].numpy(), graph[off].numpy()
         seeds = np.random.SeedSequence([seed, int(task.index[0])])
-        draws = law.sample(n_samples, torch_generator(seeds))[:, 0]
+        draws = law.sample(n_draws, torch_generator(seeds))[:, 0]
         pairs = max(len(stated), 1)
         rows.append(
             {
