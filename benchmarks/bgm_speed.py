@@ -22,12 +22,12 @@ import numpy as np
 import torch
 
 from aetia.diagnostics import convergence
+from aetia.generation.bgm.building import build_critics, build_networks, likelihood_of
 from aetia.generation.bgm.config import BGMConfig
 from aetia.generation.bgm.egm import Adversaries
 from aetia.generation.bgm.fitting import ModelRows, fit_likelihood, start_adversarially
-from aetia.generation.bgm.latent_law import DefensiveLaw
+from aetia.generation.bgm.latent_distribution import DefensiveProposal
 from aetia.generation.bgm.latent_posterior import JumpingHMC, RowPosterior, importance_start
-from aetia.generation.bgm.model import _critics, build_networks, likelihood_of
 from aetia.generation.bgm.table import scales_of
 from aetia.nets import seeded
 from aetia.samplers import HMC, warm_up
@@ -79,7 +79,7 @@ def main() -> None:
         likelihood = likelihood_of(config, scales, torch.device("cpu"))
         with seeded(torch.Generator().manual_seed(0)):
             networks = build_networks(config, likelihood, K, rows)
-            players = Adversaries(networks, *_critics(config, K, values.shape[1]))
+            players = Adversaries(networks, *build_critics(config, K, values.shape[1]))
         return likelihood, networks, players
 
     for batch in () if args.sampler else (32, 256):
@@ -127,7 +127,7 @@ def main() -> None:
     ours_a_step = (time.perf_counter() - started) / (100 + n_steps)
     show("1,000 HMC steps of 10 leapfrogs, 500 rows", 1000 * ours_a_step, "hmc")
     original = effective(torch.stack(positions)) / (n_steps * ORIGINAL["hmc"][0] / 1000)
-    law = DefensiveLaw(networks.reader(*some))
+    law = DefensiveProposal(networks.encoder(*some))
     started = time.perf_counter()
     start = importance_start(posterior, law, 4, config.n_starts, generator)
     sampler = JumpingHMC(posterior.log_density, law, n_leapfrog=config.n_leapfrog)

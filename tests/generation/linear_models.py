@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from aetia.generation.bgm.building import build_networks
 from aetia.generation.bgm.config import BGMConfig
 from aetia.generation.bgm.likelihood import Likelihood
-from aetia.generation.bgm.model import FittedModel, build_networks
+from aetia.generation.bgm.model import FittedModel
 from aetia.generation.bgm.table import ColumnScales
 from aetia.nets import seeded
+from aetia.results import RunFacts
 
 P, K = 4, 2
 LOADINGS = torch.tensor([[1.0, -0.7, 0.3, 0.0], [0.2, 0.5, -0.9, 0.8]])
@@ -31,7 +33,9 @@ def linear_model(**options) -> FittedModel:
     networks.eval().requires_grad_(False)
     scales = ColumnScales(CENTRE, SCALE, np.zeros(P, dtype=bool))
     names = tuple(f"x{j}" for j in range(P))
-    return FittedModel(config, networks, likelihood, scales, names, 1, [], {"n_latents": K})
+    return FittedModel(
+        config, networks, likelihood, scales, names, [], RunFacts(seed=1), {"n_latents": K}
+    )
 
 
 def moments() -> tuple[np.ndarray, np.ndarray]:

@@ -25,8 +25,8 @@ class DistributionCheck(NamedTuple):
     """Evidence about the learned conditional distributions."""
 
     ranks: Mapping[str, Float[np.ndarray, " n"]]
-    """Ranks of every column's values among draws given the other columns, in [0, 1]; they are uniform
-    if the learned distribution is right."""
+    """Ranks of every column's values among draws given the other columns, in [0, 1]; uniform if the
+    learned distribution is right."""
     distances: Mapping[int, float]
     """Energy distance of new rows to the rows, in standard deviations, by steps of the sampler."""
     floor: float

@@ -5,8 +5,8 @@ r"""The importance-weighted bound of the likelihood of the seen cells.
     \log p(x_{seen}) \ge E \log \frac1K \sum_{k=1}^K
     \frac{p(x_{seen} \mid z_k)\, p(z_k)}{q(z_k \mid x_{seen})}, \qquad z_k \sim q
 
-(Burda, Grosse & Salakhutdinov, 2016; with missing cells MIWAE, Mattei & Frellsen, 2019; with a law
-of what is missing not-MIWAE, Ipsen, Mattei & Frellsen, 2021). It replaces the original's point
+(Burda, Grosse & Salakhutdinov, 2016; with missing cells MIWAE, Mattei & Frellsen, 2019; with a
+model of missingness not-MIWAE, Ipsen, Mattei & Frellsen, 2021). It replaces the original's point
 estimate of z, which ignores how uncertain z is and so makes the noise too small.
 """
 
@@ -18,11 +18,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aetia.generation.bgm.latent_law import log_normal, log_prior
+from aetia.generation.bgm.latent_distribution import log_normal, log_prior
 from aetia.generation.bgm.likelihood import Likelihood
-from aetia.generation.bgm.networks import LatentLaw, Networks
+from aetia.generation.bgm.networks import LatentDistribution, Networks
 
-__all__ = ["bound", "importance_draws", "reader_loss"]
+__all__ = ["bound", "encoder_loss", "importance_draws"]
 
 
 def importance_draws(
@@ -36,8 +36,8 @@ def importance_draws(
     """Draw latents from the encoder and weigh them.
 
     Args:
-        networks: Generator, encoder and perhaps the law of what is seen.
-        likelihood: Law of the columns.
+        networks: Generator, encoder and perhaps the model of missingness.
+        likelihood: Distribution of the columns.
         x: Rows.
         observed: True where a value was seen.
         n_draws: K.
@@ -46,11 +46,11 @@ def importance_draws(
     Returns:
         Latents, differentiable in the encoder, and log weights.
     """
-    law: LatentLaw = networks.reader(x, observed)
-    noise = torch.randn(n_draws, *law.mean.shape, generator=generator, device=x.device)
-    z = law.mean + law.std * noise
+    guess: LatentDistribution = networks.encoder(x, observed)
+    noise = torch.randn(n_draws, *guess.mean.shape, generator=generator, device=x.device)
+    z = guess.mean + guess.std * noise
     raw = networks.decoder(z, generator)
-    weights = likelihood.log_prob(raw, x, observed) + log_prior(z) - log_normal(z, law)
+    weights = likelihood.log_prob(raw, x, observed) + log_prior(z) - log_normal(z, guess)
     if networks.missingness is not None:
         full = torch.where(observed, x, likelihood.soft(raw, generator))
         weights = weights + networks.missingness.log_prob(full, observed)  # pyright: ignore
@@ -69,7 +69,7 @@ def bound(log_weights: Float[Tensor, "s n"]) -> Float[Tensor, " n"]:
     return log_weights.logsumexp(0) - math.log(len(log_weights))
 
 
-def reader_loss(
+def encoder_loss(
     networks: Networks,
     x: Float[Tensor, "n p"],
     observed: Bool[Tensor, "n p"],
@@ -94,4 +94,4 @@ def reader_loss(
     options = {"generator": generator, "device": x.device}
     share = torch.rand(len(x), 1, **options)
     kept = observed & (torch.rand(x.shape, **options) >= share)
-    return -log_normal(z.detach(), networks.reader(x, kept))
+    return -log_normal(z.detach(), networks.encoder(x, kept))

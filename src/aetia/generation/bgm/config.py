@@ -13,53 +13,77 @@ __all__ = ["BGMConfig", "ImageBGMConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Shared:
+class SharedConfig:
     """Options that tables and images have in common. Steps are optimiser updates."""
 
     n_latents: int | Literal["auto"] = "auto"
+    """Width of the latents z. More latents can follow more directions of variation and take longer
+    to fit; ``"auto"`` takes as many as the principal components that explain 90 % of the variance,
+    2 to 20."""
     latents: Literal["importance", "sample", "map"] = "importance"
-    """How the latents are dealt with in training: integrated out by importance draws, followed by
-    a chain for each row, or replaced by their mode (the original)."""
+    """How the latents are treated in training: integrated out by importance draws, followed by one
+    chain for each row, or replaced by their mode (the original, which makes the noise too
+    small)."""
     n_egm_steps: int = 0
-    """Steps of the adversarial start, with which the original begins. Measured, it does not help
-    the main training (docs/bgm.md), so there is none by default."""
+    """Updates of the adversarial initialisation, with which the original begins. Measured, it does
+    not help the main training (docs/bgm.md), so there is none by default."""
     n_steps: int = 2000
-    """Steps of the main training."""
+    """Updates of the main training. Raise it if the bound still rises at the end of the training
+    curves; time grows in proportion."""
     batch_size: int = 256
+    """Rows of one update. Smaller batches make updates noisier and cheaper."""
     learning_rate: float = 1e-2
+    """Largest step size of the main training; it falls to a hundredth by a cosine. Lower it if the
+    loss jumps or updates are skipped."""
     weight_decay: float = 0.3
-    """Decoupled decay of the weight matrices, in each step times the learning rate."""
+    """Decoupled decay of the weight matrices; every update shrinks them by this times the learning
+    rate. Raise it if the validation bound falls while the training bound rises."""
     latent_learning_rate: float = 5e-3
-    """Of the latents in ``latents="map"``."""
+    """Step size of the latents, which only ``latents="map"`` moves by gradients."""
     egm_learning_rate: float = 1e-3
+    """Step size of the adversarial initialisation, constant over its updates."""
     n_importance: int = 10
-    """Draws in the bound of ``latents="importance"``."""
+    """Importance draws of each row in the bound of ``latents="importance"``. More draws bring the
+    bound closer to the likelihood and cost time in proportion."""
     gradient_penalty: float = 0.0
-    """Weight of the penalty on the critics' slopes (gamma in the paper)."""
+    """Penalty weight on the slopes of the critics (gamma in the paper); 0 switches it off. It only
+    matters in the adversarial initialisation."""
     variance_penalty: float = 0.0
-    """Weight of the squared variances in the adversarial start (alpha in the paper)."""
+    """Penalty weight on the squared variances in the adversarial initialisation (alpha in the
+    paper); 0 switches it off."""
     n_critic_steps: int = 1
-    """Updates of the critics for each of generator and encoder in the adversarial start."""
+    """Updates of the critics for each update of generator and encoder in the adversarial
+    initialisation."""
     bayesian_generator: bool = False
-    """Whether the generator's weights have a posterior; one draw of them serves one draw."""
+    """Whether the weights of the generator have a posterior, so that draws also show how uncertain
+    the networks are; one draw of the weights then serves one draw of the rows, which is slower."""
     kl_weight: float | Literal["auto"] = "auto"
-    """Of that posterior's divergence from its prior; ``"auto"`` is one over the number of rows that
-    are learned from, with which the loss is a bound of the evidence."""
+    """Weight of the divergence of that posterior from its prior. ``"auto"`` is one over the number
+    of training rows, with which the loss bounds the evidence; less makes the posterior
+    narrower."""
     validation_share: float = 0.1
-    """Rows that choose the weights, at most 1,000."""
+    """Share of the rows, at most 1,000 of them, that are kept for validation: they choose the best
+    checkpoint and the end of training."""
     patience: int = 20
-    """Validations (a twentieth of the steps each) without improvement before training stops. The
-    best weights usually come late, when the learning rate has fallen."""
+    """Validations without improvement, each after a twentieth of the updates, before training
+    stops. Lower it to save time; the best checkpoint usually comes late, when the learning rate
+    has fallen."""
     n_chains: int = 4
+    """Chains of every row with missing cells, from which its draws are taken. At least two are
+    needed for R-hat."""
     n_warmup: int = 100
-    """Steps of every chain before its first draw."""
+    """Transitions of every chain before its first draw is kept. Raise it if R-hat is high."""
     n_leapfrog: int = 8
+    """Leapfrog steps of one Hamiltonian trajectory. More carry a chain farther for each draw and
+    cost time in proportion."""
     n_starts: int = 200
-    """Importance draws of every row from which the chains' starts are chosen."""
+    """Importance draws of every row among which the initial positions of its chains are chosen."""
     n_evidence: int = 500
-    """Importance draws of every row in ``score_samples`` and ``transform``."""
+    """Importance draws of every row in ``score_samples`` and ``transform``. Raise it if
+    ``evidence_ess`` is small."""
     max_megabytes: float = 1024.0
-    """Memory for draws; beyond it results are reduced to mean, deviation and quantiles."""
+    """Memory in megabytes that draws may take; beyond it results are reduced to mean, standard
+    deviation and quantiles."""
 
     def __post_init__(self) -> None:
         check_literals(self)
@@ -93,23 +117,32 @@ class _Shared:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BGMConfig(_Shared):
+class BGMConfig(SharedConfig):
     """Options of BGM."""
 
     likelihood: Literal["gaussian", "low-rank", "bernoulli"] = "gaussian"
-    """Law of the columns given the latents. Columns with two values always have a Bernoulli law."""
+    """Distribution of the columns given the latents: independent normal noise, normal noise that
+    is correlated between columns, or Bernoulli for tables of probabilities. Columns with two
+    values are Bernoulli in all three."""
     rank: int = 2
-    """Columns of U in ``likelihood="low-rank"``."""
+    """Number of factors of the correlated noise in ``likelihood="low-rank"``; more allow richer
+    correlations between columns and cost time."""
     missingness: Literal["mar", "mnar"] = "mar"
-    """``"mnar"``: whether a value is missing may depend on the value; the law is learned."""
+    """Model of missingness. ``"mar"`` assumes that whether a value is missing does not depend on
+    it; ``"mnar"`` learns how it does."""
     missingness_units: Any = ()
-    """Hidden layers of a perceptron of all columns in the law of what is seen; empty for a logistic
-    regression of each column's holes on its own values."""
+    """Hidden layers of a perceptron of all columns in the model of missingness; empty for a
+    logistic regression of each column's missing cells on its own values."""
     generator_units: Any = (64, 64, 64)
+    """Widths of the hidden layers of the generator, from latents to columns. Wider and deeper ones
+    follow more complicated dependence and need more rows."""
     encoder_units: Any = (64, 64, 64)
+    """Widths of the hidden layers of the encoder, from rows with missing cells to latents."""
     critic_units: Any = (64, 32, 8)
+    """Widths of the hidden layers of the critics of the adversarial initialisation."""
     smallest_std: float = 0.01
-    """Floor of the noise, in standard deviations of the column."""
+    """Lower bound of the noise, in standard deviations of the column. Raise it if a column is
+    rounded or nearly a function of others and training becomes unstable."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -129,26 +162,42 @@ class BGMConfig(_Shared):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageBGMConfig(_Shared):
+class ImageBGMConfig(SharedConfig):
     """Options of ImageBGM."""
 
     image_shape: Any = (28, 28, 1)
-    """Height, width, channels."""
+    """Height, width and channels of an image, in pixels."""
     n_latents: int | Literal["auto"] = 10
-    """``"auto"`` goes by the principal components of the pixels."""
+    """Width of the latents z. More latents can follow more directions of variation and take longer
+    to fit; ``"auto"`` takes as many as the principal components of the pixels that explain 90 % of
+    the variance, 2 to 20."""
     n_steps: int = 2000
+    """Updates of the main training. Raise it if the bound still rises at the end of the training
+    curves; time grows in proportion."""
     batch_size: int = 128
+    """Images of one update. Smaller batches make updates noisier and cheaper."""
     learning_rate: float = 5e-3
+    """Largest step size of the main training; it falls to a hundredth by a cosine. Lower it if the
+    loss jumps or updates are skipped."""
     n_importance: int = 5
+    """Importance draws of each image in the bound of ``latents="importance"``. More draws bring
+    the bound closer to the likelihood and cost time in proportion."""
     n_warmup: int = 40
+    """Transitions of every chain before its first draw is kept. Raise it if R-hat is high."""
     n_leapfrog: int = 5
+    """Leapfrog steps of one Hamiltonian trajectory. More carry a chain farther for each draw and
+    cost time in proportion."""
     n_evidence: int = 100
+    """Importance draws of every image in ``score_samples`` and ``transform``. Raise it if
+    ``evidence_ess`` is small."""
     width: int = 32
-    """Channels of the layer next to the pixels; deeper layers have more."""
+    """Channels of the convolutional layer next to the pixels; deeper layers have more. Wider
+    networks draw finer detail and take longer."""
     dropout: float = 0.3
-    """In the critic of images."""
+    """Probability that a unit of the critic of images is dropped in the adversarial
+    initialisation."""
     pixels: Literal["probability", "binary"] = "probability"
-    """What imputed and new pixels are: the probability of being on, or 0 and 1."""
+    """What imputed and new pixels are: the probability of being on, or draws of 0 and 1."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

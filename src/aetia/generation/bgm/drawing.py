@@ -10,9 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aetia.diagnostics import convergence
-from aetia.generation.bgm.config import _Shared
+from aetia.generation.bgm.config import SharedConfig
 from aetia.generation.bgm.fitting import ModelRows
-from aetia.generation.bgm.latent_law import DefensiveLaw
+from aetia.generation.bgm.latent_distribution import DefensiveProposal
 from aetia.generation.bgm.latent_posterior import JumpingHMC, RowPosterior, importance_start
 from aetia.generation.bgm.likelihood import Likelihood
 from aetia.generation.bgm.networks import Networks
@@ -35,7 +35,7 @@ class BlockDraws(NamedTuple):
     facts: dict[str, float]
 
 
-def rows_of_a_block(networks: Networks, config: _Shared, n_draws: int, p: int) -> int:
+def rows_of_a_block(networks: Networks, config: SharedConfig, n_draws: int, p: int) -> int:
     """Choose how many rows are drawn at once, so that memory and caches suffice.
 
     Args:
@@ -56,16 +56,16 @@ def draw_missing(
     likelihood: Likelihood,
     rows: ModelRows,
     n_draws: int,
-    config: _Shared,
+    config: SharedConfig,
     generator: torch.Generator,
     *,
     probabilities: bool = False,
 ) -> BlockDraws:
-    """Draw the missing cells of rows from their posterior predictive law.
+    """Draw the missing cells of rows from their posterior predictive distribution.
 
     Args:
-        networks: Generator, encoder and perhaps the law of what is seen.
-        likelihood: Law of the columns.
+        networks: Generator, encoder and perhaps the model of missingness.
+        likelihood: Distribution of the columns.
         rows: The rows.
         n_draws: Of each row; with random weights, each has its own draw of them.
         config: Options.
@@ -77,7 +77,7 @@ def draw_missing(
     """
     n_chains = _n_chains(networks, config, n_draws)
     with torch.no_grad():
-        law = DefensiveLaw(networks.reader(rows.x, rows.observed))
+        proposal = DefensiveProposal(networks.encoder(rows.x, rows.observed))
     posterior = RowPosterior(
         networks.decoder.drawn(n_chains, generator),
         likelihood,
@@ -88,8 +88,8 @@ def draw_missing(
     )
     # Starts are chosen under the mean weights: any start is valid, these are near.
     easy = posterior._replace(decode=networks.decoder.fixed())
-    start = importance_start(easy, law, n_chains, config.n_starts, generator)
-    sampler = JumpingHMC(posterior.log_density, law, n_leapfrog=config.n_leapfrog)
+    start = importance_start(easy, proposal, n_chains, config.n_starts, generator)
+    sampler = JumpingHMC(posterior.log_density, proposal, n_leapfrog=config.n_leapfrog)
     state, warm = warm_up(sampler, sampler.init(start), config.n_warmup, generator)
     n_kept = -(-n_draws // n_chains)
     missing = (~rows.observed).flatten().nonzero()[:, 0]
@@ -114,7 +114,7 @@ def draw_missing(
     return BlockDraws(stacked.numpy(), facts)
 
 
-def _n_chains(networks: Networks, config: _Shared, n_draws: int) -> int:
+def _n_chains(networks: Networks, config: SharedConfig, n_draws: int) -> int:
     """Count chains: with random weights one for each draw, so that each has its own weights."""
     return n_draws if networks.decoder.kl() is not None else min(config.n_chains, n_draws)
 

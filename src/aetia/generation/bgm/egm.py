@@ -9,8 +9,9 @@ rows must come back from their latents and latents from their rows:
           + w\,(|x - \bar x|^2 + \text{distance}(z, \bar z)) + \alpha \sigma^4(z)
 
 Where cells are missing, made rows get the holes of real ones, critics see the holes, and rows are
-compared where they were seen. The encoder here gives a normal law, not a point: latents are drawn
-from it, and the distance to z is minus its log density, so that its spread is learned as well.
+compared where they were seen. The encoder here gives a normal distribution, not a point: latents
+are drawn from it, and the distance to z is minus its log density, so that its spread is learned as
+well.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from aetia.generation.bgm.latent_law import log_normal
+from aetia.generation.bgm.latent_distribution import log_normal
 from aetia.generation.bgm.likelihood import Likelihood
-from aetia.generation.bgm.networks import LatentLaw, Networks
+from aetia.generation.bgm.networks import LatentDistribution, Networks
 from aetia.nets import gradient_penalty
 
 __all__ = ["RECONSTRUCTION", "Adversaries", "critic_loss", "generator_loss"]
@@ -61,7 +62,7 @@ def critic_loss(
 
     Args:
         players: All networks.
-        likelihood: Law of the columns.
+        likelihood: Distribution of the columns.
         x: Rows.
         observed: True where a value was seen.
         generator: Source of randomness.
@@ -74,13 +75,13 @@ def critic_loss(
     with torch.no_grad():
         z = torch.randn(len(x), networks.decoder.n_latents, generator=generator, device=x.device)
         made = likelihood.soft(networks.decoder(z, generator), generator)
-        guess: LatentLaw = networks.reader(x, observed)
+        guess: LatentDistribution = networks.encoder(x, observed)
         encoded = guess.mean + guess.std * torch.randn(
             z.shape, generator=generator, device=x.device
         )
     parts = {
-        "latents": _told_apart(players.of_latents(z), players.of_latents(encoded)),
-        "rows": _told_apart(players.of_rows(x, observed), players.of_rows(made, observed)),
+        "latents": _discrimination_loss(players.of_latents(z), players.of_latents(encoded)),
+        "rows": _discrimination_loss(players.of_rows(x, observed), players.of_rows(made, observed)),
     }
     if penalty:
         slope = gradient_penalty(players.of_latents, z, encoded, generator).mean()
@@ -107,7 +108,7 @@ def generator_loss(
 
     Args:
         players: All networks.
-        likelihood: Law of the columns.
+        likelihood: Distribution of the columns.
         x: Rows.
         observed: True where a value was seen.
         generator: Source of randomness.
@@ -122,7 +123,7 @@ def generator_loss(
     z = torch.randn(len(x), networks.decoder.n_latents, **options)
     raw = networks.decoder(z, generator)
     made = likelihood.soft(raw, generator)
-    guess: LatentLaw = networks.reader(x, observed)
+    guess: LatentDistribution = networks.encoder(x, observed)
     encoded = guess.mean + guess.std * torch.randn(z.shape, **options)
     again = likelihood.soft(networks.decoder(encoded, generator), generator)
     seen = observed.to(x.dtype)
@@ -131,7 +132,7 @@ def generator_loss(
         "critic_rows": (_REAL - players.of_rows(made, observed)).square().mean(),
         "critic_latents": (_REAL - players.of_latents(encoded)).square().mean(),
         "rows": reconstruction * squares,
-        "latents": -reconstruction * log_normal(z, networks.reader(made, observed)).mean(),
+        "latents": -reconstruction * log_normal(z, networks.encoder(made, observed)).mean(),
     }
     if variance_penalty:
         variance = likelihood.read(raw).variance
@@ -142,6 +143,6 @@ def generator_loss(
     return torch.stack(list(parts.values())).sum(), parts
 
 
-def _told_apart(real: Tensor, made: Tensor) -> Tensor:
+def _discrimination_loss(real: Tensor, made: Tensor) -> Tensor:
     wanted_real, wanted_made = torch.full_like(real, _REAL), torch.full_like(made, _MADE)
     return 0.5 * (F.mse_loss(real, wanted_real) + F.mse_loss(made, wanted_made))

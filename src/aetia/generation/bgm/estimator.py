@@ -11,14 +11,18 @@ from jaxtyping import Float
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from aetia.data import Rows, read_rows
+from aetia.data.accepts import Accepts
 from aetia.devices import pick_device
 from aetia.errors import InputError
 from aetia.generation.bgm.config import BGMConfig
 from aetia.generation.bgm.files import load_model, save_model
-from aetia.generation.bgm.model import FittedModel, fit_model
+from aetia.generation.bgm.fit import fit_model
+from aetia.generation.bgm.model import FittedModel
 from aetia.generation.bgm.table import check_binary, check_table, check_unit_interval, scales_of
+from aetia.not_fitted import check_fitted
 from aetia.randomness import RandomState, seed_sequence
 from aetia.results import Draws
+from aetia.results.earlier_keys import Diagnostics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,50 +33,85 @@ __all__ = ["BGM"]
 class BGM(TransformerMixin, BaseEstimator):
     """Learn how the columns of a table vary together; fill its holes, draw new rows.
 
-    Latents z ~ N(0, I) and a network give the law of every row; missing cells are integrated out.
-    Columns with two values have a Bernoulli law, all others a normal one given z. Every option is
-    described in :class:`aetia.generation.bgm.config.BGMConfig`.
+    Latents z ~ N(0, I) and a network give the distribution of every row; missing cells are
+    integrated out. Columns with two values have a Bernoulli distribution, all others a normal one
+    given z.
 
     Args:
-        n_latents: Width of z; ``"auto"`` is what explains 90 % of the variance, 2 to 20.
-        likelihood: ``"gaussian"``, ``"low-rank"`` (correlated noise) or ``"bernoulli"`` (all
-            columns are probabilities).
-        rank: Of the correlated noise.
-        latents: ``"importance"`` (integrated out), ``"sample"`` (a chain for each row) or
-            ``"map"`` (the original, which makes the noise too small).
-        missingness: ``"mar"``, or ``"mnar"`` if whether a value is missing may depend on it.
-        missingness_units: Hidden layers of the law of what is seen.
-        bayesian_generator: Whether the generator's weights have a posterior.
-        generator_units: Hidden layers of the generator.
-        encoder_units: Hidden layers of the encoder.
-        critic_units: Hidden layers of the critics.
-        smallest_std: Floor of the noise, in standard deviations of the column.
-        n_egm_steps: Steps of the adversarial start.
-        n_steps: Steps of the main training.
-        batch_size: Rows of a step.
-        learning_rate: Of the main training.
-        weight_decay: Decay of the weight matrices.
-        latent_learning_rate: Of the latents in ``latents="map"``.
-        egm_learning_rate: Of the adversarial start.
-        n_importance: Draws in the bound.
-        gradient_penalty: Weight of the penalty on the critics' slopes.
-        variance_penalty: Weight of the squared variances in the adversarial start.
-        n_critic_steps: Updates of the critics for each of generator and encoder.
-        kl_weight: Of its divergence from the prior; ``"auto"`` is one over the rows learned from.
-        validation_share: Rows that choose the weights.
-        patience: Validations without improvement before training stops.
-        n_chains: Of every row with missing cells.
-        n_warmup: Steps of a chain before its first draw.
-        n_leapfrog: Steps of a trajectory.
-        n_starts: Importance draws from which starts are chosen.
-        n_evidence: Importance draws of ``score_samples`` and ``transform``.
-        max_megabytes: Memory for draws.
-        random_state: None, an integer or a NumPy generator.
-        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        n_latents: Width of the latents z. More latents can follow more directions of variation and
+            take longer to fit; ``"auto"`` takes as many as the principal components that explain 90
+            % of the variance, 2 to 20.
+        likelihood: Distribution of the columns given the latents: independent normal noise, normal
+            noise that is correlated between columns, or Bernoulli for tables of probabilities.
+            Columns with two values are Bernoulli in all three.
+        rank: Number of factors of the correlated noise in ``likelihood="low-rank"``; more allow
+            richer correlations between columns and cost time.
+        latents: How the latents are treated in training: integrated out by importance draws,
+            followed by one chain for each row, or replaced by their mode (the original, which makes
+            the noise too small).
+        missingness: Model of missingness. ``"mar"`` assumes that whether a value is missing does
+            not depend on it; ``"mnar"`` learns how it does.
+        missingness_units: Hidden layers of a perceptron of all columns in the model of missingness;
+            empty for a logistic regression of each column's missing cells on its own values.
+        bayesian_generator: Whether the weights of the generator have a posterior, so that draws
+            also show how uncertain the networks are; one draw of the weights then serves one draw
+            of the rows, which is slower.
+        generator_units: Widths of the hidden layers of the generator, from latents to columns.
+            Wider and deeper ones follow more complicated dependence and need more rows.
+        encoder_units: Widths of the hidden layers of the encoder, from rows with missing cells to
+            latents.
+        critic_units: Widths of the hidden layers of the critics of the adversarial initialisation.
+        smallest_std: Lower bound of the noise, in standard deviations of the column. Raise it if a
+            column is rounded or nearly a function of others and training becomes unstable.
+        n_egm_steps: Updates of the adversarial initialisation, with which the original begins.
+            Measured, it does not help the main training (docs/bgm.md), so there is none by default.
+        n_steps: Updates of the main training. Raise it if the bound still rises at the end of the
+            training curves; time grows in proportion.
+        batch_size: Rows of one update. Smaller batches make updates noisier and cheaper.
+        learning_rate: Largest step size of the main training; it falls to a hundredth by a cosine.
+            Lower it if the loss jumps or updates are skipped.
+        weight_decay: Decoupled decay of the weight matrices; every update shrinks them by this
+            times the learning rate. Raise it if the validation bound falls while the training bound
+            rises.
+        latent_learning_rate: Step size of the latents, which only ``latents="map"`` moves by
+            gradients.
+        egm_learning_rate: Step size of the adversarial initialisation, constant over its updates.
+        n_importance: Importance draws of each row in the bound of ``latents="importance"``. More
+            draws bring the bound closer to the likelihood and cost time in proportion.
+        gradient_penalty: Penalty weight on the slopes of the critics (gamma in the paper); 0
+            switches it off. It only matters in the adversarial initialisation.
+        variance_penalty: Penalty weight on the squared variances in the adversarial initialisation
+            (alpha in the paper); 0 switches it off.
+        n_critic_steps: Updates of the critics for each update of generator and encoder in the
+            adversarial initialisation.
+        kl_weight: Weight of the divergence of that posterior from its prior. ``"auto"`` is one over
+            the number of training rows, with which the loss bounds the evidence; less makes the
+            posterior narrower.
+        validation_share: Share of the rows, at most 1,000 of them, that are kept for validation:
+            they choose the best checkpoint and the end of training.
+        patience: Validations without improvement, each after a twentieth of the updates, before
+            training stops. Lower it to save time; the best checkpoint usually comes late, when the
+            learning rate has fallen.
+        n_chains: Chains of every row with missing cells, from which its draws are taken. At least
+            two are needed for R-hat.
+        n_warmup: Transitions of every chain before its first draw is kept. Raise it if R-hat is
+            high.
+        n_leapfrog: Leapfrog steps of one Hamiltonian trajectory. More carry a chain farther for
+            each draw and cost time in proportion.
+        n_starts: Importance draws of every row among which the initial positions of its chains are
+            chosen.
+        n_evidence: Importance draws of every row in ``score_samples`` and ``transform``. Raise it
+            if ``evidence_ess`` is small.
+        max_megabytes: Memory in megabytes that draws may take; beyond it results are reduced to
+            mean, standard deviation and quantiles.
+        random_state: Seed of everything random: None, an integer or a NumPy generator.
+        device: Where to compute: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         progress: Whether to show a progress bar; None shows it in terminals.
 
     Attributes:
         model_: Networks, scales, facts.
+        facts_: What is known about the run: seed, version, device, time, steps, configuration.
+        health_: Width of the latents, bound on the validation rows, skipped updates.
         history_: Losses of both stages, a row for each logged step.
         n_latents_: Width of z.
         n_features_in_: Number of columns.
@@ -87,6 +126,8 @@ class BGM(TransformerMixin, BaseEstimator):
         >>> fitted.impute(table, n_draws=40).frame().shape
         (50, 6)
     """
+
+    accepts = Accepts(missing=True, interventions=False)
 
     def __init__(
         self,
@@ -193,7 +234,7 @@ class BGM(TransformerMixin, BaseEstimator):
     def impute(
         self, X: Any = None, n_draws: int = 200, *, random_state: RandomState = None
     ) -> Draws:
-        """Draw the missing cells of rows from their posterior predictive law.
+        """Draw the missing cells of rows from their posterior predictive distribution.
 
         Args:
             X: Rows with the columns of the fit; None for the table of the fit.
@@ -256,7 +297,7 @@ class BGM(TransformerMixin, BaseEstimator):
 
         Returns:
             Log densities in the user's units; binary columns count by their probability.
-            :meth:`evidence` also gives the effective number of draws behind each.
+            :meth:`evidence_ess` gives the effective number of draws behind each.
         """
         return self._fitted().evidence(self._read(X).values).log_likelihood.numpy()
 
@@ -285,7 +326,7 @@ class BGM(TransformerMixin, BaseEstimator):
         return self._fitted().evidence(self._read(X).values).ess.numpy()
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model to a folder: safetensors and JSON. The table is not in it.
+        """Write the fitted model to one file in a folder, atomically. The table is not in it.
 
         Args:
             path: The folder; made if needed.
@@ -315,16 +356,14 @@ class BGM(TransformerMixin, BaseEstimator):
     def _take(self, model: FittedModel) -> None:
         self.model_ = model
         self.history_ = model.history
-        self.health_ = model.facts
-        self.n_latents_ = int(model.facts["n_latents"])
+        self.facts_ = model.facts
+        self.health_ = Diagnostics(model.health, model.facts)
+        self.n_latents_ = int(model.health["n_latents"])
         self.n_features_in_ = len(model.names)
         self.feature_names_in_ = np.array(model.names, dtype=object)
 
     def _fitted(self) -> FittedModel:
-        if not hasattr(self, "model_"):
-            from sklearn.exceptions import NotFittedError
-
-            raise NotFittedError("this BGM is not fitted yet; call fit(table) first.")
+        check_fitted(self, "model_", call="fit(table)")
         return self.model_
 
     def _read(self, X: Any) -> Rows:

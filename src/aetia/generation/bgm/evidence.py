@@ -1,8 +1,8 @@
 r"""The likelihood of held-out rows, and means of their latents, by importance sampling.
 
-The proposal is adapted to each row: a first set of draws from the defensive law gives the moments
-of p(z | seen cells), a multivariate Student law with these moments a better set, and so on; a last
-set, mixed with the prior, estimates
+The proposal is adapted to each row: a first set of draws from the defensive proposal gives the
+moments of p(z | seen cells), a multivariate Student distribution with these moments a better set,
+and so on; a last set, mixed with the prior, estimates
 
 .. math:: \log p(x_{seen}) = \log E_q \frac{p(x_{seen} \mid z) p(z)}{q(z)}
 
@@ -18,12 +18,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aetia.generation.bgm.latent_law import DefensiveLaw, log_prior
+from aetia.generation.bgm.latent_distribution import DefensiveProposal, log_prior
 from aetia.generation.bgm.latent_posterior import RowPosterior
 
 __all__ = ["Evidence", "evidence"]
 
-_FREEDOM = 5
+_DEGREES_OF_FREEDOM = 5
 _PRIOR_SHARE = 0.1
 
 
@@ -37,14 +37,14 @@ class Evidence(NamedTuple):
 
 
 class _Student(NamedTuple):
-    """A multivariate Student law for each row, mixed with the prior."""
+    """A multivariate Student distribution for each row, mixed with the prior."""
 
     mean: Float[Tensor, "n k"]
     root: Float[Tensor, "n k k"]
 
     def sample(self, normal: Tensor, chi: Tensor) -> Tensor:
         n_prior = round(len(normal) * _PRIOR_SHARE)
-        scaled = normal[n_prior:] / (chi[n_prior:] / _FREEDOM).sqrt()
+        scaled = normal[n_prior:] / (chi[n_prior:] / _DEGREES_OF_FREEDOM).sqrt()
         moved = self.mean + (self.root @ scaled.expand(-1, len(self.mean), -1)[..., None])[..., 0]
         return torch.cat([normal[:n_prior].expand(-1, len(self.mean), -1), moved])
 
@@ -54,20 +54,20 @@ class _Student(NamedTuple):
             self.root, (z - self.mean)[..., None], upper=False
         )[..., 0]
         constant = (
-            math.lgamma((_FREEDOM + k) / 2)
-            - math.lgamma(_FREEDOM / 2)
-            - 0.5 * k * math.log(_FREEDOM * math.pi)
+            math.lgamma((_DEGREES_OF_FREEDOM + k) / 2)
+            - math.lgamma(_DEGREES_OF_FREEDOM / 2)
+            - 0.5 * k * math.log(_DEGREES_OF_FREEDOM * math.pi)
         )
         log_det = self.root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        tail = (1 + standard.square().sum(-1) / _FREEDOM).log()
-        student = constant - log_det - 0.5 * (_FREEDOM + k) * tail
+        tail = (1 + standard.square().sum(-1) / _DEGREES_OF_FREEDOM).log()
+        student = constant - log_det - 0.5 * (_DEGREES_OF_FREEDOM + k) * tail
         share = _PRIOR_SHARE
         return torch.logaddexp(student + math.log1p(-share), log_prior(z) + math.log(share))
 
 
 def evidence(
     posterior: RowPosterior,
-    law: DefensiveLaw,
+    proposal: DefensiveProposal,
     n_draws: int,
     generator: torch.Generator,
     *,
@@ -76,8 +76,8 @@ def evidence(
     """Estimate the likelihood of every row.
 
     Args:
-        posterior: Of the rows, without a law of what is seen.
-        law: First proposal.
+        posterior: Of the rows, without a model of missingness.
+        proposal: First proposal.
         n_draws: Of the last round; earlier ones use as many.
         generator: Source of randomness.
         n_rounds: Adaptations of the proposal.
@@ -87,14 +87,14 @@ def evidence(
         numbers of draws.
     """
     with torch.no_grad():
-        z = law.sample(n_draws, generator, shared=True)
-        weights = posterior.log_density(z) - law.log_prob(z)
+        z = proposal.sample(n_draws, generator, shared=True)
+        weights = posterior.log_density(z) - proposal.log_prob(z)
         for _ in range(n_rounds):
-            student = _matched(z, weights, law)
+            student = _matched(z, weights, proposal)
             options = {"generator": generator, "device": z.device, "dtype": z.dtype}
             normal = torch.randn(n_draws, 1, z.shape[-1], **options)
             # A chi-square variable with 5 degrees of freedom is a sum of 5 squares.
-            squares = torch.randn(n_draws, 1, _FREEDOM, **options)
+            squares = torch.randn(n_draws, 1, _DEGREES_OF_FREEDOM, **options)
             z = student.sample(normal, squares.square().sum(-1, keepdim=True))
             weights = posterior.log_density(z) - student.log_prob(z)
         total = weights.logsumexp(0)
@@ -103,8 +103,8 @@ def evidence(
         return Evidence(total - math.log(n_draws), mean, 1 / chances.square().sum(0))
 
 
-def _matched(z: Tensor, weights: Tensor, law: DefensiveLaw) -> _Student:
-    """Fit a Student law to weighted draws; rows with few effective ones stay near the guess."""
+def _matched(z: Tensor, weights: Tensor, proposal: DefensiveProposal) -> _Student:
+    """Fit a Student distribution to weighted draws; rows with few effective ones keep the guess."""
     chances = torch.softmax(weights, 0)
     mean = (chances[..., None] * z).sum(0)
     gaps = z - mean
@@ -112,7 +112,7 @@ def _matched(z: Tensor, weights: Tensor, law: DefensiveLaw) -> _Student:
     ess = 1 / chances.square().sum(0)
     k = z.shape[-1]
     trust = (ess / (ess + k))[:, None, None]
-    guess = torch.diag_embed(law.law.std.square())
+    guess = torch.diag_embed(proposal.guess.std.square())
     covariance = trust * covariance + (1 - trust) * guess
     ridge = 1e-8 + 1e-5 * covariance.diagonal(dim1=-2, dim2=-1)
     return _Student(mean, torch.linalg.cholesky(covariance + torch.diag_embed(ridge)))

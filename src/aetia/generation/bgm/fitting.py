@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from aetia.generation.bgm.bound import bound, importance_draws, reader_loss
-from aetia.generation.bgm.config import _Shared
+from aetia.generation.bgm.bound import bound, encoder_loss, importance_draws
+from aetia.generation.bgm.config import SharedConfig
 from aetia.generation.bgm.egm import RECONSTRUCTION, Adversaries, critic_loss, generator_loss
-from aetia.generation.bgm.latent_law import log_prior
+from aetia.generation.bgm.latent_distribution import log_prior
 from aetia.generation.bgm.likelihood import Likelihood
-from aetia.generation.bgm.networks import LatentLaw, Networks
+from aetia.generation.bgm.networks import LatentDistribution, Networks
 from aetia.generation.bgm.row_chains import RowChains
 from aetia.randomness import torch_generator
 from aetia.training import Phase, RowwiseAdam, Trained, TrainingConfig, minibatches, train
@@ -60,7 +60,7 @@ def start_adversarially(
     players: Adversaries,
     likelihood: Likelihood,
     rows: ModelRows,
-    config: _Shared,
+    config: SharedConfig,
     seed: int,
     progress: bool | None,
 ) -> Trained:
@@ -68,7 +68,7 @@ def start_adversarially(
 
     Args:
         players: All networks.
-        likelihood: Law of the columns.
+        likelihood: Distribution of the columns.
         rows: The table.
         config: Options.
         seed: Of everything random.
@@ -97,13 +97,13 @@ def start_adversarially(
 
 
 def _adversarial_phases(
-    players: Adversaries, likelihood: Likelihood, rows: ModelRows, config: _Shared
+    players: Adversaries, likelihood: Likelihood, rows: ModelRows, config: SharedConfig
 ) -> list[Phase]:
     """Alternate between critics, and generator and encoder.
 
     Args:
         players: All networks.
-        likelihood: Law of the columns.
+        likelihood: Distribution of the columns.
         rows: The table.
         config: Options.
 
@@ -151,7 +151,7 @@ def fit_likelihood(
     likelihood: Likelihood,
     rows: ModelRows,
     held_out: ModelRows,
-    config: _Shared,
+    config: SharedConfig,
     seed: int,
     progress: bool | None,
 ) -> Trained:
@@ -159,7 +159,7 @@ def fit_likelihood(
 
     Args:
         networks: Generator and encoder.
-        likelihood: Law of the columns.
+        likelihood: Distribution of the columns.
         rows: Rows to learn from.
         held_out: Rows that choose the weights and the end of training.
         config: Options.
@@ -181,8 +181,8 @@ def fit_likelihood(
         chances = torch.softmax(weights.detach(), 0).T
         chosen = torch.multinomial(chances, 1, generator=generator)[:, 0]
         drawn = z.detach()[chosen, torch.arange(len(x), device=x.device)]
-        reading = reader_loss(networks, x, observed, drawn, generator).mean()
-        return _with_kl(networks, n, config, nll + reading, {"bound": -nll, "reader": reading})
+        encoding = encoder_loss(networks, x, observed, drawn, generator).mean()
+        return _with_kl(networks, n, config, nll + encoding, {"bound": -nll, "encoder": encoding})
 
     module: nn.Module = networks
     if config.latents == "importance":
@@ -224,7 +224,7 @@ def held_out_bound(
 
     Args:
         networks: Generator and encoder.
-        likelihood: Law of the columns.
+        likelihood: Distribution of the columns.
         rows: The rows.
         generator: Source of randomness.
 
@@ -258,26 +258,26 @@ class RowLatents(nn.Module):
         self.latents = nn.Parameter(latents.clone())
 
 
-def _encoded(networks: Networks, rows: ModelRows, config: _Shared, seed: int) -> Tensor:
+def _encoded(networks: Networks, rows: ModelRows, config: SharedConfig, seed: int) -> Tensor:
     """Start latents at the encoder's guess, or at draws from it."""
     generator = torch_generator(np.random.SeedSequence([seed, 2]), rows.x.device)
     with torch.no_grad():
-        law: LatentLaw = networks.reader(rows.x, rows.observed)
+        guess: LatentDistribution = networks.encoder(rows.x, rows.observed)
     if config.latents == "map":
-        return law.mean
-    return law.mean + law.std * torch.randn(
-        law.mean.shape, generator=generator, device=law.mean.device
+        return guess.mean
+    return guess.mean + guess.std * torch.randn(
+        guess.mean.shape, generator=generator, device=guess.mean.device
     )
 
 
 def point_phases(
-    module: RowLatents, likelihood: Likelihood, rows: ModelRows, config: _Shared
+    module: RowLatents, likelihood: Likelihood, rows: ModelRows, config: SharedConfig
 ) -> list[Phase]:
     """Alternate between the weights and the latents of the batch's rows, drawn or at the mode.
 
     Args:
         module: Networks and latents.
-        likelihood: Law of the columns.
+        likelihood: Distribution of the columns.
         rows: The table.
         config: Options; ``latents`` is ``"sample"`` or ``"map"``.
 
@@ -301,9 +301,9 @@ def point_phases(
             module.latents.data[batch] = new
         z = module.latents.detach()[batch]
         nll = -likelihood.log_prob(networks.decoder(z, generator), x, observed).mean()
-        reading = reader_loss(networks, x, observed, z, generator).mean()
-        parts = {"log_density": -nll, "reader": reading}
-        return _with_kl(networks, len(rows.x), config, nll + reading, parts)
+        encoding = encoder_loss(networks, x, observed, z, generator).mean()
+        parts = {"log_density": -nll, "encoder": encoding}
+        return _with_kl(networks, len(rows.x), config, nll + encoding, parts)
 
     def latents(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
         del step
@@ -329,7 +329,7 @@ def point_phases(
 
 
 def _with_kl(
-    networks: Networks, n: int, config: _Shared, loss: Tensor, parts: dict[str, Tensor]
+    networks: Networks, n: int, config: SharedConfig, loss: Tensor, parts: dict[str, Tensor]
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Add the price of random weights, if they are random."""
     kl = networks.decoder.kl()

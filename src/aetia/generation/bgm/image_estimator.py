@@ -11,14 +11,18 @@ from jaxtyping import Float
 from sklearn.base import BaseEstimator
 
 from aetia.data import Rows
+from aetia.data.accepts import Accepts
 from aetia.devices import pick_device
 from aetia.errors import InputError
 from aetia.generation.bgm.config import ImageBGMConfig
 from aetia.generation.bgm.files import load_model, save_model
-from aetia.generation.bgm.model import FittedModel, fit_model
+from aetia.generation.bgm.fit import fit_model
+from aetia.generation.bgm.model import FittedModel
 from aetia.generation.bgm.table import check_unit_interval, scales_of
+from aetia.not_fitted import check_fitted
 from aetia.randomness import RandomState, seed_sequence
 from aetia.results import Draws
+from aetia.results.earlier_keys import Diagnostics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,46 +35,76 @@ _SMALLEST_TABLE = 10
 class ImageBGM(BaseEstimator):
     """Learn what images look like; fill in missing pixels, draw new images.
 
-    Convolutional networks and a Bernoulli law for every pixel; grey values count as probabilities.
-    The noise of the logits is integrated out, so the sampler has a fixed target; the original draws
-    it anew in every evaluation. Every option is described in
-    :class:`aetia.generation.bgm.config.ImageBGMConfig`.
+    Convolutional networks and a Bernoulli distribution for every pixel; grey values count as
+    probabilities. The noise of the logits is integrated out, so the sampler has a fixed target; the
+    original draws it anew in every evaluation.
 
     Args:
-        image_shape: Height, width, channels.
-        n_latents: Width of z; ``"auto"`` goes by the principal components of the pixels.
-        latents: ``"importance"``, ``"sample"`` or ``"map"``.
-        n_egm_steps: Steps of the adversarial start.
-        n_steps: Steps of the main training.
-        batch_size: Images of a step.
-        learning_rate: Of the main training.
-        weight_decay: Decay of the weight matrices.
-        latent_learning_rate: Of the latents in ``latents="map"``.
-        egm_learning_rate: Of the adversarial start.
-        n_importance: Draws in the bound.
-        gradient_penalty: Weight of the penalty on the critics' slopes.
-        variance_penalty: Weight of the squared variances in the adversarial start.
-        n_critic_steps: Updates of the critics for each of generator and encoder.
-        bayesian_generator: Whether the generator's weights have a posterior.
-        kl_weight: Of its divergence from the prior; ``"auto"`` is one over the rows learned from.
-        width: Channels of the layer next to the pixels.
-        dropout: In the critic of images.
-        pixels: ``"probability"`` or ``"binary"``: what imputed and new pixels are.
-        validation_share: Images that choose the weights.
-        patience: Validations without improvement before training stops.
-        n_chains: Of every image with missing pixels.
-        n_warmup: Steps of a chain before its first draw.
-        n_leapfrog: Steps of a trajectory.
-        n_starts: Importance draws from which starts are chosen.
-        n_evidence: Importance draws of ``score_samples`` and ``transform``.
-        max_megabytes: Memory for draws.
-        random_state: None, an integer or a NumPy generator.
-        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        image_shape: Height, width and channels of an image, in pixels.
+        n_latents: Width of the latents z. More latents can follow more directions of variation and
+            take longer to fit; ``"auto"`` takes as many as the principal components of the pixels
+            that explain 90 % of the variance, 2 to 20.
+        latents: How the latents are treated in training: integrated out by importance draws,
+            followed by one chain for each row, or replaced by their mode (the original, which makes
+            the noise too small).
+        n_egm_steps: Updates of the adversarial initialisation, with which the original begins.
+            Measured, it does not help the main training (docs/bgm.md), so there is none by default.
+        n_steps: Updates of the main training. Raise it if the bound still rises at the end of the
+            training curves; time grows in proportion.
+        batch_size: Images of one update. Smaller batches make updates noisier and cheaper.
+        learning_rate: Largest step size of the main training; it falls to a hundredth by a cosine.
+            Lower it if the loss jumps or updates are skipped.
+        weight_decay: Decoupled decay of the weight matrices; every update shrinks them by this
+            times the learning rate. Raise it if the validation bound falls while the training bound
+            rises.
+        latent_learning_rate: Step size of the latents, which only ``latents="map"`` moves by
+            gradients.
+        egm_learning_rate: Step size of the adversarial initialisation, constant over its updates.
+        n_importance: Importance draws of each image in the bound of ``latents="importance"``. More
+            draws bring the bound closer to the likelihood and cost time in proportion.
+        gradient_penalty: Penalty weight on the slopes of the critics (gamma in the paper); 0
+            switches it off. It only matters in the adversarial initialisation.
+        variance_penalty: Penalty weight on the squared variances in the adversarial initialisation
+            (alpha in the paper); 0 switches it off.
+        n_critic_steps: Updates of the critics for each update of generator and encoder in the
+            adversarial initialisation.
+        bayesian_generator: Whether the weights of the generator have a posterior, so that draws
+            also show how uncertain the networks are; one draw of the weights then serves one draw
+            of the rows, which is slower.
+        kl_weight: Weight of the divergence of that posterior from its prior. ``"auto"`` is one over
+            the number of training rows, with which the loss bounds the evidence; less makes the
+            posterior narrower.
+        width: Channels of the convolutional layer next to the pixels; deeper layers have more.
+            Wider networks draw finer detail and take longer.
+        dropout: Probability that a unit of the critic of images is dropped in the adversarial
+            initialisation.
+        pixels: What imputed and new pixels are: the probability of being on, or draws of 0 and 1.
+        validation_share: Share of the rows, at most 1,000 of them, that are kept for validation:
+            they choose the best checkpoint and the end of training.
+        patience: Validations without improvement, each after a twentieth of the updates, before
+            training stops. Lower it to save time; the best checkpoint usually comes late, when the
+            learning rate has fallen.
+        n_chains: Chains of every row with missing cells, from which its draws are taken. At least
+            two are needed for R-hat.
+        n_warmup: Transitions of every chain before its first draw is kept. Raise it if R-hat is
+            high.
+        n_leapfrog: Leapfrog steps of one Hamiltonian trajectory. More carry a chain farther for
+            each draw and cost time in proportion.
+        n_starts: Importance draws of every row among which the initial positions of its chains are
+            chosen.
+        n_evidence: Importance draws of every image in ``score_samples`` and ``transform``. Raise it
+            if ``evidence_ess`` is small.
+        max_megabytes: Memory in megabytes that draws may take; beyond it results are reduced to
+            mean, standard deviation and quantiles.
+        random_state: Seed of everything random: None, an integer or a NumPy generator.
+        device: Where to compute: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         progress: Whether to show a progress bar; None shows it in terminals.
 
     Attributes:
         model_: Networks, facts.
-        history_: Losses of both stages.
+        facts_: What is known about the run: seed, version, device, time, steps, configuration.
+        health_: Width of the latents, bound on the validation images, skipped updates.
+        history_: Losses of both stages, a row for each logged step.
         n_latents_: Width of z.
 
     Example:
@@ -82,6 +116,8 @@ class ImageBGM(BaseEstimator):
         >>> model.sample(3).shape
         (1, 3, 8, 8, 1)
     """
+
+    accepts = Accepts(kinds=("continuous",), missing=True, interventions=False)
 
     def __init__(
         self,
@@ -181,7 +217,7 @@ class ImageBGM(BaseEstimator):
     def impute(
         self, X: Any = None, n_draws: int = 100, *, random_state: RandomState = None
     ) -> Draws:
-        """Draw the missing pixels of images from their posterior predictive law.
+        """Draw the missing pixels of images from their posterior predictive distribution.
 
         Args:
             X: Images, NaN where a pixel is missing; None for those of the fit.
@@ -257,7 +293,7 @@ class ImageBGM(BaseEstimator):
         return self._fitted().evidence(self._read(X)).ess.numpy()
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model to a folder: safetensors and JSON. The images are not in it.
+        """Write the fitted model to one file in a folder, atomically. The images are not in it.
 
         Args:
             path: The folder; made if needed.
@@ -281,14 +317,13 @@ class ImageBGM(BaseEstimator):
 
     def _take(self, model: FittedModel) -> None:
         self.model_ = model
+        self.facts_ = model.facts
+        self.health_ = Diagnostics(model.health, model.facts)
         self.history_ = model.history
-        self.n_latents_ = int(model.facts["n_latents"])
+        self.n_latents_ = int(model.health["n_latents"])
 
     def _fitted(self) -> FittedModel:
-        if not hasattr(self, "model_"):
-            from sklearn.exceptions import NotFittedError
-
-            raise NotFittedError("this ImageBGM is not fitted yet; call fit(images) first.")
+        check_fitted(self, "model_", call="fit(images)")
         return self.model_
 
     def _read(self, X: Any) -> Float[np.ndarray, "n p"]:

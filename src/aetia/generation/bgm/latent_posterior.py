@@ -1,12 +1,13 @@
 r"""Draws from p(z | seen cells): Hamiltonian Monte Carlo that can also jump.
 
 Chains start from importance draws, so they begin near the posterior and in all of its modes. Every
-step is a Hamiltonian trajectory, which explores the mode, followed by an independent proposal from
-the defensive law, accepted by Metropolis and Hastings' rule, which finds the others. Both leave the
-posterior unchanged. The original starts N(0, I) with one step size for all rows and cannot jump.
+step is a Hamiltonian trajectory, which explores the mode, followed by an independent draw from the
+defensive proposal, accepted by Metropolis and Hastings' rule, which finds the others. Both leave
+the posterior unchanged. The original starts N(0, I) with one step size for all rows and cannot
+jump.
 
 For values that are missing because of what they are, the state is (z, e): the missing cells are
-mean(z) + std(z) e with e ~ N(0, I), and the law of what is seen joins the target. One trajectory
+mean(z) + std(z) e with e ~ N(0, I), and the model of missingness joins the target. One trajectory
 moves z and the missing cells together, where alternating between them moves in small steps.
 """
 
@@ -19,7 +20,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aetia.generation.bgm.latent_law import DefensiveLaw, log_prior
+from aetia.generation.bgm.latent_distribution import DefensiveProposal, log_prior
 from aetia.generation.bgm.likelihood import Likelihood
 from aetia.generation.bgm.missingness import MissingnessNet
 from aetia.generation.bgm.networks import Decode
@@ -33,11 +34,11 @@ class RowPosterior(NamedTuple):
 
     Attributes:
         decode: Generator with its weights.
-        likelihood: Law of the columns.
+        likelihood: Distribution of the columns.
         x: Rows, zeros where not observed.
         observed: True where a value was seen.
         n_latents: Width of z, the first part of the state.
-        missingness: Law of what is seen; None when it says nothing about the values.
+        missingness: Model of missingness; None when it says nothing about the values.
     """
 
     decode: Decode
@@ -89,9 +90,9 @@ class RowPosterior(NamedTuple):
         return self.likelihood.sample(raw, self.x, self.observed, generator)
 
     def _filled(self, raw: Tensor, noise: Tensor) -> Tensor:
-        law = self.likelihood.read(raw)
-        assert law.variance is not None
-        return torch.where(self.observed, self.x, law.mean + law.variance.sqrt() * noise)
+        row = self.likelihood.read(raw)
+        assert row.variance is not None
+        return torch.where(self.observed, self.x, row.mean + row.variance.sqrt() * noise)
 
 
 class JumpingHMC:
@@ -99,7 +100,8 @@ class JumpingHMC:
 
     Args:
         log_density: Of all chains and rows at once.
-        law: Where proposals for z come from; other parts of the state are proposed from N(0, I).
+        proposal: Where proposals for z come from; other parts of the state are proposed from
+            N(0, I).
         n_leapfrog: Steps of a trajectory.
         step_size: At the start.
     """
@@ -109,13 +111,13 @@ class JumpingHMC:
     def __init__(
         self,
         log_density: Callable[[Tensor], Tensor],
-        law: DefensiveLaw,
+        proposal: DefensiveProposal,
         *,
         n_leapfrog: int,
         step_size: float = 0.2,
     ) -> None:
         self.hmc = HMC(log_density, step_size, n_leapfrog)
-        self.law = law
+        self.proposal = proposal
         self.n_jumps, self.n_proposed = 0, 0
 
     def init(self, position: Float[Tensor, "c n dim"]) -> HMCState:
@@ -140,15 +142,15 @@ class JumpingHMC:
             The next state, and what happened to the trajectories.
         """
         state, info = self.hmc.step(state, generator)
-        k = self.law.law.mean.shape[-1]
+        k = self.proposal.guess.mean.shape[-1]
         here = state.position
-        z = self.law.step(torch.Size((*here.shape[:-1], k)), generator)
+        z = self.proposal.step(torch.Size((*here.shape[:-1], k)), generator)
         options = {"generator": generator, "device": here.device}
         rest = torch.randn(*here.shape[:-1], here.shape[-1] - k, **options)
         there = self.hmc.init(torch.cat([z, rest], -1))
         gain = there.log_density - state.log_density
         # The rest is proposed from its prior, which is part of the density: it cancels.
-        gain = gain + self.law.log_prob(here[..., :k]) - self.law.log_prob(z)
+        gain = gain + self.proposal.log_prob(here[..., :k]) - self.proposal.log_prob(z)
         gain = gain + log_prior(here[..., k:]) - log_prior(rest)
         take = torch.rand(gain.shape, **options).log() < gain
         self.n_jumps, self.n_proposed = (
@@ -164,7 +166,7 @@ class JumpingHMC:
 
 def importance_start(
     posterior: RowPosterior,
-    law: DefensiveLaw,
+    proposal: DefensiveProposal,
     n_chains: int,
     n_draws: int,
     generator: torch.Generator,
@@ -173,7 +175,7 @@ def importance_start(
 
     Args:
         posterior: Of the rows.
-        law: Where draws come from.
+        proposal: Where draws come from.
         n_chains: Starts of each row.
         n_draws: Draws of each row that are weighed.
         generator: Source of randomness.
@@ -182,14 +184,16 @@ def importance_start(
         One state for each chain of each row.
     """
     with torch.no_grad():
-        z = law.sample(n_draws, generator)
+        z = proposal.sample(n_draws, generator)
         state = z
         if posterior.missingness is not None:
             shape = (*z.shape[:-1], posterior.x.shape[1])
             noise = torch.randn(shape, generator=generator, device=z.device)
             state = torch.cat([z, noise], -1)
         weights = (
-            posterior.log_density(state) - law.log_prob(z) - log_prior(state[..., z.shape[-1] :])
+            posterior.log_density(state)
+            - proposal.log_prob(z)
+            - log_prior(state[..., z.shape[-1] :])
         )
         chances = torch.softmax(weights, 0).nan_to_num(1e-12).T
         chosen = torch.multinomial(chances, n_chains, replacement=True, generator=generator).T

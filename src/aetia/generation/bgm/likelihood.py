@@ -1,4 +1,4 @@
-r"""The law of a row given its latents, with the cells that nobody saw integrated out.
+r"""The distribution of a row given its latents, with the cells that nobody saw integrated out.
 
 .. math::
 
@@ -6,8 +6,8 @@ r"""The law of a row given its latents, with the cells that nobody saw integrate
     x_j \mid z &\sim Bernoulli(\text{logit}\, \mu_j(z)) \quad \text{for binary columns}
 
 (BGM, Liu & Wong, 2026, arXiv 2601.05355.) Given z, missing cells simply drop out of a diagonal
-law; of the low-rank law the marginal of the seen cells is normal again, and its inverse and
-determinant need matrices of the size of the rank only (Woodbury).
+distribution; of the low-rank one the marginal of the seen cells is normal again, and its inverse
+and determinant need matrices of the size of the rank only (Woodbury).
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-__all__ = ["Likelihood", "RowLaw"]
+__all__ = ["Likelihood", "RowDistribution"]
 
 _LOG_2PI = math.log(2 * math.pi)
 
 
-class RowLaw(NamedTuple):
+class RowDistribution(NamedTuple):
     """Outputs of the generator, read."""
 
     mean: Float[Tensor, "*rows p"]
@@ -37,11 +37,11 @@ class RowLaw(NamedTuple):
 
 
 class Likelihood(NamedTuple):
-    """Which law every column has.
+    """Which distribution every column has.
 
     Attributes:
         kind: ``"gaussian"``, ``"low-rank"`` or ``"bernoulli"``.
-        is_binary: Columns with a Bernoulli law, in any kind; all of them for ``"bernoulli"``.
+        is_binary: Columns with a Bernoulli distribution, in any kind; all for ``"bernoulli"``.
         rank: Columns of U.
         smallest_std: Floor of the standard deviations, in the units of the model.
     """
@@ -67,23 +67,23 @@ class Likelihood(NamedTuple):
         blocks = {"bernoulli": 1, "gaussian": 2, "low-rank": 2 + self.rank}
         return blocks[self.kind] * self.n_columns
 
-    def read(self, raw: Float[Tensor, "*rows outputs"]) -> RowLaw:
+    def read(self, raw: Float[Tensor, "*rows outputs"]) -> RowDistribution:
         """Read outputs of the generator.
 
         Args:
             raw: Means (logits), then raw variances, then factors.
 
         Returns:
-            The law of every row.
+            The distribution of every row.
         """
         p = self.n_columns
         if self.kind == "bernoulli":
-            return RowLaw(raw)
+            return RowDistribution(raw)
         variance = F.softplus(raw[..., p : 2 * p]) + self.smallest_std**2
         if self.kind == "gaussian":
-            return RowLaw(raw[..., :p], variance)
+            return RowDistribution(raw[..., :p], variance)
         factors = raw[..., 2 * p :].unflatten(-1, (p, self.rank))
-        return RowLaw(raw[..., :p], variance, factors * ~self.is_binary[:, None])
+        return RowDistribution(raw[..., :p], variance, factors * ~self.is_binary[:, None])
 
     def log_prob(
         self,
@@ -101,24 +101,24 @@ class Likelihood(NamedTuple):
         Returns:
             One number for each draw of each row; binary columns count by their probability.
         """
-        law = self.read(raw)
+        row = self.read(raw)
         seen = observed.to(x.dtype)
-        if law.variance is None:
-            return ((x * law.mean - F.softplus(law.mean)) * seen).sum(-1)
-        residual = x - law.mean
+        if row.variance is None:
+            return ((x * row.mean - F.softplus(row.mean)) * seen).sum(-1)
+        residual = x - row.mean
         if self.has_binary:
-            flips = (x * law.mean - F.softplus(law.mean)) * seen
+            flips = (x * row.mean - F.softplus(row.mean)) * seen
             value = torch.where(self.is_binary, flips, 0.0).sum(-1)
             seen = torch.where(self.is_binary, 0.0, seen)
         else:
             value = 0.0
-        precise = seen / law.variance
-        terms = residual.square() * precise + seen * (law.variance.log() + _LOG_2PI)
+        precise = seen / row.variance
+        terms = residual.square() * precise + seen * (row.variance.log() + _LOG_2PI)
         value = value - 0.5 * terms.sum(-1)
-        if law.factors is None:
+        if row.factors is None:
             return value
-        root = _woodbury(law.factors, precise)
-        pulled = ((precise * residual)[..., None] * law.factors).sum(-2)
+        root = _woodbury(row.factors, precise)
+        pulled = ((precise * residual)[..., None] * row.factors).sum(-2)
         solved = torch.linalg.solve_triangular(root, pulled[..., None], upper=False)[..., 0]
         log_det = 2 * root.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         return value + 0.5 * solved.square().sum(-1) - 0.5 * log_det
@@ -129,7 +129,7 @@ class Likelihood(NamedTuple):
         x: Float[Tensor, "*some p"],
         observed: Bool[Tensor, "*some p"],
     ) -> Float[Tensor, "*rows p"]:
-        """Compute the mean of every cell given latents and, in the low-rank law, seen cells.
+        """Compute the mean of every cell given latents and, in the low-rank case, seen cells.
 
         Args:
             raw: Outputs of the generator.
@@ -139,11 +139,11 @@ class Likelihood(NamedTuple):
         Returns:
             Means; probabilities for binary columns.
         """
-        law = self.read(raw)
-        mean = law.mean
-        if law.factors is not None and law.variance is not None:
-            factor_mean, _ = _factor_law(law, x, observed, self.is_binary)
-            mean = mean + (law.factors @ factor_mean[..., None])[..., 0]
+        row = self.read(raw)
+        mean = row.mean
+        if row.factors is not None and row.variance is not None:
+            factor_mean, _ = _factor_moments(row, x, observed, self.is_binary)
+            mean = mean + (row.factors @ factor_mean[..., None])[..., 0]
         return torch.where(self.is_binary, torch.sigmoid(mean), mean)
 
     def soft(
@@ -158,14 +158,14 @@ class Likelihood(NamedTuple):
         Returns:
             Rows, differentiable in the outputs.
         """
-        law = self.read(raw)
-        x = law.mean
-        if law.variance is not None:
-            x = x + law.variance.sqrt() * torch.empty_like(x).normal_(generator=generator)
-        if law.factors is not None:
-            noise = torch.empty_like(law.factors[..., :1, :]).normal_(generator=generator)
-            x = x + (law.factors * noise).sum(-1)
-        return torch.where(self.is_binary, torch.sigmoid(law.mean), x)
+        row = self.read(raw)
+        x = row.mean
+        if row.variance is not None:
+            x = x + row.variance.sqrt() * torch.empty_like(x).normal_(generator=generator)
+        if row.factors is not None:
+            noise = torch.empty_like(row.factors[..., :1, :]).normal_(generator=generator)
+            x = x + (row.factors * noise).sum(-1)
+        return torch.where(self.is_binary, torch.sigmoid(row.mean), x)
 
     def sample(
         self,
@@ -174,7 +174,7 @@ class Likelihood(NamedTuple):
         observed: Bool[Tensor, "*some p"],
         generator: torch.Generator,
     ) -> Float[Tensor, "*rows p"]:
-        """Draw every cell given latents and, in the low-rank law, seen cells.
+        """Draw every cell given latents and, in the low-rank case, seen cells.
 
         Args:
             raw: Outputs of the generator.
@@ -185,17 +185,17 @@ class Likelihood(NamedTuple):
         Returns:
             Draws of all cells; those of seen cells are to be ignored.
         """
-        law = self.read(raw)
-        mean = law.mean
-        if law.factors is not None:
-            centre, root = _factor_law(law, x, observed, self.is_binary)
+        row = self.read(raw)
+        mean = row.mean
+        if row.factors is not None:
+            centre, root = _factor_moments(row, x, observed, self.is_binary)
             spread = torch.empty_like(centre).normal_(generator=generator)
             turned = torch.linalg.solve_triangular(root.mT, spread[..., None], upper=True)
-            mean = mean + (law.factors @ (centre[..., None] + turned))[..., 0]
+            mean = mean + (row.factors @ (centre[..., None] + turned))[..., 0]
         draws = mean
-        if law.variance is not None:
+        if row.variance is not None:
             noise = torch.empty_like(mean).normal_(generator=generator)
-            draws = mean + law.variance.sqrt() * noise
+            draws = mean + row.variance.sqrt() * noise
             if not self.has_binary:
                 return draws
         coin = torch.empty_like(mean).uniform_(generator=generator)
@@ -210,13 +210,13 @@ def _woodbury(factors: Tensor, precise: Tensor) -> Tensor:
     return torch.linalg.cholesky_ex(inner)[0]
 
 
-def _factor_law(
-    law: RowLaw, x: Tensor, observed: Tensor, is_binary: Tensor
+def _factor_moments(
+    row: RowDistribution, x: Tensor, observed: Tensor, is_binary: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Compute mean and root of the precision of the factors s, x = m + U s + noise, given cells."""
-    assert law.variance is not None
-    assert law.factors is not None
-    precise = (observed & ~is_binary).to(x.dtype) / law.variance
-    root = _woodbury(law.factors, precise)
-    pulled = ((precise * (x - law.mean))[..., None] * law.factors).sum(-2)
+    assert row.variance is not None
+    assert row.factors is not None
+    precise = (observed & ~is_binary).to(x.dtype) / row.variance
+    root = _woodbury(row.factors, precise)
+    pulled = ((precise * (x - row.mean))[..., None] * row.factors).sum(-2)
     return torch.cholesky_solve(pulled[..., None], root)[..., 0], root

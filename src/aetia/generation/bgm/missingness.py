@@ -1,4 +1,4 @@
-"""The law of what is seen, for values that are missing because of what they are."""
+"""The model of missingness, for values that are missing because of what they are."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class MissingnessNet(nn.Module):
 
     .. math:: \text{logit}\, p(r_j = 1 \mid x) = a_j + b_j x_j + f_j(x)
 
-    By default there is no f: a value hides itself. With a law of all columns (the original has a
+    By default there is no f: a value hides itself. With a model of all columns (the original has a
     perceptron) the data hardly tell whether a value or its neighbours hide it, and bias remains.
     Columns that were always or never seen in the table say nothing and do not count.
 

@@ -30,12 +30,12 @@ __all__ = [
     "Decoder",
     "ImageCritic",
     "ImageDecoder",
-    "ImageReader",
-    "LatentLaw",
+    "LatentDistribution",
     "Networks",
+    "PixelEncoder",
     "TableCritic",
     "TableDecoder",
-    "TableReader",
+    "TableEncoder",
     "flat_logits",
 ]
 
@@ -46,7 +46,7 @@ _LARGEST_INPUT = 10.0
 _SMALLEST_STD = 1e-3
 
 
-class LatentLaw(NamedTuple):
+class LatentDistribution(NamedTuple):
     """The encoder's guess of p(z | seen cells): independent normals."""
 
     mean: Float[Tensor, "n k"]
@@ -184,7 +184,7 @@ class TableDecoder(Decoder):
         return torch.cat([raw[..., :p] + z @ self.loadings, raw[..., p:]], -1)
 
 
-class TableReader(nn.Module):
+class TableEncoder(nn.Module):
     """The encoder: seen cells and which they are, to a guess of the latents.
 
     Args:
@@ -197,7 +197,7 @@ class TableReader(nn.Module):
         super().__init__()
         self.net = Perceptron([2 * n_columns, *hidden, 2 * n_latents])
 
-    def forward(self, x: Float[Tensor, "n p"], observed: Bool[Tensor, "n p"]) -> LatentLaw:
+    def forward(self, x: Float[Tensor, "n p"], observed: Bool[Tensor, "n p"]) -> LatentDistribution:
         """Encode.
 
         Args:
@@ -209,7 +209,7 @@ class TableReader(nn.Module):
         """
         seen = observed.to(x.dtype)
         inputs = torch.cat([x.clamp(-_LARGEST_INPUT, _LARGEST_INPUT) * seen, seen], -1)
-        return _law(self.net(inputs))
+        return _distribution_of(self.net(inputs))
 
 
 class TableCritic(nn.Module):
@@ -309,7 +309,7 @@ def flat_logits(
     return logits.permute(0, 2, 3, 1).flatten(1)
 
 
-class ImageReader(nn.Module):
+class PixelEncoder(nn.Module):
     """The encoder of images: pixels and which were seen are its channels.
 
     Args:
@@ -323,7 +323,7 @@ class ImageReader(nn.Module):
         self.shape = shape
         self.net = ImageEncoder(2 * n_latents, (2 * shape[2], *shape[:2]), width)
 
-    def forward(self, x: Float[Tensor, "n p"], observed: Bool[Tensor, "n p"]) -> LatentLaw:
+    def forward(self, x: Float[Tensor, "n p"], observed: Bool[Tensor, "n p"]) -> LatentDistribution:
         """Encode.
 
         Args:
@@ -333,7 +333,7 @@ class ImageReader(nn.Module):
         Returns:
             A guess for each image.
         """
-        return _law(self.net(_planes(x, observed, self.shape)))
+        return _distribution_of(self.net(_planes(x, observed, self.shape)))
 
 
 class ImageCritic(nn.Module):
@@ -368,22 +368,22 @@ class Networks(nn.Module):
 
     Args:
         decoder: The generator.
-        reader: The encoder.
-        missingness: The law of what is seen, for data missing not at random; None otherwise.
+        encoder: The encoder.
+        missingness: The model of missingness, for data missing not at random; None otherwise.
     """
 
     def __init__(
-        self, decoder: Decoder, reader: nn.Module, missingness: nn.Module | None = None
+        self, decoder: Decoder, encoder: nn.Module, missingness: nn.Module | None = None
     ) -> None:
         super().__init__()
         self.decoder = decoder
-        self.reader = reader
+        self.encoder = encoder
         self.missingness = missingness
 
 
-def _law(raw: Tensor) -> LatentLaw:
+def _distribution_of(raw: Tensor) -> LatentDistribution:
     mean, spread = raw.chunk(2, -1)
-    return LatentLaw(mean, F.softplus(spread + 1.0) + _SMALLEST_STD)
+    return LatentDistribution(mean, F.softplus(spread + 1.0) + _SMALLEST_STD)
 
 
 def _planes(x: Tensor, observed: Tensor, shape: tuple[int, int, int]) -> Tensor:

@@ -1,4 +1,4 @@
-r"""A convolutional generator whose weights have a law: independent normals (Blundell et al., 2015).
+r"""A convolutional generator with random weights: independent normals (Blundell et al., 2015).
 
 In training every image has weights of its own by Flipout (Wen et al., 2018): one draw
 :math:`\Delta` of the deviations serves all images, turned by random signs of the inputs r and
@@ -6,7 +6,8 @@ outputs s of a layer,
 
 .. math:: y_i = W * x_i + s_i \odot (\Delta * (r_i \odot x_i))
 
-which leaves the law of every image's weights as it is and makes those of two images uncorrelated.
+which leaves the distribution of every image's weights as it is and makes those of two images
+uncorrelated.
 A *posterior draw* is one set of weights for all images and pixels.
 """
 

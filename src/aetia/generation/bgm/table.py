@@ -134,7 +134,7 @@ def check_unit_interval(rows: Rows, what: str) -> None:
     """Refuse values that are no probabilities.
 
     Args:
-        rows: Values for a Bernoulli law.
+        rows: Values for a Bernoulli distribution.
         what: What they are, for the message.
 
     Raises:

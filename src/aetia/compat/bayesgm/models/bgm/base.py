@@ -25,10 +25,7 @@ from aetia.compat.bayesgm.models.bgm.training import (
 from aetia.compat.bayesgm.parameters import full_parameters
 from aetia.compat.bayesgm.run_folder import RunFolder
 from aetia.errors import InputError
-from aetia.generation.bgm.fitting import ModelRows
-from aetia.generation.bgm.latent_posterior import RowPosterior
-from aetia.generation.bgm.model import Config, FittedModel
-from aetia.generation.bgm.table import ColumnScales
+from aetia.generation.bgm.surface import ColumnScales, Config, FittedModel, ModelRows, RowPosterior
 from aetia.randomness import seed_sequence, torch_generator
 from aetia.samplers import HMC, chain_draws, warm_up
 
@@ -411,13 +408,13 @@ class BGM:
         options = self._options(check_count("batch_size", batch_size))
         return new_model(self._scales(values), options, self._seeds(_BUILD))
 
-    def _law(
+    def _moments(
         self, model: FittedModel, raw: Tensor
     ) -> tuple[Float[np.ndarray, "*rows p"], Float[np.ndarray, "*rows p"]]:
         """Means and variances in the user's units."""
-        law = model.likelihood.read(raw)
-        assert law.variance is not None
-        mean, variance = (t.double().cpu().numpy() for t in (law.mean, law.variance))
+        row = model.likelihood.read(raw)
+        assert row.variance is not None
+        mean, variance = (t.double().cpu().numpy() for t in (row.mean, row.variance))
         scale = model.scales.scale
         return mean * scale + model.scales.centre, variance * scale**2
 
@@ -427,7 +424,7 @@ class BGM:
     ) -> Float[np.ndarray, "n p"]:
         """Draw rows; Bayesian weights are drawn once for all of them."""
         raw = model.networks.decoder.drawn(1, generator)(z[None])[0]
-        mean, variance = self._law(model, raw)
+        mean, variance = self._moments(model, raw)
         noise = torch.randn(mean.shape, generator=generator, device=generator.device)
         return mean + np.sqrt(variance) * noise.double().cpu().numpy()
 
@@ -441,7 +438,7 @@ class BGM:
             size = min(_ROWS_AT_ONCE, n - start)
             z = torch.randn(size, width, generator=generator, device=model.device)
             # Bayesian weights are drawn for each row.
-            mean, variance = self._law(model, model.networks.decoder(z, generator))
+            mean, variance = self._moments(model, model.networks.decoder(z, generator))
             if with_noise:
                 noise = torch.randn(mean.shape, generator=generator, device=model.device)
                 mean = mean + np.sqrt(variance) * noise.double().cpu().numpy()
@@ -454,7 +451,7 @@ class BGM:
         self, model: FittedModel, values: np.ndarray, z: Tensor | None, *, with_noise: bool
     ) -> float:
         z = self._encoded(model, values) if z is None else z
-        mean, variance = self._law(model, model.networks.decoder.fixed()(z))
+        mean, variance = self._moments(model, model.networks.decoder.fixed()(z))
         if with_noise:
             generator = torch_generator(self._seeds(_EVALUATE), model.device)
             noise = torch.randn(mean.shape, generator=generator, device=model.device)
@@ -464,7 +461,7 @@ class BGM:
     @torch.no_grad()
     def _encoded(self, model: FittedModel, values: np.ndarray) -> Tensor:
         rows = self._rows(model, values)
-        return model.networks.reader(rows.x, rows.observed).mean
+        return model.networks.encoder(rows.x, rows.observed).mean
 
     def _rows(self, model: FittedModel, values: np.ndarray) -> ModelRows:
         return ModelRows(*(t.to(model.device) for t in model.scales.to_model(values)))
@@ -525,7 +522,7 @@ class BGM:
             return
         z = self._encoded(model, values)
         with torch.no_grad():
-            again, _ = self._law(model, model.networks.decoder.fixed()(z))
+            again, _ = self._moments(model, model.networks.decoder.fixed()(z))
         arrays = self._shown(model, z)
         name = f"init_data_gen_at_{step}.npz"
         self._folder.write_arrays(name, x_rec=self._shaped(again), **arrays)

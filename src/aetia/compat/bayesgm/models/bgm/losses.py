@@ -16,9 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from aetia.generation.bgm.egm import RECONSTRUCTION, Adversaries
-from aetia.generation.bgm.fitting import ModelRows
-from aetia.generation.bgm.likelihood import Likelihood
+from aetia.generation.bgm.surface import RECONSTRUCTION, Adversaries, Likelihood, ModelRows
 from aetia.nets import gradient_penalty
 
 __all__ = ["critics_loss", "generator_loss"]
@@ -40,7 +38,7 @@ def critics_loss(
 
     Args:
         players: All networks.
-        likelihood: Law of the columns.
+        likelihood: Distribution of the columns.
         rows: A batch.
         generator: Source of randomness.
         gamma: Weight of the critics' slopes.
@@ -52,14 +50,14 @@ def critics_loss(
     with torch.no_grad():
         z = _drawn(players, rows, generator)
         made = likelihood.soft(players.networks.decoder(z, generator), generator)
-        encoded = players.networks.reader(x, observed).mean
+        encoded = players.networks.encoder(x, observed).mean
 
     def of_rows(some: Tensor) -> Tensor:
         return players.of_rows(some, observed)
 
     parts = {
-        "dz_loss": _told_apart(players.of_latents(z), players.of_latents(encoded)),
-        "dx_loss": _told_apart(of_rows(x), of_rows(made)),
+        "dz_loss": _discrimination_loss(players.of_latents(z), players.of_latents(encoded)),
+        "dx_loss": _discrimination_loss(of_rows(x), of_rows(made)),
     }
     loss = parts["dz_loss"] + parts["dx_loss"]
     if gamma:
@@ -81,7 +79,7 @@ def generator_loss(
 
     Args:
         players: All networks.
-        likelihood: Law of the columns.
+        likelihood: Distribution of the columns.
         rows: A batch.
         generator: Source of randomness.
         alpha: Weight of the squared variances, those of the logits for images.
@@ -93,7 +91,7 @@ def generator_loss(
     z = _drawn(players, rows, generator)
     raw = networks.decoder(z, generator)
     made = likelihood.soft(raw, generator)
-    encoded = networks.reader(x, observed).mean
+    encoded = networks.encoder(x, observed).mean
     again = likelihood.soft(networks.decoder(encoded, generator), generator)
     variance = likelihood.read(raw).variance
     if variance is None:
@@ -103,7 +101,7 @@ def generator_loss(
     parts = {
         "g_loss_adv": (_REAL - players.of_rows(made, observed)).square().mean(),
         "e_loss_adv": (_REAL - players.of_latents(encoded)).square().mean(),
-        "l2_loss_z": (z - networks.reader(made, observed).mean).square().mean(),
+        "l2_loss_z": (z - networks.encoder(made, observed).mean).square().mean(),
         "l2_loss_x": ((x - again).square() * seen).sum() / seen.sum().clamp(min=1),
         "sd^2_loss": variance.square().mean(),
     }
@@ -117,6 +115,6 @@ def _drawn(players: Adversaries, rows: ModelRows, generator: torch.Generator) ->
     return torch.randn(shape, generator=generator, device=rows.x.device)
 
 
-def _told_apart(real: Tensor, made: Tensor) -> Tensor:
+def _discrimination_loss(real: Tensor, made: Tensor) -> Tensor:
     wanted_real, wanted_made = torch.full_like(real, _REAL), torch.full_like(made, _MADE)
     return 0.5 * (F.mse_loss(real, wanted_real) + F.mse_loss(made, wanted_made))

@@ -15,8 +15,7 @@ from aetia.compat.bayesgm.arguments import check_count, read_matrix
 from aetia.compat.bayesgm.models.bgm.base import BGM, N_SHOWN
 from aetia.compat.bayesgm.models.bgm.options import image_options
 from aetia.errors import InputError
-from aetia.generation.bgm.model import Config, FittedModel
-from aetia.generation.bgm.table import ColumnScales, scales_of
+from aetia.generation.bgm.surface import ColumnScales, Config, FittedModel, scales_of
 
 __all__ = ["MNISTBGM"]
 
@@ -146,7 +145,7 @@ class MNISTBGM(BGM):
     def _scales(self, values: np.ndarray) -> ColumnScales:
         return scales_of(values, keep_scale=True)
 
-    def _law(self, model: FittedModel, raw: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    def _moments(self, model: FittedModel, raw: Tensor) -> tuple[np.ndarray, np.ndarray]:
         on = torch.sigmoid(raw).double().cpu().numpy()
         return on, on * (1 - on)
 
@@ -154,7 +153,7 @@ class MNISTBGM(BGM):
         self, model: FittedModel, z: Tensor, generator: torch.Generator
     ) -> Float[np.ndarray, "n p"]:
         with torch.no_grad():
-            return self._law(model, model.networks.decoder.drawn(1, generator)(z[None])[0])[0]
+            return self._moments(model, model.networks.decoder.drawn(1, generator)(z[None])[0])[0]
 
     def _tell_start(self, verbose: int, model: FittedModel, values: np.ndarray, where: str) -> None:
         mse = self._evaluate(model, values, None, with_noise=False)
@@ -164,7 +163,7 @@ class MNISTBGM(BGM):
         if self._folder.saves_results:
             z = self._encoded(model, values)
             with torch.no_grad():
-                again, _ = self._law(model, model.networks.decoder.fixed()(z))
+                again, _ = self._moments(model, model.networks.decoder.fixed()(z))
             self._folder.write_arrays(
                 f"init_data_gen_at_{step}.npz",
                 data_gen=self._made(model),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aetia.generation.bgm.config import BGMConfig, ImageBGMConfig
+from aetia.generation.bgm.surface import BGMConfig, ImageBGMConfig
 
 __all__ = ["image_options", "table_options"]
 

@@ -12,17 +12,22 @@ from torch import Tensor, nn
 
 from aetia.compat.bayesgm.models.bgm.losses import critics_loss, generator_loss
 from aetia.devices import pick_device
-from aetia.generation.bgm.egm import Adversaries
-from aetia.generation.bgm.fitting import (
+from aetia.generation.bgm.surface import (
+    Adversaries,
+    ColumnScales,
+    Config,
+    FittedModel,
+    ImageCritic,
     ModelRows,
     RowLatents,
+    TableCritic,
+    build_networks,
+    likelihood_of,
     point_phases,
 )
-from aetia.generation.bgm.model import Config, FittedModel, build_networks, likelihood_of
-from aetia.generation.bgm.networks import ImageCritic, TableCritic
-from aetia.generation.bgm.table import ColumnScales
 from aetia.nets import Discriminator, seeded
 from aetia.randomness import torch_generator
+from aetia.results import RunFacts
 from aetia.training import Phase, TrainingConfig, minibatches, train
 
 __all__ = ["new_model", "start_adversarially", "update_iteratively"]
@@ -50,8 +55,8 @@ def new_model(scales: ColumnScales, config: Config, seeds: np.random.SeedSequenc
     names = tuple(f"x{j}" for j in range(len(scales.centre)))
     entropy = seeds.entropy
     assert isinstance(entropy, int)
-    facts: dict[str, Any] = {"n_latents": n_latents}
-    return FittedModel(config, networks.to(device), likelihood, scales, names, entropy, [], facts)
+    facts, health = RunFacts(method="bgm", seed=entropy), {"n_latents": n_latents}
+    return FittedModel(config, networks.to(device), likelihood, scales, names, [], facts, health)
 
 
 def start_adversarially(

@@ -1,7 +1,8 @@
 r"""Guesses of p(z | seen cells), and importance weights against them.
 
-A guess that is too narrow gives weights without bound. So the encoder's normal law is widened and
-mixed with the prior, which covers everything: the *defensive mixture* (Hesterberg, 1995).
+A guess that is too narrow gives weights without bound. So the encoder's normal distribution is
+widened and mixed with the prior, which covers everything: the *defensive mixture* (Hesterberg,
+1995).
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aetia.generation.bgm.networks import LatentLaw
+from aetia.generation.bgm.networks import LatentDistribution
 
-__all__ = ["DefensiveLaw", "log_normal", "log_prior"]
+__all__ = ["DefensiveProposal", "log_normal", "log_prior"]
 
 _LOG_2PI = math.log(2 * math.pi)
 
@@ -31,31 +32,33 @@ def log_prior(z: Float[Tensor, "*rows k"]) -> Float[Tensor, "*rows"]:
     return -0.5 * (z.square().sum(-1) + z.shape[-1] * _LOG_2PI)
 
 
-def log_normal(z: Float[Tensor, "*rows k"], law: LatentLaw) -> Float[Tensor, "*rows"]:
+def log_normal(z: Float[Tensor, "*rows k"], guess: LatentDistribution) -> Float[Tensor, "*rows"]:
     """Compute the log density of independent normals.
 
     Args:
         z: Latents.
-        law: Means and standard deviations.
+        guess: Means and standard deviations.
 
     Returns:
         Log densities.
     """
-    standard = (z - law.mean) / law.std
-    return -(0.5 * standard.square() + law.std.log() + 0.5 * _LOG_2PI).sum(-1)
+    standard = (z - guess.mean) / guess.std
+    return -(0.5 * standard.square() + guess.std.log() + 0.5 * _LOG_2PI).sum(-1)
 
 
-class DefensiveLaw:
-    """The encoder's law, widened, mixed with the prior.
+class DefensiveProposal:
+    """The encoder's distribution, widened, mixed with the prior.
 
     Args:
-        law: The encoder's guess for each row.
+        guess: The encoder's guess for each row.
         prior_share: Weight of the prior.
         stretch: Factor of the standard deviations.
     """
 
-    def __init__(self, law: LatentLaw, *, prior_share: float = 0.25, stretch: float = 1.2) -> None:
-        self.law = LatentLaw(law.mean, law.std * stretch)
+    def __init__(
+        self, guess: LatentDistribution, *, prior_share: float = 0.25, stretch: float = 1.2
+    ) -> None:
+        self.guess = LatentDistribution(guess.mean, guess.std * stretch)
         self.prior_share = prior_share
 
     def sample(
@@ -72,14 +75,14 @@ class DefensiveLaw:
         Returns:
             Draws.
         """
-        n, k = self.law.mean.shape
-        mean = self.law.mean
+        n, k = self.guess.mean.shape
+        mean = self.guess.mean
         options = {"generator": generator, "device": mean.device, "dtype": mean.dtype}
         rows = 1 if shared else n
         noise = torch.randn(n_draws, rows, k, **options)
         # As many from the prior as its share says: stratified, not left to chance.
         n_prior = round(n_draws * self.prior_share)
-        guessed = self.law.mean + self.law.std * noise[n_prior:]
+        guessed = self.guess.mean + self.guess.std * noise[n_prior:]
         return torch.cat([noise[:n_prior].expand(n_prior, n, k), guessed])
 
     def step(self, shape: torch.Size, generator: torch.Generator) -> Float[Tensor, "c n k"]:
@@ -92,11 +95,11 @@ class DefensiveLaw:
         Returns:
             Draws.
         """
-        mean = self.law.mean
+        mean = self.guess.mean
         options = {"generator": generator, "device": mean.device, "dtype": mean.dtype}
         noise = torch.randn(shape, **options)
         from_prior = torch.rand(shape[:-1], **options) < self.prior_share
-        return torch.where(from_prior[..., None], noise, self.law.mean + self.law.std * noise)
+        return torch.where(from_prior[..., None], noise, self.guess.mean + self.guess.std * noise)
 
     def log_prob(self, z: Float[Tensor, "*draws n k"]) -> Float[Tensor, "*draws n"]:
         """Compute the log density of the mixture.
@@ -109,5 +112,5 @@ class DefensiveLaw:
         """
         share = self.prior_share
         return torch.logaddexp(
-            log_normal(z, self.law) + math.log1p(-share), log_prior(z) + math.log(share)
+            log_normal(z, self.guess) + math.log1p(-share), log_prior(z) + math.log(share)
         )
