@@ -18,7 +18,7 @@ from aetia.errors import DataWarning, InputError, ResultFileError
 from aetia.files import plain_json
 from aetia.graphs import Knowledge, all_dags, is_acyclic
 from aetia.likelihoods import LinearGaussian
-from aetia.results import EffectPosterior, GraphPosterior
+from aetia.results import EffectPosterior, GraphPosterior, RunFacts
 from aetia.results.storage import FILE_NAME
 
 NAMES = ("rain", "sprinkler", 'wet "grass"', "größe")
@@ -398,13 +398,14 @@ def test_parameters_lags_and_trace_survive_the_file(tmp_path):
         parameters={"weights": rng.normal(size=(6, 4, 4)), "w1": rng.normal(size=(6, 4, 4, 5))},
         lagged=rng.random((6, 2, 4, 4)) < 0.5,
         trace={"step": np.arange(5.0), "beta": rng.normal(size=5)},
-        diagnostics={"seed": 2**100, "share_cyclic": float("nan"), "note": 'α "β"'},
+        facts=RunFacts(method="dibs", seed=2**100, config={"prior": 'α "β"'}),
+        diagnostics={"share_cyclic": float("nan"), "note": 'α "β"'},
     )
     posterior.save(tmp_path)
     back = GraphPosterior.load(tmp_path)
     assert_same_posterior(posterior, back)
     assert back.lagged.dtype == bool
-    assert back.diagnostics["seed"] == 2**100
+    assert back.facts == posterior.facts
 
 
 def test_weights_of_zero_survive_the_file(tmp_path):
