@@ -1,6 +1,8 @@
 """Runs as folders: results, files, checks, and pages made from what lies on disk."""
 
+from aetia.effects.contrast import choose_contrast
 from aetia.files import check_writable
+from aetia.generation.comparison import compare_tables
 
 # Until their callers are gone.
 from aetia.report.before import (  # noqa: F401
@@ -19,16 +21,16 @@ from aetia.report.before import (  # noqa: F401
 from aetia.report.checks import CHECKS, Check, Finding, findings
 from aetia.report.context import RunContext, WrittenRun
 from aetia.report.kinds import KINDS, RunKind
-from aetia.report.kinds.completed_table import complete_cells, read_cells
 from aetia.report.kinds.diffusion import DiffusionAnswers
-from aetia.report.kinds.effect import EffectAnswers, choose_contrast, collect_effects
+from aetia.report.kinds.effect import EffectAnswers, collect_effects
 from aetia.report.kinds.experiment import ExperimentAnswers
-from aetia.report.kinds.generation import GenerationAnswers, collect_generation, compare_tables
+from aetia.report.kinds.generation import GenerationAnswers, collect_generation
 from aetia.report.kinds.graph import GraphAnswers, collect_graph
 from aetia.report.kinds.health import health_records, write_health_pages
 from aetia.report.kinds.imputation import ImputationAnswers, collect_imputation
 from aetia.report.kinds.series import SeriesAnswers, collect_series
 from aetia.report.runs import rebuild_report, write_run
+from aetia.results.completed_table import complete_cells, read_cells
 
 __all__ = [
     "CHECKS",

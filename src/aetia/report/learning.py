@@ -5,30 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["learning_curves", "model_curves"]
+__all__ = ["learning_curves"]
 
 Curves = dict[str, dict[str, list[float]]]
-
-_OF_MODELS = {
-    "validation/log_likelihood": "held-out log likelihood",
-    "bound": "bound of the log likelihood",
-    "validation/loss": "held-out loss",
-    "loss": "loss",
-    "confinement": "distance of draws and truth",
-    "interaction": "distance of draws from each other",
-}
-
-
-def model_curves(history: Sequence[Mapping[str, Any]]) -> Curves:
-    """Collect the curves of a generative model of a table.
-
-    Args:
-        history: Rows of its health record.
-
-    Returns:
-        As :func:`learning_curves`.
-    """
-    return learning_curves(history, _OF_MODELS)
 
 
 def learning_curves(

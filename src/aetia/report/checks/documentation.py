@@ -30,8 +30,8 @@ def checks_page() -> str:
         "",
         "Every report answers the question “Can it be trusted?” by checks. Each has a code that",
         "stays the same between versions, and says `good`, `look` (it deserves a look) or `bad`.",
-        "The command line prints those that are not good, `--json` lists all. `--mute AE004` leaves",
-        "a check out that you have dealt with.",
+        "The command line prints those that are not good, `--json` lists all. `--mute AE004`",
+        "leaves a check out that you have dealt with.",
         "",
     ]
     for kind, heading in _KINDS.items():

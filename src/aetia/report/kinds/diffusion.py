@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aetia.errors import ResultFileError
 from aetia.report.context import RunContext
 from aetia.report.kinds.run_kind import RunKind
-from aetia.report.sections import Section
+from aetia.report.numbers import show
+from aetia.report.sections import Facts, Figure, Section, Table
 from aetia.results import RunFacts
 
 __all__ = ["DIFFUSION", "DiffusionAnswers"]
@@ -65,7 +68,24 @@ def _read(folder: Path, summary: Mapping[str, Any]) -> DiffusionAnswers:
 
 
 def _page(answers: DiffusionAnswers, context: RunContext) -> list[Section]:
-    return []
+    numbers = [{"quantity": k, "value": show(v)} for k, v in answers.numbers.items()]
+    pictures = [
+        Section(f"picture-{k}", caption, [Figure(_png(file), caption, "wide")])
+        for k, (caption, file) in enumerate(answers.pictures.items())
+    ]
+    told = [(name, show(value)) for name, value in answers.training.items()]
+    return [
+        Section("answer", "", [Table(numbers)] if numbers else []),
+        *pictures,
+        Section("run", "", [Facts(told)]),
+    ]
+
+
+def _png(file: Path) -> str:
+    try:
+        return "data:image/png;base64," + base64.b64encode(file.read_bytes()).decode()
+    except OSError as error:
+        raise ResultFileError(f"cannot read the picture {str(file)!r}: {error}") from error
 
 
 DIFFUSION = RunKind[DiffusionAnswers](

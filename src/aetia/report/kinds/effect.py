@@ -10,29 +10,47 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from aetia.effects.contrast import choose_contrast, level_name
 from aetia.errors import InputError
 from aetia.files import plain_json, write_atomically, write_json
+from aetia.plots import (
+    plot_arms,
+    plot_dose_response,
+    plot_overlap,
+    plot_prediction_ranks,
+    plot_unit_effects,
+)
+from aetia.plots.axes import new_axes
 from aetia.report.context import RunContext
+from aetia.report.figures import svg_data_uri
 from aetia.report.kinds.run_kind import RunKind
 from aetia.report.learning import learning_curves
 from aetia.report.numbers import show
-from aetia.report.sections import Section
+from aetia.report.sections import (
+    Block,
+    Bullets,
+    Details,
+    Facts,
+    Figure,
+    Grid,
+    Heading,
+    Section,
+    Table,
+    Words,
+)
+from aetia.report.sections.shared import training
+from aetia.report.sections.texts import labelled, labels, note, text
 from aetia.results import EffectPosterior, Overlap, RunFacts
 
 if TYPE_CHECKING:
     from aetia.data import Dataset
 
-__all__ = ["EFFECT", "EffectAnswers", "choose_contrast", "collect_effects"]
+__all__ = ["EFFECT", "EffectAnswers", "collect_effects", "effect_in_words"]
 
-COVERAGE_LEVELS = (0.5, 0.8, 0.9, 0.95)
-
-_CURVES = {
-    "validation/loss": "held-out loss",
-    "networks/outcome": "fit of the outcome",
-    "networks/treatment": "fit of the treatment",
-    "networks/generative": "reconstruction of covariates",
-    "critic/loss": "critic",
-}
+_COVERAGE_LEVELS = (0.5, 0.8, 0.9, 0.95)
+_MOST_ROWS = 8
+_SIZE = (5.4, 3.4)
+"""Of figures, in inches: small enough for the text to be read on a phone."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -45,7 +63,8 @@ class EffectAnswers:
         response: Mean outcomes under every dose, or under both arms.
         overlap: Who could have received what.
         rows: Number of every unit in the user's table.
-        ranks: Ranks of the outcomes in their predicted laws, out of fold; None where unknown.
+        ranks: Ranks of the outcomes in their predicted distributions, out of fold; None where
+            unknown.
         treated: Name of the level that is compared ...
         control: ... with this one.
         level: Probability inside intervals.
@@ -82,7 +101,7 @@ class EffectAnswers:
         if self.ranks is None:
             return {}
         gaps = np.abs(self.ranks - 0.5)
-        return {level: float((gaps <= level / 2).mean()) for level in COVERAGE_LEVELS}
+        return {level: float((gaps <= level / 2).mean()) for level in _COVERAGE_LEVELS}
 
     def gains(self) -> dict[str, int]:
         """Count the units whose interval lies above zero, below, or holds it.
@@ -120,9 +139,9 @@ def collect_effects(
         treated: Level to compare; None for the second arm, or for the dose 1.
         control: Level to compare with; None for the first arm, or for the dose 0. Doses that
             nobody received are replaced by quartiles of the dose if neither level is given.
-        doses: Of the dose response; None for the estimator's own.
+        doses: Doses of the response; None for the estimator's own.
         level: Probability inside intervals.
-        covariates: Of the units, to tell what goes along with larger effects.
+        covariates: Covariates of the units, to tell what goes along with larger effects.
         rows: Numbers of the units in the user's table; None counts.
 
     Returns:
@@ -147,107 +166,17 @@ def collect_effects(
         response=estimator.dose_response(doses),
         overlap=overlap,
         rows=np.arange(n) if rows is None else rows,
-        ranks=_ranks(estimator),
-        treated=_level_name(high, arms),
-        control=_level_name(low, arms),
+        ranks=estimator.prediction_ranks(),
+        treated=level_name(high, arms),
+        control=level_name(low, arms),
         level=level,
         scores={k: float(v) for k, v in estimator.evaluate().items()},
-        curves=learning_curves(history, _CURVES),
+        curves=learning_curves(history, labels("effect.curves")),
         associations=() if covariates is None else _associations(units.mean, covariates),
         facts=estimator.facts_,
         training=_training(estimator, history),
         notes=notes,
     )
-
-
-def choose_contrast(
-    name: str,
-    arms: Sequence[str] | None,
-    received: Float[np.ndarray, " n"],
-    treated: Any,
-    control: Any,
-    *,
-    doses: Sequence[float] | None = None,
-) -> tuple[Any, Any, list[str]]:
-    """Choose the levels that are compared.
-
-    Args:
-        name: Of the treatment.
-        arms: Names of the arms, those that count as 0 and 1; None for doses.
-        received: Doses of the units.
-        treated: Level to compare; None for the second arm, or for the dose 1.
-        control: Level to compare with; None for the first arm, or for the dose 0.
-        doses: Of a dose response, which arms have none of.
-
-    Returns:
-        Both levels, and what to tell the user.
-
-    Raises:
-        InputError: If the levels are the same or no numbers, or arms are asked for doses.
-    """
-    if arms is not None:
-        if doses is not None:
-            raise InputError(
-                f"{name!r} has two arms ({', '.join(arms)}), no doses; leave the doses away, the "
-                "response is of both arms."
-            )
-        first, second = (_plain(arm, k) for k, arm in enumerate(arms))
-        high = second if treated is None else treated
-        low = first if control is None else control
-        for level in (high, low):
-            if _level_name(level, arms) not in arms:
-                shown = f"{level:g}" if isinstance(level, float) else repr(level)
-                raise InputError(f"{name!r} has the arms {', '.join(arms)}, not {shown}.")
-        if _level_name(high, arms) == _level_name(low, arms):
-            raise InputError(
-                f"treated and control are the same arm, {_level_name(high, arms)!r}; the arms "
-                f"are {', '.join(arms)}."
-            )
-        return high, low, []
-    neither = treated is None and control is None
-    high, low = 1.0 if treated is None else treated, 0.0 if control is None else control
-    for level in (high, low):
-        if isinstance(level, str):
-            raise InputError(f"{name!r} is a dose, so levels are numbers, got {level!r}.")
-    if high == low:
-        raise InputError(f"treated and control are the same dose, {high:g}.")
-    least, most = float(received.min()), float(received.max())
-    if neither and not (least <= low <= most and least <= high <= most):
-        low, high = (float(f"{q:.4g}") for q in np.quantile(received, [0.25, 0.75]))
-        note = (
-            f"The doses 0 and 1 are not both within those received ({name}: {least:.4g} to "
-            f"{most:.4g}), so the quartiles {low:g} and {high:g} are compared; --control and "
-            "--treated choose others."
-        )
-        return high, low, [note]
-    return high, low, []
-
-
-def _plain(arm: str, code: int) -> Any:
-    """Write an arm so that it cannot be taken for another one's code."""
-    try:
-        return float(arm)
-    except ValueError:
-        return code
-
-
-def _level_name(level: Any, arms: Sequence[str] | None) -> str:
-    if arms is None:
-        return f"{float(level):g}"
-    for arm in arms:
-        if arm == str(level) or _plain(arm, -1) == level:
-            return arm
-    return arms[int(level)] if level in (0, 1) else str(level)
-
-
-def _ranks(estimator: Any) -> Float[np.ndarray, " n"] | None:
-    from aetia.effects.causalbgm.fitted import Fitted
-    from aetia.effects.causalbgm.held_out import outcome_ranks
-
-    fit = getattr(estimator, "_fit_result", None)
-    if not isinstance(fit, Fitted) or fit.folds.n_folds == 1:
-        return None  # with one fold most outcomes were learned from: nothing is out of fold
-    return outcome_ranks(fit)
 
 
 def _associations(effects: np.ndarray, covariates: Dataset) -> list[tuple[str, float]]:
@@ -269,12 +198,9 @@ def _associations(effects: np.ndarray, covariates: Dataset) -> list[tuple[str, f
 
 
 def _training(estimator: Any, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    health = dict(estimator.health_)
-    folds = getattr(getattr(estimator._fit_result, "folds", None), "n_folds", None)
+    health = estimator.health_
     return {
-        "n_units": health.get("n_units"),
-        "n_folds": folds,
-        "n_networks": health.get("n_networks"),
+        **{name: health.get(name) for name in ("n_units", "n_folds", "n_networks")},
         "latent_dims": list(getattr(estimator, "latent_dims_", ())),
         "best_steps": [int(v) for v in health.get("best_step", ())],
         "last_step": max((int(row["step"]) for row in history if "validation" in row), default=0),
@@ -420,10 +346,7 @@ def effect_in_words(answers: EffectAnswers) -> list[str]:
         + (f"; for the other {gains['open']:,} it holds zero." if gains["open"] and told else ".")
     )
     if answers.overlap.is_poor:
-        sentences.append(
-            "Be careful: there are few comparable units, so much of this is extrapolation (see "
-            "“Are there comparable units?”)."
-        )
+        sentences.append(text("effect.poor_overlap"))
     response = answers.response
     if answers.overlap.arms is None and response.doses is not None and len(response.doses) > 1:
         best, worst = int(response.mean.argmax()), int(response.mean.argmin())
@@ -436,7 +359,127 @@ def effect_in_words(answers: EffectAnswers) -> list[str]:
 
 
 def _page(answers: EffectAnswers, context: RunContext) -> list[Section]:
-    return []
+    words: list[Block] = [Words(text, "warn") for text in answers.notes]
+    named = {"treated": answers.treated, "control": answers.control, **_roles(answers)}
+    return [
+        Section("answer", "", [*words, note("effect.answer", **named)]),
+        _response(answers),
+        _units(answers),
+        _overlap(answers),
+        _predictions(answers),
+        _assumptions(answers),
+        *training(answers.curves),
+        Section("run", "", [Facts(_facts(answers))]),
+    ]
+
+
+def _roles(answers: EffectAnswers) -> dict[str, str]:
+    return {"treatment": answers.units.treatment, "outcome": answers.units.outcome}
+
+
+def _response(answers: EffectAnswers) -> Section:
+    frame, level, arms = answers.response.frame(answers.level), answers.level, answers.overlap.arms
+    roles, ax = _roles(answers), new_axes(None, _SIZE)
+    if arms is None:
+        plot_dose_response(frame, level=level, ax=ax, **roles)
+    else:
+        plot_arms(frame, arms, level=level, ax=ax, **roles)
+    numbers = ["mean", "lower", "upper", "prediction_lower", "prediction_upper"]
+    table = Table(
+        [
+            {roles["treatment"]: str(label)}
+            | {k.replace("_", " "): show(float(row[k])) for k in numbers if k in row}
+            for label, row in zip(
+                arms or [f"{d:.4g}" for d in frame["dose"]], frame.to_dict("records"), strict=True
+            )
+        ]
+    )
+    alt = "Mean outcome under every level of the treatment; the table lists the numbers"
+    heading = "Dose response" if arms is None else "Mean outcome of the two arms"
+    shown = Details("Numbers", [table]) if arms is None else table
+    figure = Figure(svg_data_uri(ax.figure), alt)
+    return Section("response", heading, [figure, shown, note("effect.response", **roles)])
+
+
+def _units(answers: EffectAnswers) -> Section:
+    frame: Any = answers.units.frame(answers.level)
+    ax, _ = plot_unit_effects(
+        frame, outcome=answers.units.outcome, level=answers.level, ax=new_axes(None, _SIZE)
+    )
+    frame.insert(0, "row", answers.rows)
+    columns: list[list[Block]] = [
+        [Heading("Largest effects"), _unit_table(frame.nlargest(_MOST_ROWS, "mean"))],
+        [Heading("Smallest effects"), _unit_table(frame.nsmallest(_MOST_ROWS, "mean"))],
+    ]
+    if answers.associations:
+        rows = [{"covariate": k, "rank correlation": f"{v:+.2f}"} for k, v in answers.associations]
+        columns.append([Heading("What goes along with larger effects"), Table(rows)])
+    alt = "Effects of all units in rising order, with intervals"
+    small = note("effect.units", level=f"{100 * answers.level:g} %", n=len(frame))
+    figure = Figure(svg_data_uri(ax.figure), alt)
+    return Section("units", "Who gains?", [figure, Grid(columns), small])
+
+
+def _unit_table(frame: Any) -> Table:
+    return Table(
+        [
+            {"row": str(int(row["row"])), "effect": show(float(row["mean"]))}
+            | {k: show(float(row[k])) for k in ("lower", "upper")}
+            for row in frame.to_dict("records")
+        ]
+    )
+
+
+def _overlap(answers: EffectAnswers) -> Section:
+    found = answers.overlap
+    ax, _ = plot_overlap(
+        found.expected, found.received, arms=found.arms, name=found.name, ax=new_axes(None, _SIZE)
+    )
+    verdict = found.verdict()
+    alt = "Who could have received what, given the covariates"
+    blocks = [Words(verdict[0].upper() + verdict[1:]), Figure(svg_data_uri(ax.figure), alt)]
+    return Section("overlap", "Are there comparable units?", blocks)
+
+
+def _predictions(answers: EffectAnswers) -> Section:
+    """Show how well outcomes are predicted, and whether stated intervals come true."""
+    scores = [
+        {"quantity": words.format(**_roles(answers)), "value": show(answers.scores[name])}
+        for name, words in labels("effect.scores").items()
+        if name in answers.scores
+    ]
+    cells: list[list[Block]] = [[Table(scores)] if scores else []]
+    small = text("effect.one_fold" if answers.training.get("n_folds") == 1 else "effect.unseen")
+    if answers.ranks is not None:
+        inside = [
+            {"interval": f"{100 * k:g} %", "outcomes inside": f"{v:.1%}"}
+            for k, v in answers.coverage().items()
+        ]
+        image = svg_data_uri(plot_prediction_ranks(answers.ranks)[0].figure)
+        alt = "Histogram of the ranks of outcomes in their predicted distributions; flat is "
+        cells[0].append(Table(inside))
+        cells.append([Figure(image, alt + "calibrated")])
+        small += " " + text("effect.ranks")
+    heading = "Do predictions of unseen units hold?"
+    return Section("calibration", heading, [Grid(cells), Words(small, "note")])
+
+
+def _assumptions(answers: EffectAnswers) -> Section:
+    named = {
+        "No unmeasured confounding.": "effect.no_confounding",
+        "Overlap.": "effect.overlap",
+        "No interference.": "effect.no_interference",
+        "One version of the treatment.": "effect.one_version",
+    }
+    items = [(name, text(key, **_roles(answers))) for name, key in named.items()]
+    return Section("assumptions", "What must be true", [Bullets(items)])
+
+
+def _facts(answers: EffectAnswers) -> list[tuple[str, str]]:
+    known = {**answers.training, "n_draws": len(answers.average.draws)}
+    dims = known.get("latent_dims")
+    known["latent_dims"] = ", ".join(map(str, dims)) if dims else None
+    return labelled("effect.quantities", known)
 
 
 EFFECT = RunKind[EffectAnswers](

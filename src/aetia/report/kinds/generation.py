@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,22 +11,27 @@ import numpy as np
 from jaxtyping import Float
 
 from aetia.files import write_atomically
+from aetia.generation.comparison import compare_tables
+from aetia.plots import plot_correlations, plot_marginals, plot_prediction_ranks
 from aetia.report.context import RunContext
+from aetia.report.figures import svg_data_uri
 from aetia.report.kinds.run_kind import RunKind
-from aetia.report.learning import model_curves
-from aetia.report.sections import Section
+from aetia.report.learning import learning_curves
+from aetia.report.numbers import show
+from aetia.report.sections import Block, Facts, Figure, Heading, Section, Table, Words
+from aetia.report.sections.shared import model_facts, training
+from aetia.report.sections.texts import labels, note, text
 from aetia.results import Draws, RunFacts
 
 __all__ = [
     "GENERATION",
     "GenerationAnswers",
     "collect_generation",
-    "compare_tables",
     "generation_in_words",
 ]
 
-_MOST_ROWS = 2000
-_N_QUANTILES = 401
+_MOST_PANELS = 24
+_MOST_RANKS = 12
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -73,84 +78,10 @@ def collect_generation(
         draws=draws,
         comparison=compare_tables(real, draws.draw(0), draws.cell_names()),
         held_out=held_out or {},
-        curves=model_curves(estimator.history_),
+        curves=learning_curves(estimator.history_, labels("tables.curves")),
         facts=estimator.facts_,
         training=dict(estimator.health_),
     )
-
-
-def compare_tables(
-    real: Float[np.ndarray, "n d"],
-    generated: Float[np.ndarray, "m d"],
-    names: Sequence[str],
-    *,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Compare columns and correlations of two tables, and try to tell their rows apart.
-
-    Args:
-        real: Rows of the user, NaN where missing.
-        generated: New rows.
-        names: Of the columns.
-        seed: Of the classifier and its folds.
-
-    Returns:
-        ``columns``: name, kind, mean and deviation of both, and the distance of their
-        distributions (Kolmogorov-Smirnov); ``quantiles`` of the real columns; ``correlations`` of
-        both; ``auroc`` of a classifier, out of fold, None with fewer than 50 complete rows.
-    """
-    import pandas as pd
-    from scipy.stats import ks_2samp
-
-    columns, quantiles = [], {}
-    grid = (np.arange(_N_QUANTILES) + 0.5) / _N_QUANTILES
-    for j, name in enumerate(names):
-        a, b = real[~np.isnan(real[:, j]), j], generated[:, j]
-        gap: Any = ks_2samp(a, b)
-        quantiles[name] = np.quantile(a, grid, method="inverted_cdf").tolist()
-        columns.append(
-            {
-                "column": name,
-                "is_whole": bool((a == np.round(a)).all()),
-                "is_drawn_whole": bool((b == np.round(b)).all()),
-                "n_values": min(len(np.unique(a)), 3),
-                "mean": float(a.mean()),
-                "mean_generated": float(b.mean()),
-                "sd": float(a.std()),
-                "sd_generated": float(b.std()),
-                "distance": float(gap.statistic),
-            }
-        )
-    listed = list(names)
-    return {
-        "columns": columns,
-        "quantiles": quantiles,
-        "correlations": {
-            "real": pd.DataFrame(real, columns=listed).corr().fillna(0).to_numpy().tolist(),
-            "generated": pd.DataFrame(generated, columns=listed)
-            .corr()
-            .fillna(0)
-            .to_numpy()
-            .tolist(),
-        },
-        "auroc": _tell_apart(real[~np.isnan(real).any(1)], generated, seed),
-    }
-
-
-def _tell_apart(real: np.ndarray, generated: np.ndarray, seed: int) -> float | None:
-    if min(len(real), len(generated)) < 50:
-        return None
-    from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.model_selection import cross_val_score
-
-    rng = np.random.default_rng(seed)
-    m = min(len(real), len(generated), _MOST_ROWS)
-    rows = np.concatenate([part[rng.permutation(len(part))[:m]] for part in (real, generated)])
-    label = np.repeat([0, 1], m)
-    order = rng.permutation(2 * m)
-    classifier = HistGradientBoostingClassifier(max_iter=40, random_state=seed)
-    scores = cross_val_score(classifier, rows[order], label[order], cv=3, scoring="roc_auc")
-    return float(scores.mean())
 
 
 _KEPT = ("comparison", "held_out", "curves", "training")
@@ -169,7 +100,7 @@ def _read(folder: Path, summary: Mapping[str, Any]) -> GenerationAnswers:
     return GenerationAnswers(
         draws=Draws.load(folder / "draws"),
         facts=RunFacts.from_dict(summary["facts"]),
-        **{name: summary.get(name, {}) for name in _KEPT},
+        **{name: summary.get(name) or {} for name in _KEPT},
     )
 
 
@@ -192,9 +123,7 @@ def generation_in_words(answers: GenerationAnswers) -> list[str]:
         Sentences: how many rows, and how alike they are.
     """
     columns, auroc = answers.comparison["columns"], answers.comparison.get("auroc")
-    real, generated = (
-        np.array(answers.comparison["correlations"][k], dtype=float) for k in ("real", "generated")
-    )
+    real, generated = _matrices(answers)
     gap = np.abs(real - generated).max() if len(real) > 1 else 0.0
     sentences = [f"{len(answers.draws.given):,} rows of {len(columns)} columns were drawn."]
     sentences.append(
@@ -203,14 +132,90 @@ def generation_in_words(answers: GenerationAnswers) -> list[str]:
     )
     if auroc is not None:
         sentences.append(
-            f"A classifier that tries to tell generated from real rows reaches an AUROC of "
+            f"A classifier that tries to discriminate generated from real rows reaches an AUROC of "
             f"{auroc:.2f}; 0.5 would mean that it cannot."
         )
     return sentences
 
 
 def _page(answers: GenerationAnswers, context: RunContext) -> list[Section]:
-    return []
+    return [
+        _marginals(answers),
+        *_correlations(answers),
+        *_calibration(answers),
+        *_sampler_steps(answers),
+        *training(answers.curves),
+        Section("run", "", [Facts(model_facts(answers.training, answers.draws))]),
+    ]
+
+
+def _marginals(answers: GenerationAnswers) -> Section:
+    """Show histograms and a table of the columns one by one."""
+    comparison, rows = answers.comparison, answers.draws.draw(0)
+    names = answers.draws.cell_names()
+    shown = {
+        name: (np.array(comparison["quantiles"][name], dtype=float), rows[:, j])
+        for j, name in enumerate(names[:_MOST_PANELS])
+    }
+    image = svg_data_uri(plot_marginals(shown, labels=("table", "generated"))[0])
+    alt = "Histograms of the columns in the table and in generated rows"
+    blocks: list[Block] = [Figure(image, alt, "wide")]
+    if len(shown) < len(names):
+        blocks.append(Words(f"The first {len(shown)} of {len(names)} columns.", "note"))
+    compared = [
+        {
+            "column": c["column"],
+            "mean": show(c["mean"]),
+            "generated": show(c["mean_generated"]),
+            "sd": show(c["sd"]),
+            "sd generated": show(c["sd_generated"]),
+            "distance": f"{c['distance']:.3f}",
+        }
+        for c in comparison["columns"]
+    ]
+    blocks += [Table(compared), note("tables.distances")]
+    return Section("marginals", "Columns one by one", blocks)
+
+
+def _matrices(answers: GenerationAnswers) -> tuple[np.ndarray, np.ndarray]:
+    """Correlations in the table and in generated rows."""
+    both = answers.comparison["correlations"]
+    return np.array(both["real"], dtype=float), np.array(both["generated"], dtype=float)
+
+
+def _correlations(answers: GenerationAnswers) -> list[Section]:
+    real, generated = _matrices(answers)
+    if len(real) < 2:
+        return []
+    image = svg_data_uri(plot_correlations(real, generated)[0].figure)
+    figure = Figure(image, "Correlations in the table against those in generated rows")
+    return [Section("correlations", "Columns together", [figure, note("tables.correlations")])]
+
+
+def _calibration(answers: GenerationAnswers) -> list[Section]:
+    """Show rank histograms of validation rows given the other columns."""
+    ranks = list((answers.held_out.get("ranks") or {}).items())[:_MOST_RANKS]
+    blocks: list[Block] = [Words(text("tables.ranks"))]
+    for name, values in ranks:
+        ax, _ = plot_prediction_ranks(np.asarray(values, dtype=float))
+        blocks += [
+            Heading(name),
+            Figure(svg_data_uri(ax.figure), f"Rank histogram of {name}"),
+        ]
+    return [Section("calibration", "Calibration", blocks)] if ranks else []
+
+
+def _sampler_steps(answers: GenerationAnswers) -> list[Section]:
+    """Show the distance to validation rows by steps of the sampler."""
+    distances = answers.held_out.get("distances") or {}
+    if not distances:
+        return []
+    values = {**distances, "training rows": answers.held_out["floor"]}
+    rows = [
+        {"steps of the sampler": str(k), "energy distance": f"{v:.4f}"} for k, v in values.items()
+    ]
+    blocks = [Words(text("tables.steps")), Table(rows)]
+    return [Section("steps", "Steps of the sampler", blocks)]
 
 
 GENERATION = RunKind[GenerationAnswers](

@@ -21,8 +21,8 @@ from aetia.report.sections.graph_effects import all_pairs, effects
 from aetia.report.sections.graph_pairs import comparison, convergence, drawing, matrix, pairs
 from aetia.report.sections.shared import knowledge
 from aetia.report.sections.texts import labels
-from aetia.report.total_effects import affordable_total_effects
 from aetia.results import EffectPosterior, GraphPosterior, RunFacts
+from aetia.results.affordable_effects import affordable_total_effects
 from aetia.results.trust import reasons_for_doubt
 
 if TYPE_CHECKING:

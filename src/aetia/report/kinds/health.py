@@ -14,6 +14,7 @@ from aetia.report.numbers import show
 from aetia.report.page import Page, html_of
 from aetia.report.sections import Details, Facts, Figure, Grid, Preformatted, Section, Table, Words
 from aetia.report.sections.shared import as_yaml, diagnostics
+from aetia.report.sections.texts import labelled, labels, note
 from aetia.training import (
     COMMON_SIGNALS,
     SUMMARY_FILE,
@@ -26,18 +27,7 @@ from aetia.training import (
 
 __all__ = ["health_in_words", "health_records", "write_health_pages"]
 
-_FACTS = {
-    "final_step": "Steps made",
-    "best_step": "Step of the weights that are kept",
-    "total_time": "Time (seconds)",
-    "n_skipped": "Steps skipped",
-    "rate_factor": "Learning rate after skipped steps (factor)",
-    "avg_grad_clip_ratio": "Gradients clipped, on average",
-    "final_learning_rate": "Last learning rate",
-    "final_edge_count": "Edges at the end",
-    "seed": "Seed",
-}
-_SHOWN_APART = {*_FACTS, "config", "best_metrics", "best_external", "aborted", "findings"}
+_SHOWN_APART = {"config", "best_metrics", "best_external", "aborted", "findings", "signals"}
 
 
 _RECORD = "health.jsonl"
@@ -121,19 +111,14 @@ def _page(
     )
 
 
-_NOTES = {
-    "Gradients": "Norms are those before clipping, over the steps of an interval: solid lines are "
-    "means, dotted ones the largest. The shaded band is healthy once training has settled.",
-    "What an external evaluator saw": "The evaluator may know the truth. Nothing in the training "
-    "looked at these numbers.",
-}
+_NOTES = {"Gradients": "gradients", "What an external evaluator saw": "external"}
 
 
 def _panel_section(heading: str, figures: Sequence[tuple[str, str]]) -> Section:
     name = heading.lower().replace(" ", "-")
-    note = [Words(_NOTES[heading], "note")] if heading in _NOTES else []
+    small = [note(f"health.{_NOTES[heading]}")] if heading in _NOTES else []
     cells = [[Figure(image, alt)] for alt, image in figures]
-    return Section(name, heading, [Grid(cells), *note])
+    return Section(name, heading, [Grid(cells), *small])
 
 
 def health_in_words(
@@ -249,12 +234,9 @@ def _metrics(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> l
 
 
 def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    facts = [
-        (text, show(summary[name]))
-        for name, text in _FACTS.items()
-        if summary.get(name) is not None
-    ]
-    own = {k: v for k, v in summary.items() if k not in _SHOWN_APART and k != "signals"}
+    facts = labelled("health.quantities", summary)
+    apart = {*_SHOWN_APART, *labels("health.quantities")}
+    own = {k: v for k, v in summary.items() if k not in apart}
     for name, value in own.items():
         if isinstance(value, Mapping):
             facts += [(f"{name}: {k}", _short(v)) for k, v in value.items()]

@@ -7,15 +7,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aetia.files import write_atomically
+from aetia.plots import plot_imputed_cells, plot_marginals, plot_missingness
 from aetia.report.context import RunContext
-from aetia.report.kinds.completed_table import Cells, write_cells
+from aetia.report.figures import svg_data_uri
 from aetia.report.kinds.run_kind import RunKind
-from aetia.report.learning import model_curves
-from aetia.report.sections import Section
+from aetia.report.learning import learning_curves
+from aetia.report.numbers import show
+from aetia.report.sections import Block, Facts, Figure, Section, Table
+from aetia.report.sections.shared import model_facts, training
+from aetia.report.sections.texts import labels, note
 from aetia.results import Draws, RunFacts
+from aetia.results.completed_table import Cells, write_cells
 
 __all__ = ["IMPUTATION", "ImputationAnswers", "collect_imputation", "imputation_in_words"]
+
+_MOST_PANELS = 12
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -23,7 +32,7 @@ class ImputationAnswers:
     """Imputed cells, and whether they can be trusted.
 
     Attributes:
-        draws: Of the missing cells.
+        draws: Draws of the missing cells.
         level: Probability inside intervals.
         hidden: Scores of cells that were hidden on purpose, as ``HiddenScores``; empty if none.
         curves: Training curves.
@@ -65,7 +74,7 @@ def collect_imputation(
         draws=draws,
         level=level,
         hidden=hidden or {},
-        curves=model_curves(estimator.history_),
+        curves=learning_curves(estimator.history_, labels("tables.curves")),
         facts=estimator.facts_,
         training=dict(estimator.health_),
         completed=completed,
@@ -133,7 +142,107 @@ def imputation_in_words(answers: ImputationAnswers) -> list[str]:
 
 
 def _page(answers: ImputationAnswers, context: RunContext) -> list[Section]:
-    return []
+    return [
+        Section("answer", "", [note("tables.imputed")]),
+        _missing(answers),
+        _distributions(answers),
+        *_hidden(answers),
+        _cells(answers),
+        *training(answers.curves),
+        Section("run", "", [Facts(model_facts(answers.training, answers.draws))]),
+    ]
+
+
+def _missing(answers: ImputationAnswers) -> Section:
+    draws = answers.draws
+    ax, _ = plot_missingness(draws.observed, draws.cell_names())
+    for image in ax.images:
+        image.set_interpolation("nearest")  # cells have edges
+    figure = Figure(svg_data_uri(ax.figure), "The table with its missing cells dark")
+    small = note("tables.missing", level=f"{100 * answers.level:g} %")
+    return Section("missing", "What is missing?", [figure, Table(_columns(answers)), small])
+
+
+def _columns(answers: ImputationAnswers) -> list[dict[str, str]]:
+    frame: Any = answers.draws.frame(answers.level)
+    draws = answers.draws
+    rows = []
+    for j, name in enumerate(draws.cell_names()):
+        seen = draws.given[draws.observed[:, j], j]
+        mine = frame[frame["column"] == name]
+        width = float((mine["upper"] - mine["lower"]).mean()) if len(mine) else float("nan")
+        spread = float(seen.std())
+        rows.append(
+            {
+                "column": name,
+                "missing": f"{len(mine):,}",
+                "share": f"{len(mine) / len(draws.given):.1%}",
+                "mean observed": show(float(seen.mean())),
+                "mean imputed": show(float(mine["mean"].mean())) if len(mine) else "–",
+                "interval width": show(width),
+                "width / sd": show(width / spread) if spread > 0 and len(mine) else "–",
+            }
+        )
+    return rows
+
+
+def _distributions(answers: ImputationAnswers) -> Section:
+    shown = _observed_and_imputed(answers)
+    image = svg_data_uri(plot_marginals(shown, labels=("observed", "imputed"))[0])
+    figure = Figure(image, "Histograms of observed and imputed values by column", "wide")
+    small = note("tables.distributions", n=len(shown))
+    return Section("distributions", "Observed and imputed", [figure, small])
+
+
+def _observed_and_imputed(
+    answers: ImputationAnswers,
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Observed values and draws of the columns with the most holes."""
+    draws = answers.draws
+    holes = ~draws.observed
+    count = holes.sum(0)
+    order = [j for j in np.argsort(-count, kind="stable") if count[j]][:_MOST_PANELS]
+    column_of = np.nonzero(holes)[1]
+    source = draws.cells if draws.cells is not None else draws.quantiles
+    assert source is not None
+    names = draws.cell_names()
+    return {
+        names[j]: (draws.given[~holes[:, j], j], source[:, column_of == j].ravel()) for j in order
+    }
+
+
+def _hidden(answers: ImputationAnswers) -> list[Section]:
+    """Show how well cells that were hidden on purpose are found again."""
+    hidden = answers.hidden
+    if not hidden:
+        return []
+    coverage = [
+        {"interval": f"{100 * float(k):g} %", "hidden cells inside": f"{v:.1%}"}
+        for k, v in hidden.get("coverage", {}).items()
+    ]
+    blocks: list[Block] = [Table(_hidden_rows(hidden))]
+    blocks += [Table(coverage)] if coverage else []
+    heading = "Are hidden cells found again?"
+    return [Section("check", heading, [*blocks, note("tables.hidden")])]
+
+
+def _hidden_rows(hidden: Mapping[str, Any]) -> list[dict[str, str]]:
+    return [
+        {
+            "column": row["column"],
+            "cells": str(row["n"]),
+            "RMSE": show(row["rmse"]),
+            "RMSE of the mean": show(row["rmse_of_mean"]),
+            "inside 90 %": "–" if row["coverage"] is None else f"{row['coverage']:.0%}",
+        }
+        for row in hidden.get("columns", ())
+    ]
+
+
+def _cells(answers: ImputationAnswers) -> Section:
+    ax, _ = plot_imputed_cells(answers.draws.frame(answers.level), n_cells=30)
+    figure = Figure(svg_data_uri(ax.figure), "Means and intervals of the first imputed cells")
+    return Section("cells", "Imputed cells", [figure])
 
 
 IMPUTATION = RunKind[ImputationAnswers](

@@ -8,12 +8,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from jaxtyping import Bool
 
+from aetia.discovery.rcgnn.tables import (
+    count_gaps,
+    edge_table,
+    gap_spans,
+    regime_table,
+    sensor_table,
+)
 from aetia.files import dump_json, write_atomically
+from aetia.graphs import retrieval_scores
+from aetia.plots import plot_imputed_series, plot_lagged_graph, plot_regime_shifts
 from aetia.report.context import RunContext
+from aetia.report.figures import svg_data_uri
 from aetia.report.kinds.run_kind import RunKind
-from aetia.report.sections import Section
+from aetia.report.numbers import show
+from aetia.report.sections import Bar, Block, Facts, Figure, Grid, Heading, Section, Table, Words
+from aetia.report.sections.shared import knowledge
+from aetia.report.sections.texts import labelled, note, text
 from aetia.results import GraphPosterior
 from aetia.results.export import summary_networkx, to_dot, to_gml
 from aetia.training import write_summary
@@ -21,12 +35,12 @@ from aetia.training import write_summary
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SERIES", "SeriesAnswers", "collect_series", "series_in_words"]
+__all__ = ["SERIES", "SeriesAnswers", "collect_series", "compare_series", "series_in_words"]
 
-_MOST_PANELS = 6
-_SPAN = 160
-_HALF_WIDTH = 1.6449
-"""Of a band that holds 90 % of a normal distribution, in standard deviations."""
+_MOST_EDGES = 120
+_SHOWN_FROM = 0.05
+_NOISELESS = 0.002
+"""Share of the variance: readings are taken as exact by a noise of 0.001, not of 0."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,190 +102,22 @@ def collect_series(
     Returns:
         The answers.
     """
-    windows = estimator.windows_
-    graph = np.concatenate([estimator.adjacency_[None], estimator.lagged_adjacency_])
-    live = _live(windows.observed)
-    gaps = live & ~windows.observed
+    n_gaps, n_open = count_gaps(estimator)
     return SeriesAnswers(
         posterior=estimator.posterior_,
-        graph=graph,
-        edges=_edges(estimator, graph),
-        regimes=_regimes(estimator),
-        sensors=_sensors(estimator, live),
-        spans=_spans(estimator, gaps),
-        n_gaps=int(gaps.sum()),
-        n_open=int((gaps & np.isnan(estimator.imputed_)).sum()),
+        graph=np.concatenate([estimator.adjacency_[None], estimator.lagged_adjacency_]),
+        edges=edge_table(estimator),
+        regimes=regime_table(estimator),
+        sensors=sensor_table(estimator),
+        spans=gap_spans(estimator),
+        n_gaps=n_gaps,
+        n_open=n_open,
         imputed=imputed,
         roles=roles or {},
         truth=truth,
         history=estimator.history_,
         training=estimator.training_summary_,
     )
-
-
-def _live(observed: Bool[np.ndarray, "n time d"]) -> Bool[np.ndarray, "n time d"]:
-    """Mark the rows before the padding at the end of windows."""
-    seen = np.asarray(observed.any(2))
-    last = np.where(seen.any(1), seen.shape[1] - seen[:, ::-1].argmax(1), 0)
-    live = np.arange(seen.shape[1]) < last[:, None]
-    return np.broadcast_to(live[..., None], observed.shape)
-
-
-def _edges(estimator: Any, graph: np.ndarray) -> pd.DataFrame:
-    import pandas as pd
-
-    posterior = estimator.posterior_
-    table = posterior.edge_table().rename(
-        columns={
-            "probability": "frequency",
-            "path_probability": "path_frequency",
-            "reverse_probability": "reverse_frequency",
-        }
-    )
-    for name in ("frequency", "path_frequency", "adjacent", "reverse_frequency"):
-        table[name] = table[name].round(12)  # weights add up to 1 but for rounding
-    place = {name: k for k, name in enumerate(posterior.names)}
-    at = (table["lag"], table["source"].map(place), table["target"].map(place))
-    listed = np.zeros(graph.shape, dtype=bool)
-    listed[at] = True
-    lag, i, j = np.nonzero(graph & ~listed)  # required by knowledge, and never selected
-    reverse = np.where(lag == 0, posterior.edge_probabilities()[j, i], 0.0).round(12)
-    never = pd.DataFrame(
-        {
-            "source": [posterior.names[k] for k in i],
-            "target": [posterior.names[k] for k in j],
-            "lag": lag,
-            "frequency": 0.0,
-            "path_frequency": [
-                posterior.path_probability(posterior.names[a], posterior.names[b])
-                for a, b in zip(i, j, strict=True)
-            ],
-            "adjacent": reverse,
-            "reverse_frequency": reverse,
-        }
-    )
-    if len(never):
-        table = pd.concat([table, never], ignore_index=True)
-        at = tuple(np.concatenate([x, y]) for x, y in zip(at, (lag, i, j), strict=True))
-    weights = estimator.weights_
-    table["weight"] = np.nan if weights is None else np.where(graph[at], weights[at], np.nan)
-    table["in_graph"] = graph[at]
-    return table
-
-
-def _regimes(estimator: Any) -> pd.DataFrame:
-    import pandas as pd
-
-    columns = ["regime", "sensor", "changed", "noise_sd", "p_value", "source", "lag", "difference"]
-    rows = []
-    names = estimator.posterior_.names
-    regimes = estimator.regime_names_ if len(estimator.regime_names_) > 1 else ()
-    for k, regime in enumerate(regimes):
-        for j, sensor in enumerate(names):
-            common = {
-                "regime": regime,
-                "sensor": sensor,
-                "changed": bool(estimator.changed_mechanisms_[k, j]),
-                "noise_sd": float(np.sqrt(estimator.noise_variance_[k, j])),
-                "p_value": float(estimator.residual_invariance_[k, j]),
-            }
-            delta = estimator.regime_deltas_[k, :, :, j]
-            moved = [(int(lag), int(i)) for lag, i in zip(*np.nonzero(delta), strict=True)]
-            rows += [
-                common | {"source": names[i], "lag": lag, "difference": float(delta[lag, i])}
-                for lag, i in moved
-            ]
-            if not moved:
-                rows.append(common)
-    return pd.DataFrame(rows, columns=columns).astype({"lag": "Int64"})
-
-
-def _sensors(estimator: Any, live: np.ndarray) -> pd.DataFrame:
-    import pandas as pd
-
-    windows = estimator.windows_
-    n_live = live.sum((0, 1))
-    seen = windows.observed.sum((0, 1))
-    gaps = live & ~windows.observed
-    facts = windows.summary()
-    values, outliers = windows.values, estimator.outliers_
-    sd = np.array([np.std(values[:, :, j][windows.observed[:, :, j]]) for j in range(windows.d)])
-    return pd.DataFrame(
-        {
-            "sensor": list(windows.names),
-            "readings": seen,
-            "share_observed": seen / np.maximum(n_live, 1),
-            "longest_gap": [_longest(gaps[:, :, j]) for j in range(windows.d)],
-            "mean": facts["mean"],
-            "sd": facts["sd"],
-            "noise_sd": estimator.sensor_noise_,
-            "noise_share": (estimator.sensor_noise_ / np.where(sd > 0, sd, np.nan)) ** 2,
-            "outliers": 0 if outliers is None else outliers.sum((0, 1)),
-            "drift_sd": _or_unknown(estimator.drift_sd_, windows.d),
-            "information": _or_unknown(estimator.information_, windows.d),
-        }
-    )
-
-
-def _or_unknown(values: np.ndarray | None, n: int) -> np.ndarray:
-    return np.full(n, np.nan) if values is None else values
-
-
-def _longest(gap: Bool[np.ndarray, "n time"]) -> int:
-    """Count the steps of the longest unbroken run of True in a row."""
-    longest, run = 0, np.zeros(len(gap), dtype=int)
-    for t in range(gap.shape[1]):
-        run = np.where(gap[:, t], run + 1, 0)
-        longest = max(longest, int(run.max(initial=0)))
-    return longest
-
-
-def _spans(estimator: Any, gaps: np.ndarray) -> pd.DataFrame:
-    """Take, of the sensors with most gaps, a stretch of time with gaps and readings."""
-    import pandas as pd
-
-    windows, sd, outliers = estimator.windows_, estimator.imputed_sd_, estimator.outliers_
-    filled = gaps & ~np.isnan(estimator.imputed_)
-    count = filled.sum((0, 1))
-    order = [int(j) for j in np.argsort(-count, kind="stable") if count[j]][:_MOST_PANELS]
-    parts = []
-    for j in order:
-        w, part = _busiest(filled[:, :, j], windows.observed[:, :, j])
-        imputed, gap = estimator.imputed_[w, part, j], filled[w, part, j]
-        half = np.nan if sd is None else _HALF_WIDTH * sd[w, part, j]
-        n_series = len(windows.series_names)
-        parts.append(
-            pd.DataFrame(
-                {
-                    "sensor": windows.names[j],
-                    "recording": windows.series_names[windows.series[w]] if n_series > 1 else "",
-                    "step": windows.start[w] + np.arange(part.start, part.stop),
-                    "reading": np.where(windows.observed[w, part, j], imputed, np.nan),
-                    "set_aside": False if outliers is None else outliers[w, part, j],
-                    "imputed": imputed,
-                    "lower": np.where(gap, imputed - half, np.nan),
-                    "upper": np.where(gap, imputed + half, np.nan),
-                }
-            )
-        )
-    columns = ["sensor", "recording", "step", "reading", "set_aside", "imputed", "lower", "upper"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-
-
-def _busiest(
-    gap: Bool[np.ndarray, "n time"], observed: Bool[np.ndarray, "n time"]
-) -> tuple[int, slice]:
-    """Find the window, and the span in it, with the most gaps that have as many readings."""
-    length = min(_SPAN, gap.shape[1])
-    sums = [
-        np.pad(np.cumsum(x, 1), ((0, 0), (1, 0)))[:, length:]
-        - np.pad(np.cumsum(x, 1), ((0, 0), (1, 0)))[:, : gap.shape[1] - length + 1]
-        for x in (gap, observed)
-    ]
-    score = np.minimum(*sums) + 1e-3 * sums[0]
-    w, first = np.unravel_index(int(score.argmax()), score.shape)
-    known = np.flatnonzero((gap | observed)[w, first : first + length])
-    return int(w), slice(int(first), int(first) + int(known[-1]) + 1)
 
 
 _TABLES = ("edges", "regimes", "sensors", "spans")
@@ -304,6 +150,7 @@ def _write(answers: SeriesAnswers, folder: Path) -> dict[str, Path]:
 
 
 def _read(folder: Path, summary: Mapping[str, Any]) -> SeriesAnswers:
+    tables: dict[str, Any] = {name: _table(folder / f"{name}.csv") for name in _TABLES}
     return SeriesAnswers(
         posterior=GraphPosterior.load(folder / "posterior"),
         graph=np.array(summary["graph"], dtype=bool),
@@ -311,7 +158,7 @@ def _read(folder: Path, summary: Mapping[str, Any]) -> SeriesAnswers:
         n_open=int(summary["n_open"]),
         roles=summary["roles"],
         truth=summary["truth"],
-        **{name: _table(folder / f"{name}.csv") for name in _TABLES},
+        **tables,
     )
 
 
@@ -400,7 +247,186 @@ def _when(lag: int) -> str:
 
 
 def _page(answers: SeriesAnswers, context: RunContext) -> list[Section]:
-    return []
+    posterior = answers.posterior
+    roles = ", ".join(f"{k}: {v}" for k, v in answers.roles.items() if v)
+    facts = [("Columns by what they tell", roles)] if roles else []
+    facts += labelled("series.quantities", posterior.diagnostics)
+    return [
+        _graphs(answers),
+        _edges(answers),
+        *_known(answers),
+        *_imputed(answers),
+        *_regimes(answers),
+        Section(
+            "sensors",
+            "Sensors",
+            [
+                Table([_sensor_row(r) for r in answers.sensors.to_dict("records")]),
+                note("series.sensors"),
+            ],
+        ),
+        Section("run", "", [Facts(facts), *knowledge(posterior.knowledge)]),
+    ]
+
+
+def _graphs(answers: SeriesAnswers) -> Section:
+    """Draw the graph within a step, and that of later steps."""
+    posterior = answers.posterior
+    by_lag = np.concatenate(
+        [posterior.edge_probabilities()[None], posterior.lagged_probabilities()]
+    )
+    longest = len(by_lag) - 1
+    later = "One step later" if longest == 1 else f"1 to {longest} steps later"
+    panels = {"Within a step": (0,), later: tuple(range(1, longest + 1))}
+    cells = []
+    for heading, lags in panels.items():
+        ax, frame = plot_lagged_graph(
+            by_lag, posterior.names, lags=lags, threshold=0.3, chosen=answers.graph
+        )
+        n = int(np.count_nonzero(frame["chosen"]))
+        alt = f"{heading}: causal graph with {n} edges; the table below lists them"
+        cells.append([Heading(heading), Figure(svg_data_uri(ax.figure), alt)])
+    return Section("graph", "Graph", [Grid(cells), note("series.drawing")])
+
+
+def _edges(answers: SeriesAnswers) -> Section:
+    edges: Any = answers.edges
+    has_weights = bool(edges["weight"].notna().any())
+    listed = edges[(edges["frequency"] >= _SHOWN_FROM) | edges["in_graph"]]
+    rows = [_edge_row(r, has_weights) for r in listed.head(_MOST_EDGES).to_dict("records")]
+    blocks: list[Block] = [Table(rows, names=["cause", "effect"], desk=[""], dense=True)]
+    if len(listed) > len(rows):
+        words = f"The first {len(rows)} of {len(listed)} edges; all are in edges.csv."
+        blocks.append(Words(words, "note"))
+    weights = text("series.weights") + " " if has_weights else ""
+    return Section("edges", "Edges", [*blocks, note("series.edges", weights=weights)])
+
+
+def _edge_row(row: Mapping[str, Any], has_weights: bool) -> dict[str, Any]:
+    frequency = float(row["frequency"])
+    weight = {"weight": show(float(row["weight"]))} if has_weights else {}
+    return {
+        "cause": row["source"],
+        "effect": "itself" if row["source"] == row["target"] else row["target"],
+        "lag": str(int(row["lag"])),
+        "frequency": f"{frequency:.2f}",
+        "": Bar(frequency),
+        # Folders written before this column existed can still be shown.
+        "reverse": _reverse(int(row["lag"]), row.get("reverse_frequency")),
+        **weight,
+        "any path": f"{float(row['path_frequency']):.2f}",
+        "in graph": "yes" if row["in_graph"] else "",
+    }
+
+
+def _reverse(lag: int, frequency: float | None) -> str:
+    """Write how often the edge pointed the other way; from an earlier step it cannot."""
+    return "" if lag or frequency is None else f"{float(frequency):.2f}"
+
+
+def _known(answers: SeriesAnswers) -> list[Section]:
+    if answers.truth is None:
+        return []
+    rows = compare_series(answers, answers.truth)
+    return [Section("known", "Against the known graph", [Facts(rows), note("series.known")])]
+
+
+def compare_series(
+    answers: SeriesAnswers, truth: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, str]]:
+    """Score the summary graph against known edges; a sensor's own past does not count.
+
+    Args:
+        answers: What the method said.
+        truth: Known edges, ``source``, ``target`` and perhaps ``lag``.
+
+    Returns:
+        Names and values for a table.
+    """
+    names = answers.posterior.names
+    graph = np.zeros((len(names), len(names)), dtype=bool)
+    exact = []
+    for edge in truth:
+        i, j = names.index(edge["source"]), names.index(edge["target"])
+        if i != j:
+            graph[i, j] = True
+            if edge.get("lag") is not None:
+                exact.append((int(edge["lag"]), i, j))
+    scores = retrieval_scores(
+        torch.from_numpy(graph),
+        torch.from_numpy(answers.graph.any(0)),
+        torch.from_numpy(answers.posterior.summary_probabilities()),
+    )
+    rows = [("Known edges", show(int(graph.sum())))]
+    rows += labelled("series.scores", scores)
+    if exact:
+        hit = sum(lag < len(answers.graph) and answers.graph[lag, i, j] for lag, i, j in exact)
+        rows.append(("Known edges found at their lag", f"{hit} of {len(exact)}"))
+    return rows
+
+
+def _imputed(answers: SeriesAnswers) -> list[Section]:
+    spans: Any = answers.spans
+    if spans.empty:
+        return []
+    image = svg_data_uri(plot_imputed_series(spans)[0])
+    band = " " + text("series.band") if bool(spans["lower"].notna().any()) else ""
+    n = len(set(spans["sensor"]))
+    small = note("series.imputed", n=n, n_gaps=answers.n_gaps, band=band)
+    alt = "Readings of the sensors with most gaps, and imputed values"
+    heading = "Gaps and what was put there"
+    return [Section("imputed", heading, [Figure(image, alt, "wide"), small])]
+
+
+def _regimes(answers: SeriesAnswers) -> list[Section]:
+    table: Any = answers.regimes
+    if table.empty:
+        return []
+    once = table.drop_duplicates(["regime", "sensor"])
+    names, regimes = list(answers.posterior.names), list(dict.fromkeys(table["regime"]))
+    p, changed = (
+        once.pivot(index="regime", columns="sensor", values=column).loc[regimes, names]
+        for column in ("p_value", "changed")
+    )
+    ax, _ = plot_regime_shifts(p.to_numpy(float), changed.to_numpy(bool), names, regimes)
+    is_linear = answers.posterior.diagnostics.get("backend") == "linear"
+    moved: Any = table[table["difference"].notna()]
+    rows = [
+        {
+            "regime": r["regime"],
+            "edge": f"{r['source']} → {r['sensor']}",
+            "lag": str(int(r["lag"])),
+            "difference" if is_linear else "difference (standardised)": show(
+                float(r["difference"])
+            ),
+        }
+        for r in moved.to_dict("records")
+    ]
+    alt = "p-values of equal residuals by regime and sensor"
+    blocks: list[Block] = [Figure(svg_data_uri(ax.figure), alt, "wide"), note("series.regimes")]
+    if rows:
+        blocks += [Table(rows, names=["regime", "edge"]), note("series.differences")]
+    else:
+        blocks.append(Words("No mechanism has weights of its own in a regime."))
+    return [Section("regimes", "What differs between regimes", blocks)]
+
+
+def _sensor_row(row: Mapping[str, Any]) -> dict[str, str]:
+    share = float(row["noise_share"])
+    information = float(row["information"])
+    is_noisy = share > _NOISELESS
+    return {
+        "sensor": str(row["sensor"]),
+        "readings": f"{int(row['readings']):,}",
+        "share": f"{row['share_observed']:.0%}",
+        "longest gap": f"{int(row['longest_gap']):,}",
+        "sd": show(float(row["sd"])),
+        "noise sd": show(float(row["noise_sd"])) if is_noisy else "–",
+        "noise share": f"{share:.1%}" if is_noisy else "–",
+        "outliers": f"{int(row['outliers']):,}",
+        "drift sd": show(float(row["drift_sd"])),
+        "information": "–" if information != information else f"{information:.0%}",
+    }
 
 
 SERIES = RunKind[SeriesAnswers](

@@ -23,7 +23,8 @@ from aetia.report.sections.blocks import (
     Table,
     Words,
 )
-from aetia.results import RunFacts
+from aetia.report.sections.texts import labelled
+from aetia.results import Draws, RunFacts
 from aetia.results.earlier_keys import CLASS_NAMES
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ __all__ = [
     "diagnostics",
     "knowledge",
     "method_name",
+    "model_facts",
     "run",
     "training",
 ]
@@ -56,7 +58,9 @@ def answer(words: Sequence[str], more: Sequence[Block] = ()) -> Section:
 
 def diagnostics(found: Sequence[Finding], warnings: Sequence[str] = ()) -> Section:
     """Show what the checks found, and what was said during the run."""
-    blocks = [Findings(found), *(Words(text, "warn") for text in warnings)]
+    said = {f.text.casefold() for f in found}
+    shown = [text for text in warnings if text.casefold() not in said]
+    blocks = [Findings(found), *(Words(text, "warn") for text in shown)]
     return Section("diagnostics", "Can it be trusted?", blocks)
 
 
@@ -66,6 +70,11 @@ def training(curves: Mapping[str, Any]) -> list[Section]:
         return []
     image = svg_data_uri(plot_learning_curve(curves)[0])
     return [Section("trace", "Training", [Figure(image, "Losses along the training", "wide")])]
+
+
+def model_facts(told: Mapping[str, Any], draws: Draws) -> list[tuple[str, str]]:
+    """List what is peculiar to a generative model of a table."""
+    return labelled("tables.quantities", {**told, **draws.diagnostics})
 
 
 def data(context: RunContext) -> Section | None:

@@ -1,4 +1,4 @@
-"""Total effects of all pairs for the page of a graph, where they take a second or two."""
+"""Total effects of all pairs, where they take a second or two."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from aetia.errors import DataWarning, InputError
-from aetia.results import GraphPosterior, SimulationModel
 from aetia.results.drawn_weights import DrawnWeights
 from aetia.results.graph_effects import needed_model
+from aetia.results.graph_posterior import GraphPosterior
 from aetia.results.simulated_effects import systematic_draws
+from aetia.results.simulation_model import SimulationModel
 
 if TYPE_CHECKING:
     import pandas as pd

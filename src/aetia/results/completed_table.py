@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from aetia.errors import InputError
-from aetia.results import Draws
+from aetia.results.draws import Draws
 
 __all__ = ["Cells", "complete_cells", "read_cells", "write_cells"]
 
