@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -631,10 +632,7 @@ def steps_taken(rows: Sequence[Mapping[str, Any]]) -> int | None:
         The sum; None where nothing was trained.
     """
     steps = [int(row["step"]) for row in rows]
-    ends = [
-        step for step, following in zip(steps, [*steps[1:], 0], strict=True) if following < step
-    ]
-    return sum(ends) or None
+    return sum(step for step, after in pairwise([*steps, 0]) if after < step) or None
 
 
 def _as_given(level: Any) -> float | str:
