@@ -27,9 +27,9 @@ def timed(x: np.ndarray, truth: np.ndarray, label: str, **options) -> None:
     both = (fit.summary_graph_ & truth).sum()
     f1 = 2 * both / max(fit.summary_graph_.sum() + truth.sum(), 1)
     print(f"{label:<44}{wall:8.1f} s wall{cpu:8.1f} s of CPU   F1 {f1:.2f}", flush=True)
-    if fit.health_:
-        steps = fit.posterior_.diagnostics["n_iter"]
-        print(f"{'':<44}{1000 * wall / steps:8.1f} ms per step (all windows are one batch of 64)")
+    if fit.history_:
+        steps = fit.facts_.n_steps
+        print(f"{'':<44}{1000 * wall / steps:8.1f} ms per step (all blocks are one batch of 64)")
 
 
 def main() -> None:

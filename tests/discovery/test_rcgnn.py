@@ -262,7 +262,7 @@ def test_a_share_that_is_held_out_shapes_neither_scales_nor_the_fit():
     )
     np.testing.assert_array_equal(one.edge_probability_, two.edge_probability_)
     np.testing.assert_array_equal(one.clean_[:, :420], two.clean_[:, :420])
-    held = ([r for r in f.health_ if "loss" in r][-1] for f in (one, two))
+    held = ([r for r in f.history_ if "loss" in r][-1] for f in (one, two))
     first, second = (next(v for k, v in r.items() if k.startswith("validation_loss")) for r in held)
     assert first != second
 

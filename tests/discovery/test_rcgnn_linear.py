@@ -6,35 +6,27 @@ import numpy as np
 import pytest
 import torch
 
-from aetia.discovery.rcgnn.deploy import deploy, frequencies
-from aetia.discovery.rcgnn.graph_search import (
-    Regressions,
-    escape_structure,
-    lagged_constraints,
-    log_prior,
-    search_structure,
-    straight_lines,
-)
-from aetia.discovery.rcgnn.linear.choose_states import choose_states
-from aetia.discovery.rcgnn.linear.expectation_maximisation import (
-    clean_moments,
-    em_step,
-    fit_states,
-    states_of_windows,
-)
-from aetia.discovery.rcgnn.linear.graph_likelihood import constrained_model, explain
-from aetia.discovery.rcgnn.linear.heavy_tails import with_heavy_tails
-from aetia.discovery.rcgnn.linear.refit import candidates_of, held_out_losses, refit
-from aetia.discovery.rcgnn.linear.resampling import half_samples
 from aetia.discovery.rcgnn.linear.sparse_shifts import sparse_shifts
-from aetia.discovery.rcgnn.linear.state_space import (
+from aetia.discovery.rcgnn.recordings.readings import Readings
+from aetia.discovery.rcgnn.search.constraints import lagged_constraints
+from aetia.discovery.rcgnn.search.deploy import deploy, frequencies
+from aetia.discovery.rcgnn.search.likeliest import effective_steps, likeliest_graph
+from aetia.discovery.rcgnn.search.likelihood import constrained_model, explain
+from aetia.discovery.rcgnn.search.moves import escape_structure, log_prior, search_structure
+from aetia.discovery.rcgnn.search.regressions import Regressions, straight_lines
+from aetia.discovery.rcgnn.search.resamples import half_samples
+from aetia.discovery.rcgnn.search.weights import candidates_of, held_out_losses, weights_given_graph
+from aetia.discovery.rcgnn.states.choose import choose_states
+from aetia.discovery.rcgnn.states.em import em_step, fit_states
+from aetia.discovery.rcgnn.states.fitted import states_of_blocks
+from aetia.discovery.rcgnn.states.heavy_tails import with_heavy_tails
+from aetia.discovery.rcgnn.states.moments import clean_moments
+from aetia.discovery.rcgnn.states.state_space import (
     StateSpace,
     patterns_of,
     smooth,
     stationary_covariance,
 )
-from aetia.discovery.rcgnn.linear.structural_em import effective_steps, likeliest_graph
-from aetia.discovery.rcgnn.readings import Readings
 from aetia.graphs import Knowledge, is_acyclic
 from aetia.scm import random_structural_var
 
@@ -180,7 +172,7 @@ def test_the_noise_of_sensors_is_found():
     assert 0.15 < float(fitted.model.sensor_variance.mean()) < 0.35
 
 
-def test_outliers_are_set_aside_and_little_else():
+def test_outliers_are_flagged_and_little_else():
     readings, _ = recordings()
     values = readings.values.clone()
     hit = torch.rand(values.shape, generator=torch.Generator().manual_seed(0)) < 0.01
@@ -216,14 +208,14 @@ def test_heavy_tails_bring_states_closer_to_the_truth(seed):
 def test_many_outliers_call_for_heavy_tails():
     readings, _, _ = heavy_readings()
     chosen = choose_states(readings, n_lags=1, drift=False, outlier_score=4.0)
-    assert chosen.freedom == 3.0
+    assert chosen.degrees_of_freedom == 3.0
     assert bool((chosen.noise_variance == 3 * chosen.model.sensor_variance).all())
 
 
 def test_normal_noise_has_no_heavy_tails():
     readings, _ = recordings(noise=0.5)
     chosen = choose_states(readings, n_lags=1, drift=False, outlier_score=4.0)
-    assert chosen.freedom == np.inf
+    assert chosen.degrees_of_freedom == np.inf
     assert torch.equal(chosen.noise_variance, chosen.model.sensor_variance)
 
 
@@ -236,7 +228,7 @@ def test_readings_count_by_how_much_they_are_believed():
     expected = 4 / (3 + errors / fitted.model.sensor_variance)
     torch.testing.assert_close(once.patterns.cells(), expected * fitted.observed)
     some = torch.tensor([4, 1])
-    part = states_of_windows(once, some, readings.select(some))
+    part = states_of_blocks(once, some, readings.select(some))
     torch.testing.assert_close(part.patterns.cells(), once.patterns.cells()[some])
     torch.testing.assert_close(part.moments.moments, once.moments.moments[some])
 
@@ -400,12 +392,12 @@ def test_statements_hold_in_every_graph():
     assert int(found.parents.sum()) > 30 * 6  # the search had something to decide
 
 
-def test_refit_and_folds_agree_with_regression_on_rows():
+def test_weights_and_folds_agree_with_regression_on_rows():
     rng = np.random.default_rng(0)
     z = rng.normal(size=(3, 200, 4)) @ rng.normal(size=(4, 4))
     parents = np.array([[False, True, False, True], [False, False, True, False]])
     rows = z.reshape(-1, 4)
-    weights = refit(rows.T @ rows / 600, parents)
+    weights = weights_given_graph(rows.T @ rows / 600, parents)
     slopes = np.linalg.lstsq(rows[:, [1, 3]], rows[:, 0], rcond=None)[0]
     np.testing.assert_allclose(weights.by_lag[[0, 1], [1, 1], 0], slopes)
     sums = np.einsum("kti,ktj->kij", z, z)
@@ -492,7 +484,7 @@ def test_the_model_of_a_graph_implies_its_moments():
     now = stationary_covariance(forward, space.innovation)
     lagged = forward @ now
     implied = torch.cat([torch.cat([now, lagged], 1), torch.cat([lagged.mT, now], 1)])
-    fitted, again = (refit(m.numpy(), parents.numpy()) for m in (moments, implied))
+    fitted, again = (weights_given_graph(m.numpy(), parents.numpy()) for m in (moments, implied))
     np.testing.assert_allclose(again.by_lag, fitted.by_lag, atol=1e-8)
     np.testing.assert_allclose(again.residual_variance, fitted.residual_variance)
 

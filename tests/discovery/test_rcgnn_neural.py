@@ -10,9 +10,6 @@ import pytest
 import torch
 
 from aetia.data import WindowSplit
-from aetia.discovery.rcgnn.graph_search import LaggedConstraints, lagged_constraints
-from aetia.discovery.rcgnn.linear.choose_states import choose_states
-from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates
 from aetia.discovery.rcgnn.neural import (
     NeuralFit,
     NeuralOptions,
@@ -21,7 +18,6 @@ from aetia.discovery.rcgnn.neural import (
     fit_neural,
 )
 from aetia.discovery.rcgnn.neural.acyclicity import CyclePenalty
-from aetia.discovery.rcgnn.neural.additive_search import search_additive
 from aetia.discovery.rcgnn.neural.as_published import (
     PublishedRCGNN,
     published_acyclicity,
@@ -42,7 +38,11 @@ from aetia.discovery.rcgnn.neural.mechanisms import Mechanisms
 from aetia.discovery.rcgnn.neural.missingness import inverse_probability
 from aetia.discovery.rcgnn.neural.model import CorruptedSCM, Sizes
 from aetia.discovery.rcgnn.neural.sensors import student_nll
-from aetia.discovery.rcgnn.readings import Readings
+from aetia.discovery.rcgnn.recordings.readings import Readings
+from aetia.discovery.rcgnn.search.additive import search_additive
+from aetia.discovery.rcgnn.search.constraints import LaggedConstraints, lagged_constraints
+from aetia.discovery.rcgnn.states.choose import choose_states
+from aetia.discovery.rcgnn.states.fitted import FittedStates
 from aetia.errors import InputError, NumericalError
 from aetia.graphs import Knowledge, exponential_trace, is_acyclic, without_cycles
 from aetia.training import read_record
@@ -242,7 +242,7 @@ def test_the_graph_is_acyclic_within_the_step_and_the_record_counts_its_edges():
     assert bool(is_acyclic(result.graph[0]))
     assert float(exponential_trace(result.graph[0].double())) <= 1e-8
     summary = result.graph.any(0) & ~torch.eye(D, dtype=torch.bool)
-    rows = [row for row in result.health if "edge_count" in row]
+    rows = [row for row in result.history if "edge_count" in row]
     assert rows[-1]["edge_count"] == int(summary.sum())
     assert rows[-1]["objective_gradient/structure"] > 0
     assert {row["stage"] for row in rows} == {0.0, 1.0, 2.0}
@@ -276,7 +276,7 @@ def test_what_missing_cells_hold_does_not_matter():
         one = fit(n_steps=12, warm=warm)
         two = fit(n_steps=12, warm=warm, readings=garbage)
         assert torch.equal(one.state, two.state)
-        assert one.health[-2]["loss"] == two.health[-2]["loss"]
+        assert one.history[-2]["loss"] == two.history[-2]["loss"]
 
 
 def test_knowledge_is_obeyed_by_gates_and_graph():
@@ -344,7 +344,7 @@ def test_every_penalty_of_invariance_trains_with_losses_that_depend_on_values(in
         lambda_invariance=0.1,
         start="open",
     )
-    rows = [row for row in result.health if "invariance" in row]
+    rows = [row for row in result.history if "invariance" in row]
     assert rows
     assert all(row["invariance"] > 0 for row in rows)
 
@@ -373,7 +373,7 @@ def test_held_out_windows_are_scored_and_not_trained_on():
     assert torch.equal(one.state[seen], two.state[seen])
     for e in range(3):
         name = f"validation_loss/regime_{e}"
-        last, spoiled = ([r for r in f.health if "loss" in r][-1] for f in (one, two))
+        last, spoiled = ([r for r in f.history if "loss" in r][-1] for f in (one, two))
         assert spoiled[name] > last[name]
 
 

@@ -91,10 +91,10 @@ def run_sensor_experiment(config: SensorExperiment, folder: str | Path) -> dict[
         "version": __version__,
         "edge_count": int(fitted.summary_graph_.sum()),
         "threshold": fitted.threshold_,
-        "held_out": held_out_loss(fitted.health_),
-        "lambdas": _lambdas(fitted.health_),
+        "held_out": held_out_loss(fitted.history_),
+        "lambdas": _lambdas(fitted.history_),
         "findings": [f"{f.code} {f.severity}: {f.text} {f.advice}" for f in fitted.findings_],
-        "wall_time_s": fitted.posterior_.diagnostics["wall_time_s"],
+        "wall_time_s": fitted.facts_.seconds,
     }
     if truth is not None:
         results["external"] = retrieval_scores(

@@ -113,7 +113,7 @@ class Recordings:
         """
         return windows_of_stretches(self._no_windows(), self.stretches, length, stride)
 
-    def at_rows(self, values: Shaped[np.ndarray, "n time ..."]) -> Shaped[np.ndarray, rows * rest]:
+    def at_rows(self, values: Shaped[np.ndarray, "n time ..."]) -> Shaped[np.ndarray, "rows ..."]:
         """Bring what was computed for :attr:`windows` into the order of the table.
 
         Args:

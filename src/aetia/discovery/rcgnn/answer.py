@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from aetia.discovery.rcgnn.deploy import Deployed, Frequencies
+from aetia.discovery.rcgnn.search.deploy import Deployed, Frequencies
 
 __all__ = ["Answer"]
 
@@ -21,31 +21,32 @@ class Answer:
     Attributes:
         within: Graph within the step of each resample.
         lagged: Lagged graphs of each resample.
-        found: Selection frequencies.
+        frequencies: Selection frequencies.
         support: Soft support of each edge by lag, which also ranks edges never selected.
         threshold: Smallest frequency of an edge of the graph.
         deployed: The graph.
         weights: Direct effects by lag; None for nonlinear mechanisms.
         deltas: What each regime adds to them, or to the slopes.
         changed: Whose mechanism differs, in each regime.
-        noise_variance: Of every variable in every regime.
+        noise_variance: Variance of what the causes of each variable leave unexplained, by regime.
         invariance: p-value, for each regime and variable, of residuals as in the other regimes.
         clean: Means of the states behind the readings, in every block.
-        read: What a sensor reads there without noise.
-        read_sd: Spread of a reading there, with the sensor's noise.
-        outliers: Readings that were set aside.
+        noiseless: What each sensor would read there without its white noise: state plus drift.
+        reading_sd: Standard deviation of a reading there, the sensor's noise included.
+        outliers: Flagged outliers.
         sensor_noise: Standard deviation of each sensor's noise.
         drift_sd: Standard deviation of the steps of each drift; None without drift.
         information: Share of what is new in each sensor that the readings determine.
-        facts: For the diagnostics of the posterior.
-        health: Rows of the record of training.
-        findings: What they say, in words.
-        training: Its summary.
+        facts: What is peculiar to the fit, for the diagnostics of the posterior.
+        n_steps: Steps of the training whose states these are; None where nothing is trained.
+        history: Rows of the record of that training.
+        findings: What these rows say, in words.
+        training: Summary of that training.
     """
 
     within: Bool[np.ndarray, "s d d"]
     lagged: Bool[np.ndarray, "s l d d"]
-    found: Frequencies
+    frequencies: Frequencies
     support: Float[np.ndarray, "m d d"]
     threshold: float
     deployed: Deployed
@@ -55,13 +56,14 @@ class Answer:
     noise_variance: Float[np.ndarray, "k d"]
     invariance: Float[np.ndarray, "k d"]
     clean: Float[np.ndarray, "n time d"]
-    read: Float[np.ndarray, "n time d"]
-    read_sd: Float[np.ndarray, "n time d"]
+    noiseless: Float[np.ndarray, "n time d"]
+    reading_sd: Float[np.ndarray, "n time d"]
     outliers: Bool[np.ndarray, "n time d"]
     sensor_noise: Float[np.ndarray, " d"]
     drift_sd: Float[np.ndarray, " d"] | None
     information: Float[np.ndarray, " d"] | None
     facts: Mapping[str, Any] = field(default_factory=dict)
-    health: Sequence[Mapping[str, Any]] = ()
+    n_steps: int | None = None
+    history: Sequence[Mapping[str, Any]] = ()
     findings: Sequence[Any] = ()
     training: Mapping[str, Any] = field(default_factory=dict)

@@ -11,25 +11,30 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from sklearn.base import BaseEstimator
 from sklearn.utils import Tags
 
-from aetia.data import SensorScaling, Windows, as_windows, split_windows
+from aetia.data import (
+    Recordings,
+    SensorScaling,
+    Windows,
+    as_windows,
+    place_rows,
+    split_windows,
+)
 from aetia.devices import pick_device
 from aetia.discovery.rcgnn.answer import Answer
-from aetia.discovery.rcgnn.blocks import Blocks, cut_blocks
 from aetia.discovery.rcgnn.calibration import calibrated
 from aetia.discovery.rcgnn.config import RCGNNConfig
 from aetia.discovery.rcgnn.linear import fit_linear
-from aetia.discovery.rcgnn.neural import fit_refits
+from aetia.discovery.rcgnn.neural import fit_resamples
+from aetia.discovery.rcgnn.recordings.blocks import Blocks, cut_blocks
 from aetia.discovery.table import Accepts, statements_of
 from aetia.errors import DataWarning, InputError
 from aetia.graphs import Knowledge
 from aetia.options import options_dict
-from aetia.randomness import RandomState, seed_sequence
-from aetia.results import GraphPosterior
-from aetia.version import __version__
+from aetia.randomness import RandomState, seed_of, seed_sequence
+from aetia.results import GraphPosterior, RunFacts
 
 __all__ = ["RCGNN"]
 
@@ -101,8 +106,12 @@ class RCGNN(BaseEstimator):
         regime_names_: Labels of the regimes, in the order of everything by regime.
         threshold_: The threshold in force.
         windows_: The recordings as they were read.
-        health_: Rows of the record of training (empty for the linear back end).
-        findings_: What they say, in words.
+        facts_: Method, seed, version, device, time, steps and options of the fit.
+        health_: Facts about it: rows, regimes, share of cells that were observed, size of the
+            sensors' noise, whether they drift, outliers, threshold and edges; the diagnostics of
+            the posterior.
+        history_: Rows of the record of training (empty for the linear back end).
+        findings_: What these rows say, in words.
         training_summary_: Options, time and outcome of that training.
         n_features_in_: Number of sensors.
         feature_names_in_: Their names.
@@ -185,7 +194,8 @@ class RCGNN(BaseEstimator):
 
         Args:
             X: ``[n, d]``, one recording; ``[windows, time, d]``, one recording each; a list of
-                arrays; a table or its path, with the columns named below; or ``Windows``.
+                arrays; a table or its path, with the columns named below; ``Recordings``, as
+                ``aetia.data.place_rows`` returns them; or ``Windows``.
             y: Ignored; scikit-learn passes it.
             observed: True where a value was seen, in the shape of X; NaN says the same.
             intervened: Not accepted; a change of conditions is a regime.
@@ -206,45 +216,40 @@ class RCGNN(BaseEstimator):
         """
         started = clock.perf_counter()
         config = RCGNNConfig(**{f.name: getattr(self, f.name) for f in fields(RCGNNConfig)})
-        if intervened is not None:
+        if intervened is not None and not self.accepts.interventions:
             raise InputError(
                 "RCGNN does not accept intervened=. Mark the rows in which something was set as a "
                 "regime of their own: regime=."
             )
-        windows = as_windows(
-            X,
-            observed=observed,
-            time=time,
-            series=series,
-            regime=regime,
-            season=config.season,
-        )
+        recordings, windows = _read(X, observed, time, series, regime, config.season)
         statements = statements_of(knowledge)
         constraints = statements.constraints(windows.names)
         constraints = constraints._replace(
             forbidden=constraints.forbidden | torch.eye(windows.d, dtype=torch.bool)
         )
-        blocks = cut_blocks(windows, config.block_length, config.n_lags)
-        cut, split, share = blocks.windows(windows), None, config.validation_share
+        blocks, split = cut_blocks(recordings, config.block_length, config.n_lags), None
+        share = config.validation_share
         if share > 0:
-            split = split_windows(cut, fractions=(1 - share, share, 0.0))
-        scaling = SensorScaling.fit(cut, None if split is None else split.train)
+            split = split_windows(blocks, fractions=(1 - share, share, 0.0))
+        # Scales are measured on training blocks only: validation blocks must not shape the fit.
+        scaling = SensorScaling.fit(blocks, None if split is None else split.train)
         blocks = blocks.scaled(scaling)
-        _check_amount(blocks, windows)
+        _warn_of_rare_readings(blocks)
         seeds = seed_sequence(self.random_state)
         vars(self).pop("posterior_", None)  # a failed fit must not leave the answer of another
         self.n_features_in_ = windows.d
         self.feature_names_in_ = np.array(windows.names, dtype=object)
-        self.windows_, self._blocks = windows, blocks
+        self.windows_ = windows
+        device = pick_device(self.device) if config.backend != "linear" else torch.device("cpu")
         if config.backend == "linear":
-            found = fit_linear(blocks, config, constraints, seeds)
+            answer = fit_linear(blocks, config, constraints, seeds)
         else:
-            found = fit_refits(
+            answer = fit_resamples(
                 blocks,
                 config,
                 constraints,
                 seeds,
-                device=pick_device(self.device),
+                device=device,
                 progress=self.progress,
                 split=split,
                 folder=None if folder is None else Path(folder),
@@ -257,82 +262,107 @@ class RCGNN(BaseEstimator):
                     }
                 },
             )
-        self._keep(found, windows, scaling)
+        self._keep(answer, blocks, windows, scaling)
+        self.facts_ = RunFacts(
+            method="rcgnn",
+            seed=seed_of(seeds),
+            device=str(device),
+            seconds=clock.perf_counter() - started,
+            n_steps=answer.n_steps,
+            config=options_dict(config),
+        )
         self.posterior_ = GraphPosterior(
-            graphs=found.within,
-            lagged=found.lagged,
-            log_weights=np.full(len(found.within), -np.log(len(found.within))),
+            graphs=answer.within,
+            lagged=answer.lagged,
+            log_weights=np.full(len(answer.within), -np.log(len(answer.within))),
             names=windows.names,
             kind="resampling",
             knowledge=statements,
+            facts=self.facts_,
             diagnostics={
-                "method": "RCGNN",
                 "backend": config.backend,
-                "n_rows": int(blocks.readings.live.sum()),
+                "n_rows": blocks.n_steps,
                 "n_regimes": len(np.unique(blocks.regime)),
                 "observed_share": float(windows.observed.mean()),
-                **found.facts,
+                **answer.facts,
                 "threshold": self.threshold_,
                 "n_edges": int(self.summary_graph_.sum()),
                 "share_cyclic": 0.0,
-                "seed": seeds.entropy,
-                "version": __version__,
-                "config": options_dict(config),
-                "wall_time_s": clock.perf_counter() - started,
             },
         )
+        self.health_ = dict(self.posterior_.diagnostics)
+        self.history_ = [dict(row) for row in answer.history]
         return self
 
-    def _keep(self, found: Answer, windows: Windows, scaling: SensorScaling) -> None:
-        """Translate an answer into the user's units."""
-        self.threshold_ = found.threshold
-        self.adjacency_ = found.deployed.within
-        self.lagged_adjacency_ = found.deployed.lagged
-        self.summary_graph_ = found.deployed.summary
-        self.edge_probability_ = found.found.by_lag[0]
-        self.lagged_probability_ = found.found.by_lag[1:]
-        self.summary_probability_ = found.found.any_lag
+    def _keep(
+        self, answer: Answer, blocks: Blocks, windows: Windows, scaling: SensorScaling
+    ) -> None:
+        """Translate an answer into the user's units and the shape of the windows."""
+
+        def cells(scaled: np.ndarray) -> np.ndarray:
+            return blocks.into_windows(scaling.undo(scaled), windows) + windows.seasonal()
+
+        self.threshold_ = answer.threshold
+        self.adjacency_ = answer.deployed.within
+        self.lagged_adjacency_ = answer.deployed.lagged
+        self.summary_graph_ = answer.deployed.summary
+        self.edge_probability_ = answer.frequencies.by_lag[0]
+        self.lagged_probability_ = answer.frequencies.by_lag[1:]
+        self.summary_probability_ = answer.frequencies.any_lag
         self.calibrated_probability_ = None
         if self.backend == "linear":
             own = np.eye(windows.d, dtype=bool)
-            self.calibrated_probability_ = np.where(own, 0.0, calibrated(found.found.any_lag))
-        self.edge_support_ = 1 - (1 - found.support).prod(0)
+            self.calibrated_probability_ = np.where(own, 0.0, calibrated(self.summary_probability_))
+        self.edge_support_ = 1 - (1 - answer.support).prod(0)
         np.fill_diagonal(self.edge_support_, 0.0)
         to_user = scaling.scale / scaling.scale[:, None]
-        self.weights_ = None if found.weights is None else found.weights * to_user
-        self.regime_deltas_ = found.deltas * to_user
-        self.changed_mechanisms_ = found.changed
-        self.noise_variance_ = found.noise_variance * scaling.scale**2
-        self.residual_invariance_ = found.invariance
-        self.sensor_noise_ = found.sensor_noise * scaling.scale
-        self.clean_ = self._in_place(found.clean, scaling, windows)
-        read = self._in_place(found.read, scaling, windows)
-        seen = windows.values + windows.seasonal()
-        self.imputed_ = np.where(windows.observed, seen, read)
-        spread = self._blocks.place(found.read_sd * scaling.scale, windows)
+        self.weights_ = None if answer.weights is None else answer.weights * to_user
+        self.regime_deltas_ = answer.deltas * to_user
+        self.changed_mechanisms_ = answer.changed
+        self.noise_variance_ = answer.noise_variance * scaling.scale**2
+        self.residual_invariance_ = answer.invariance
+        self.sensor_noise_ = answer.sensor_noise * scaling.scale
+        self.clean_ = cells(answer.clean)
+        given = windows.values + windows.seasonal()
+        self.imputed_ = np.where(windows.observed, given, cells(answer.noiseless))
+        spread = blocks.into_windows(answer.reading_sd * scaling.scale, windows)
         self.imputed_sd_ = np.where(windows.observed, 0.0, spread)
-        aside = self._blocks.place(found.outliers.astype(float), windows)
-        self.outliers_ = aside > 0
-        self.drift_sd_ = None if found.drift_sd is None else found.drift_sd * scaling.scale
-        self.information_ = found.information
-        self.regime_names_ = self._blocks.regime_names
-        self.health_ = [dict(row) for row in found.health]
-        self.findings_ = list(found.findings)
-        self.training_summary_ = dict(found.training)
-
-    def _in_place(
-        self, values: Float[np.ndarray, "n time d"], scaling: SensorScaling, windows: Windows
-    ) -> np.ndarray:
-        return self._blocks.place(scaling.undo(values), windows) + windows.seasonal()
+        self.outliers_ = blocks.into_windows(answer.outliers.astype(float), windows) > 0
+        self.drift_sd_ = None if answer.drift_sd is None else answer.drift_sd * scaling.scale
+        self.information_ = answer.information
+        self.regime_names_ = blocks.regime_names
+        self.findings_ = list(answer.findings)
+        self.training_summary_ = dict(answer.training)
 
 
-def _check_amount(blocks: Blocks, windows: Windows) -> None:
-    n_steps, n_seen = int(blocks.readings.live.sum()), blocks.readings.observed.sum((0, 1)).numpy()
+def _read(
+    X: Any,
+    observed: Any,
+    time: str | None,
+    series: str | None,
+    regime: Any,
+    season: Any,
+) -> tuple[Recordings, Windows]:
+    """Read recordings, and the windows in whose shape the answers are given."""
+    if isinstance(X, Windows):
+        windows = as_windows(
+            X, observed=observed, time=time, series=series, regime=regime, season=season
+        )
+        return Recordings.of_windows(windows), windows
+    recordings = place_rows(
+        X, observed=observed, time=time, series=series, regime=regime, season=season
+    )
+    return recordings, recordings.windows
+
+
+def _warn_of_rare_readings(blocks: Blocks) -> None:
+    n_seen, d = blocks.observed.sum((0, 1)), len(blocks.names)
     few = int(n_seen.argmin())
-    if n_seen[few] < 5 * windows.d:
+    if n_seen[few] < 5 * d:
         warnings.warn(
-            f"sensor {windows.names[few]!r} has {n_seen[few]:,} readings in {n_steps:,} steps for "
-            f"{windows.d} sensors; its edges will hardly be found. Leave it out, or record longer.",
+            f"sensor {blocks.names[few]!r} has {n_seen[few]:,} readings in {blocks.n_steps:,} "
+            f"steps for {d} sensors; its edges will hardly be found. Leave it out, or record "
+            "longer.",
             DataWarning,
             stacklevel=3,
         )

@@ -10,32 +10,30 @@ import torch
 from jaxtyping import Int
 
 from aetia.discovery.rcgnn.answer import Answer
-from aetia.discovery.rcgnn.blocks import Blocks
 from aetia.discovery.rcgnn.config import RCGNNConfig
-from aetia.discovery.rcgnn.deploy import (
+from aetia.discovery.rcgnn.linear.sparse_shifts import sparse_shifts
+from aetia.discovery.rcgnn.recordings.blocks import Blocks
+from aetia.discovery.rcgnn.recordings.readings import Readings
+from aetia.discovery.rcgnn.residuals import residual_invariance
+from aetia.discovery.rcgnn.search.constraints import LaggedConstraints, lagged_constraints
+from aetia.discovery.rcgnn.search.deploy import (
     THRESHOLDS,
     Frequencies,
     deploy,
     frequencies,
 )
-from aetia.discovery.rcgnn.graph_search import (
-    LaggedConstraints,
-    lagged_constraints,
-)
-from aetia.discovery.rcgnn.linear.choose_states import choose_states
-from aetia.discovery.rcgnn.linear.expectation_maximisation import CleanMoments, FittedStates
-from aetia.discovery.rcgnn.linear.refit import candidates_of, held_out_losses, refit
-from aetia.discovery.rcgnn.linear.resampling import (
+from aetia.discovery.rcgnn.search.likeliest import is_exact, likeliest_graph
+from aetia.discovery.rcgnn.search.resamples import (
     Resampled,
     half_samples,
     moment_variants,
     moments_under_graph,
     resample_graphs,
 )
-from aetia.discovery.rcgnn.linear.sparse_shifts import sparse_shifts
-from aetia.discovery.rcgnn.linear.structural_em import is_exact, likeliest_graph
-from aetia.discovery.rcgnn.readings import Readings
-from aetia.discovery.rcgnn.residuals import residual_invariance
+from aetia.discovery.rcgnn.search.weights import candidates_of, held_out_losses, weights_given_graph
+from aetia.discovery.rcgnn.states.choose import choose_states
+from aetia.discovery.rcgnn.states.fitted import FittedStates
+from aetia.discovery.rcgnn.states.moments import CleanMoments
 from aetia.graphs import Constraints
 from aetia.randomness import torch_generator
 
@@ -78,21 +76,21 @@ def fit_linear(
         states, blocks.readings, samples, constraints, known, config, imputation_seed
     )
     within, lagged = graphs.within.numpy(), graphs.lagged.numpy()
-    found = frequencies(within, lagged)
+    frequency = frequencies(within, lagged)
     threshold = _THRESHOLD if config.threshold == "auto" else config.threshold
     if threshold == "held-out":
         threshold = threshold_by_likelihood(
-            found, states.moments, blocks.regime, constraints, config.feedback_threshold
+            frequency, states.moments, blocks.regime, constraints, config.feedback_threshold
         )
     deployed = deploy(
-        found,
+        frequency,
         constraints,
         threshold=float(threshold),
         feedback_threshold=config.feedback_threshold,
     )
     parents = candidates_of(deployed.within, deployed.lagged)
     moments, steps = _by_group(states.moments, blocks.regime)
-    weights = refit(moments.sum(0) / steps.sum(), parents)
+    weights = weights_given_graph(moments.sum(0) / steps.sum(), parents)
     share = float(states.moments.information.mean())
     # With one regime these are the weights of the pooled fit; with several, what most share.
     shifts = sparse_shifts(
@@ -106,7 +104,7 @@ def fit_linear(
     return Answer(
         within=within,
         lagged=lagged,
-        found=found,
+        frequencies=frequency,
         support=graphs.support.numpy(),
         threshold=float(threshold),
         deployed=deployed,
@@ -116,15 +114,15 @@ def fit_linear(
         noise_variance=shifts.noise_variance,
         invariance=_invariance(clean.numpy(), blocks, weights.by_lag),
         clean=(clean + level).numpy(),
-        read=(states.smoothed.mean @ readout.mT + level).numpy(),
-        read_sd=(spread.clamp_min(0) + states.noise_variance).sqrt()[which].numpy(),
+        noiseless=(states.smoothed.mean @ readout.mT + level).numpy(),
+        reading_sd=(spread.clamp_min(0) + states.noise_variance).sqrt()[which].numpy(),
         outliers=states.outliers.numpy(),
         sensor_noise=states.noise_variance.sqrt().numpy(),
         drift_sd=None if model.drift_variance is None else model.drift_variance.sqrt().numpy(),
         information=states.moments.information.numpy(),
         facts={
             "sensor_noise_share": float(states.noise_variance.mean()),
-            "has_heavy_tails": math.isfinite(states.freedom),
+            "has_heavy_tails": math.isfinite(states.degrees_of_freedom),
             "has_drift": model.drift_variance is not None,
             "n_outliers": states.n_outliers,
             "information": share,
@@ -158,8 +156,10 @@ def _stable_graphs(
     }
     free = moment_variants(states, readings, **shared, generator=torch_generator(seed))
     first = resample_graphs(free, samples, known, penalty=penalty)
-    found = frequencies(first.within.numpy(), first.lagged.numpy())
-    often = deploy(found, constraints, threshold=0.5, feedback_threshold=config.feedback_threshold)
+    frequency = frequencies(first.within.numpy(), first.lagged.numpy())
+    often = deploy(
+        frequency, constraints, threshold=0.5, feedback_threshold=config.feedback_threshold
+    )
     start = torch.from_numpy(candidates_of(often.within, often.lagged))
     best = likeliest_graph(states, readings, known, penalty=penalty, start=start)
     bound = moments_under_graph(best, states, readings, **shared, generator=torch_generator(seed))
@@ -168,7 +168,7 @@ def _stable_graphs(
 
 
 def threshold_by_likelihood(
-    found: Frequencies,
+    frequency: Frequencies,
     moments: CleanMoments,
     regime: np.ndarray,
     constraints: Constraints,
@@ -177,7 +177,7 @@ def threshold_by_likelihood(
     """Choose the threshold whose graph predicts held-out blocks best, without a true graph.
 
     Args:
-        found: Selection frequencies.
+        frequency: How often each edge was selected.
         moments: Of the clean states, block by block in the order of time.
         regime: Of each block.
         constraints: What is known.
@@ -194,7 +194,7 @@ def threshold_by_likelihood(
     losses = []
     for threshold in THRESHOLDS:
         graph = deploy(
-            found, constraints, threshold=threshold, feedback_threshold=feedback_threshold
+            frequency, constraints, threshold=threshold, feedback_threshold=feedback_threshold
         )
         losses.append(held_out_losses(sums, steps, candidates_of(graph.within, graph.lagged)))
     table = np.array(losses)

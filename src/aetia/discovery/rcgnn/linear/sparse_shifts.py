@@ -63,8 +63,8 @@ def sparse_shifts(
                 if e not in apart
             }
             e = max(trials, key=lambda k: trials[k][0])
-            price = 0.5 * penalty * len(at) * np.log(steps.sum())
-            if trials[e][0] - best[0] <= price:
+            allowance = 0.5 * penalty * len(at) * np.log(steps.sum())
+            if trials[e][0] - best[0] <= allowance:
                 break
             apart, best = [*apart, e], trials[e]
         _, slopes, left = best

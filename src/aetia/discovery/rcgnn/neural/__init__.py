@@ -3,7 +3,7 @@
 from aetia.discovery.rcgnn.neural.as_published import PublishedOptions, fit_as_published
 from aetia.discovery.rcgnn.neural.fit import NEURAL_SIGNALS, NeuralFit, fit_neural
 from aetia.discovery.rcgnn.neural.options import NeuralOptions
-from aetia.discovery.rcgnn.neural.refits import fit_refits
+from aetia.discovery.rcgnn.neural.resamples import fit_resamples
 
 __all__ = [
     "NEURAL_SIGNALS",
@@ -12,5 +12,5 @@ __all__ = [
     "PublishedOptions",
     "fit_as_published",
     "fit_neural",
-    "fit_refits",
+    "fit_resamples",
 ]

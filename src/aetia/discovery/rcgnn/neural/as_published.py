@@ -21,9 +21,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from aetia.discovery.rcgnn.graph_search import LaggedConstraints
 from aetia.discovery.rcgnn.neural.fit import NeuralFit
-from aetia.discovery.rcgnn.readings import Readings
+from aetia.discovery.rcgnn.recordings.readings import Readings
+from aetia.discovery.rcgnn.search.constraints import LaggedConstraints
 from aetia.graphs import without_cycles
 from aetia.nets import seeded
 from aetia.options import check_positive
@@ -300,7 +300,7 @@ def _read_off(
         freedom=torch.full((d,), torch.inf),
         missingness=torch.zeros(d, d),
         inverse_probability=torch.ones_like(values),
-        health=trained.rows,
+        history=trained.rows,
         findings=trained.findings,
         summary=trained.summary,
         module=module,

@@ -14,8 +14,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from aetia.data import WindowSplit
-from aetia.discovery.rcgnn.graph_search import LaggedConstraints
-from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates
 from aetia.discovery.rcgnn.neural.connected import check_connected
 from aetia.discovery.rcgnn.neural.graph_stage import GraphStage
 from aetia.discovery.rcgnn.neural.inputs import Inputs, prepare
@@ -23,8 +21,10 @@ from aetia.discovery.rcgnn.neural.mechanisms import beside_past
 from aetia.discovery.rcgnn.neural.missingness import inverse_probability
 from aetia.discovery.rcgnn.neural.model import CorruptedSCM, Sizes
 from aetia.discovery.rcgnn.neural.options import NeuralOptions
-from aetia.discovery.rcgnn.neural.state_draws import draw_states
-from aetia.discovery.rcgnn.readings import Readings
+from aetia.discovery.rcgnn.recordings.readings import Readings
+from aetia.discovery.rcgnn.search.constraints import LaggedConstraints
+from aetia.discovery.rcgnn.states.draws import draw_states
+from aetia.discovery.rcgnn.states.fitted import FittedStates
 from aetia.errors import InputError
 from aetia.nets import seeded
 from aetia.options import options_dict
@@ -73,7 +73,7 @@ class NeuralFit:
         freedom: Its degrees of freedom.
         missingness: Log odds of the reading of j per unit of the state of i, at ``[i, j]``.
         inverse_probability: Weight of each observed cell under that model.
-        health: Rows of the record of training.
+        history: Rows of the record of training.
         findings: What they say, in words.
         summary: Of the training.
         module: The trained network.
@@ -92,7 +92,7 @@ class NeuralFit:
     freedom: Float[Tensor, " d"]
     missingness: Float[Tensor, "d d"]
     inverse_probability: Float[Tensor, "n time d"]
-    health: list[dict[str, Any]]
+    history: list[dict[str, Any]]
     findings: list[Finding]
     summary: dict[str, Any]
     module: nn.Module
@@ -337,7 +337,7 @@ def _read_off(
         freedom=module.sensors.freedom().cpu(),
         missingness=module.missingness.weights.cpu().clone(),
         inverse_probability=weights.cpu(),
-        health=trained.rows,
+        history=trained.rows,
         findings=trained.findings,
         summary=trained.summary,
         module=module.cpu(),

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from aetia.discovery.rcgnn.graph_search import LaggedConstraints
+from aetia.discovery.rcgnn.search.constraints import LaggedConstraints
 
 __all__ = ["Gates", "open_probability", "sample_gates", "stretched"]
 

@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from aetia.discovery.rcgnn.graph_search import LaggedConstraints
-from aetia.discovery.rcgnn.neural.additive_search import (
+from aetia.discovery.rcgnn.neural.inputs import Inputs
+from aetia.discovery.rcgnn.neural.model import CorruptedSCM
+from aetia.discovery.rcgnn.search.additive import (
     AdditiveGraphs,
     candidate_steps,
     search_additive,
 )
-from aetia.discovery.rcgnn.neural.inputs import Inputs
-from aetia.discovery.rcgnn.neural.model import CorruptedSCM
+from aetia.discovery.rcgnn.search.constraints import LaggedConstraints
 from aetia.graphs import exponential_trace, without_cycles
 from aetia.randomness import torch_generator
 

@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates
-from aetia.discovery.rcgnn.neural.state_draws import guess_without
-from aetia.discovery.rcgnn.readings import Readings
+from aetia.discovery.rcgnn.recordings.readings import Readings
+from aetia.discovery.rcgnn.states.draws import guess_without
+from aetia.discovery.rcgnn.states.fitted import FittedStates
 
 __all__ = ["Guess", "Inputs", "prepare"]
 

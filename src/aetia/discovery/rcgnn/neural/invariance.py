@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from aetia.discovery.rcgnn.recordings.regimes import means_by_regime
+
 __all__ = ["disentanglement", "irm_penalty", "residual_penalty", "variance_penalty"]
 
 
@@ -31,7 +33,7 @@ def irm_penalty(
     Returns:
         Sum over regimes, mean over sensors.
     """
-    slope = _mean_by_regime(-deviation * prediction, weight, regime, n_regimes)
+    slope = _averages(-deviation * prediction, weight, regime, n_regimes)
     return slope.square().sum(0).mean()
 
 
@@ -52,7 +54,7 @@ def variance_penalty(
     Returns:
         Mean over sensors.
     """
-    risks = _mean_by_regime(0.5 * deviation.square(), weight, regime, n_regimes)
+    risks = _averages(0.5 * deviation.square(), weight, regime, n_regimes)
     return risks.var(0, correction=0).mean()
 
 
@@ -73,8 +75,8 @@ def residual_penalty(
     Returns:
         Mean squared difference from the average over regimes; 0 for one regime.
     """
-    mean = _mean_by_regime(deviation, weight, regime, n_regimes)
-    second = _mean_by_regime(deviation.square(), weight, regime, n_regimes) - mean.square()
+    mean = _averages(deviation, weight, regime, n_regimes)
+    second = _averages(deviation.square(), weight, regime, n_regimes) - mean.square()
     return mean.var(0, correction=0).mean() + second.var(0, correction=0).mean()
 
 
@@ -103,12 +105,9 @@ def disentanglement(
     return ((a.mT @ b / total).square() / sizes).mean()
 
 
-def _mean_by_regime(values: Tensor, weight: Tensor, regime: Tensor, n_regimes: int) -> Tensor:
+def _averages(values: Tensor, weight: Tensor, regime: Tensor, n_regimes: int) -> Tensor:
     """Average over steps; regimes that are not in the batch get the mean of those that are."""
-    sums = values.new_zeros(n_regimes, values.shape[-1])
-    sums = sums.index_add(0, regime, (values * weight).sum(1))
-    counts = values.new_zeros(n_regimes, 1).index_add(0, regime, weight.sum(1))
-    means = sums / counts.clamp_min(1.0)
+    means, counts = means_by_regime((values * weight).sum(1), weight.sum(1), regime, n_regimes)
     here = counts > 0
     average = torch.where(here, means, 0.0).sum(0) / here.sum()
     return torch.where(here, means, average)

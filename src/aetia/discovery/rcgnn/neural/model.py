@@ -17,9 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from aetia.discovery.rcgnn.graph_search import LaggedConstraints
 from aetia.discovery.rcgnn.neural.acyclicity import CyclePenalty
-from aetia.discovery.rcgnn.neural.additive_search import N_FEATURES
 from aetia.discovery.rcgnn.neural.encoder import Latent, TemporalEncoder, slow_filter
 from aetia.discovery.rcgnn.neural.gates import Gates, open_probability, sample_gates
 from aetia.discovery.rcgnn.neural.inputs import Inputs
@@ -33,6 +31,8 @@ from aetia.discovery.rcgnn.neural.mechanisms import Mechanisms
 from aetia.discovery.rcgnn.neural.missingness import Missingness, inverse_probability
 from aetia.discovery.rcgnn.neural.options import NeuralOptions
 from aetia.discovery.rcgnn.neural.sensors import Sensors, centred_by_regime
+from aetia.discovery.rcgnn.search.additive import N_FEATURES
+from aetia.discovery.rcgnn.search.constraints import LaggedConstraints
 from aetia.training import weigh
 
 __all__ = ["CorruptedSCM", "Sizes", "States"]

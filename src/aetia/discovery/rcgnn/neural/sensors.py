@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from aetia.discovery.rcgnn.recordings.regimes import means_by_regime
+
 __all__ = ["Sensors", "centred_by_regime", "student_nll"]
 
 _SMALLEST_NOISE = 0.03
@@ -42,21 +44,19 @@ def centred_by_regime(
     regime: Int[Tensor, " n"],
     n_regimes: int,
 ) -> Float[Tensor, "n time d"]:
-    """Subtract the mean over the windows of each regime.
+    """Subtract the mean over the blocks of each regime.
 
     Args:
         values: Any.
         weight: 0 for rows that do not exist.
-        regime: Of each window.
+        regime: Code of the regime of each block.
         n_regimes: Number of regimes.
 
     Returns:
         Values with weighted mean 0 for each sensor and regime.
     """
-    sums = values.new_zeros(n_regimes, values.shape[-1])
-    sums = sums.index_add(0, regime, (values * weight).sum(1))
-    counts = values.new_zeros(n_regimes, 1).index_add(0, regime, weight.sum(1))
-    return values - (sums / counts.clamp_min(1.0))[regime].unsqueeze(1)
+    means, _ = means_by_regime((values * weight).sum(1), weight.sum(1), regime, n_regimes)
+    return values - means[regime].unsqueeze(1)
 
 
 class Sensors(nn.Module):

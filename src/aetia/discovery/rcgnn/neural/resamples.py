@@ -14,33 +14,30 @@ from torch import Tensor
 
 from aetia.data import WindowSplit
 from aetia.discovery.rcgnn.answer import Answer
-from aetia.discovery.rcgnn.blocks import Blocks
 from aetia.discovery.rcgnn.config import RCGNNConfig
-from aetia.discovery.rcgnn.deploy import deploy, frequencies
-from aetia.discovery.rcgnn.graph_search import LaggedConstraints, lagged_constraints
-from aetia.discovery.rcgnn.linear.choose_states import choose_states, extend_states
-from aetia.discovery.rcgnn.linear.expectation_maximisation import (
-    FittedStates,
-    states_of_windows,
-)
-from aetia.discovery.rcgnn.linear.resampling import half_samples
-from aetia.discovery.rcgnn.linear.structural_em import likeliest_graph
 from aetia.discovery.rcgnn.neural.as_published import PublishedOptions, fit_as_published
 from aetia.discovery.rcgnn.neural.fit import Evaluator, NeuralFit, fit_neural
 from aetia.discovery.rcgnn.neural.model import CorruptedSCM
 from aetia.discovery.rcgnn.neural.options import NeuralOptions
-from aetia.discovery.rcgnn.readings import Readings
+from aetia.discovery.rcgnn.recordings.blocks import Blocks
+from aetia.discovery.rcgnn.recordings.readings import Readings
 from aetia.discovery.rcgnn.residuals import residual_invariance
+from aetia.discovery.rcgnn.search.constraints import LaggedConstraints, lagged_constraints
+from aetia.discovery.rcgnn.search.deploy import deploy, frequencies
+from aetia.discovery.rcgnn.search.likeliest import likeliest_graph
+from aetia.discovery.rcgnn.search.resamples import half_samples
+from aetia.discovery.rcgnn.states.choose import choose_states, extend_states
+from aetia.discovery.rcgnn.states.fitted import FittedStates, states_of_blocks
 from aetia.errors import InputError
 from aetia.graphs import Constraints
 from aetia.options import build
 
-__all__ = ["fit_refits"]
+__all__ = ["fit_resamples"]
 
 _THRESHOLD = 0.4
 
 
-def fit_refits(
+def fit_resamples(
     blocks: Blocks,
     config: RCGNNConfig,
     constraints: Constraints,
@@ -121,21 +118,21 @@ def fit_refits(
     for rows, seed in zip(halves, fit_seeds[1:], strict=True):
         at = torch.from_numpy(rows)
         part = readings.select(at)
-        start = None if warm is None else states_of_windows(warm, at, part)
+        start = None if warm is None else states_of_blocks(warm, at, part)
         fits.append(fit(part, start, seed, is_first=False))
     graphs = torch.stack([f.graph for f in fits]).numpy()
-    found = frequencies(graphs[:, 0], graphs[:, 1:])
+    frequency = frequencies(graphs[:, 0], graphs[:, 1:])
     gates = torch.stack([torch.cat([f.within[None], f.lagged]) for f in fits]).double().mean(0)
     threshold = _THRESHOLD if config.threshold == "auto" else float(config.threshold)
     deployed = deploy(
-        found, constraints, threshold=threshold, feedback_threshold=config.feedback_threshold
+        frequency, constraints, threshold=threshold, feedback_threshold=config.feedback_threshold
     )
     clean = whole.state.double().numpy()
     noise_variance, invariance = _unexplained(whole, blocks)
     return Answer(
         within=graphs[:, 0],
         lagged=graphs[:, 1:],
-        found=found,
+        frequencies=frequency,
         support=gates.numpy(),
         threshold=threshold,
         deployed=deployed,
@@ -145,8 +142,8 @@ def fit_refits(
         noise_variance=noise_variance,
         invariance=invariance,
         clean=clean,
-        read=clean + whole.bias.double().numpy(),
-        read_sd=(whole.state_sd.square() + whole.noise_scale.square()).sqrt().double().numpy(),
+        noiseless=clean + whole.bias.double().numpy(),
+        reading_sd=(whole.state_sd.square() + whole.noise_scale.square()).sqrt().double().numpy(),
         outliers=torch.zeros_like(readings.observed).numpy()
         if warm is None
         else warm.outliers.numpy(),
@@ -156,7 +153,8 @@ def fit_refits(
         else warm.model.drift_variance.sqrt().numpy(),
         information=None if warm is None else warm.moments.information.numpy(),
         facts=_facts(fits, warm),
-        health=whole.health,
+        n_steps=whole.n_steps,
+        history=whole.history,
         findings=whole.findings,
         training=whole.summary,
     )
@@ -186,7 +184,7 @@ def _likeliest(
     if split is not None:
         rows = torch.from_numpy(split.train)
         readings = readings.select(rows)
-        warm = states_of_windows(warm, rows, readings)
+        warm = states_of_blocks(warm, rows, readings)
     return likeliest_graph(warm, readings, known, penalty=penalty).parents
 
 
@@ -215,13 +213,12 @@ def _unexplained(whole: NeuralFit, blocks: Blocks) -> tuple[np.ndarray, np.ndarr
 def _facts(fits: list[NeuralFit], warm: FittedStates | None) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "n_refits": len(fits),
-        "n_iter": fits[0].n_steps,
         "n_skipped": sum(f.n_skipped for f in fits),
     }
     if warm is not None:
         facts |= {
             "sensor_noise_share": float(warm.noise_variance.mean()),
-            "has_heavy_tails": math.isfinite(warm.freedom),
+            "has_heavy_tails": math.isfinite(warm.degrees_of_freedom),
             "has_drift": warm.model.drift_variance is not None,
             "n_outliers": warm.n_outliers,
             "information": float(warm.moments.information.mean()),

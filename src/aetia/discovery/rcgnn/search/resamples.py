@@ -1,4 +1,4 @@
-"""Stability selection: the search on half of the data, again and again."""
+"""Resamples: the search on half of the blocks, again and again (stability selection)."""
 
 from __future__ import annotations
 
@@ -9,25 +9,19 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from aetia.discovery.rcgnn.graph_search import (
-    Found,
-    LaggedConstraints,
-    search_from,
-    straight_lines,
-)
-from aetia.discovery.rcgnn.linear.expectation_maximisation import (
-    CleanMoments,
-    FittedStates,
-    clean_moments,
-    em_step,
-)
-from aetia.discovery.rcgnn.linear.graph_likelihood import Explained, explain
-from aetia.discovery.rcgnn.linear.state_space import StateSpace, smooth
-from aetia.discovery.rcgnn.readings import Readings
+from aetia.discovery.rcgnn.recordings.readings import Readings
+from aetia.discovery.rcgnn.search.constraints import LaggedConstraints
+from aetia.discovery.rcgnn.search.likelihood import Explained, explain
+from aetia.discovery.rcgnn.search.moves import ScoredGraphs, search_from
+from aetia.discovery.rcgnn.search.regressions import straight_lines
+from aetia.discovery.rcgnn.states.em import em_step
+from aetia.discovery.rcgnn.states.fitted import FittedStates
+from aetia.discovery.rcgnn.states.moments import CleanMoments, clean_moments
+from aetia.discovery.rcgnn.states.state_space import StateSpace, smooth
 
 __all__ = [
     "Resampled",
-    "graphs_of",
+    "by_lag",
     "half_samples",
     "moment_variants",
     "moments_under_graph",
@@ -42,22 +36,22 @@ class Resampled(NamedTuple):
     lagged: Bool[Tensor, "s l d d"]
     support: Float[Tensor, "m d d"]
     """How well each edge (within the step, lag 1, ...) is supported: the mean over half-samples of
-    its odds given the rest of the graph, which tells apart edges that were never selected."""
+    its probability given the rest of the graph, which ranks edges that were never selected."""
 
 
 def half_samples(
     regime: Int[np.ndarray, " n"], n_samples: int, share: float, rng: np.random.Generator
 ) -> list[Int[np.ndarray, " k"]]:
-    """Draw windows without replacement, the same share of each regime.
+    """Draw blocks without replacement, the same share of each regime.
 
     Args:
-        regime: Of each window; windows are in the order of time.
+        regime: Code of the regime of each block; blocks are in the order of time.
         n_samples: How many samples.
-        share: Of the windows of a regime.
+        share: Share of the blocks of each regime that a sample holds.
         rng: Source of randomness.
 
     Returns:
-        Numbers of windows.
+        Numbers of the blocks of each sample.
     """
     groups = [np.flatnonzero(regime == e) for e in np.unique(regime)]
     sizes = [max(round(share * len(g)), 1) for g in groups]
@@ -158,10 +152,11 @@ def resample_graphs(
 
     Args:
         variants: Moments of the clean states.
-        samples: Numbers of windows.
+        samples: Numbers of the blocks of each sample.
         constraints: What is known.
         penalty: As for :func:`search_from`.
-        start: A graph to climb from as well as from none; a sample keeps what scores better on it.
+        start: Initial graph, climbed from as well as from none; a sample keeps what scores better
+            on it.
 
     Returns:
         The graphs, cause in rows.
@@ -173,20 +168,20 @@ def resample_graphs(
         moments.append(variant.moments[rows].sum(0) / steps)
         n.append((steps * variant.information).clamp_min(20.0))
     lines = straight_lines(torch.stack(moments), constraints.required.shape[-1])
-    found = search_from(start, lines, torch.stack(n), constraints, penalty=penalty)
-    return graphs_of(found)
+    graphs = search_from(start, lines, torch.stack(n), constraints, penalty=penalty)
+    return by_lag(graphs)
 
 
-def graphs_of(found: Found) -> Resampled:
+def by_lag(graphs: ScoredGraphs) -> Resampled:
     """Split candidates by lag and put causes in rows.
 
     Args:
-        found: Graphs by target and candidate.
+        graphs: Graphs by target and candidate.
 
     Returns:
         Graphs within the step and at each lag.
     """
-    d = found.parents.shape[1]
-    by_lag = found.parents.unflatten(-1, (-1, d)).permute(0, 2, 3, 1)
-    support = torch.sigmoid(found.evidence).mean(0).unflatten(-1, (-1, d)).permute(1, 2, 0)
-    return Resampled(by_lag[:, 0], by_lag[:, 1:], support)
+    d = graphs.parents.shape[1]
+    edges = graphs.parents.unflatten(-1, (-1, d)).permute(0, 2, 3, 1)
+    support = torch.sigmoid(graphs.evidence).mean(0).unflatten(-1, (-1, d)).permute(1, 2, 0)
+    return Resampled(edges[:, 0], edges[:, 1:], support)

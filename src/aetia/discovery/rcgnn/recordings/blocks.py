@@ -1,4 +1,4 @@
-"""Recordings cut into blocks of equal length, and what was computed on them put back in place."""
+"""Recordings cut into blocks of equal length, and what was computed on them put back into place."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
-from aetia.data import SensorScaling, Windows
-from aetia.discovery.rcgnn.readings import Readings
+from aetia.data import Recordings, SensorScaling, Windows
+from aetia.data.recordings.stretches import without_empty_ends
+from aetia.discovery.rcgnn.recordings.readings import Readings
 from aetia.errors import InputError
 
 __all__ = ["Blocks", "cut_blocks"]
@@ -19,37 +20,43 @@ __all__ = ["Blocks", "cut_blocks"]
 
 @dataclass(frozen=True, eq=False)
 class Blocks:
-    """Blocks of readings, by recording and time; none crosses a change of regime."""
+    """Blocks of readings, by recording and time; none crosses a change of regime.
+
+    Blocks are ``Pieces`` of recordings, as windows are: they can be split and scaled.
+
+    Attributes:
+        readings: Readings of all blocks.
+        names: Names of the sensors.
+        series: Code of the recording that each block comes from.
+        start: Steps from the start of the recording to the first row of each block.
+        regime_names: Labels of the regimes that have a block, in the order of their codes.
+    """
 
     readings: Readings
+    names: tuple[str, ...]
     series: Int[np.ndarray, " n"]
     start: Int[np.ndarray, " n"]
     regime_names: tuple[str, ...]
 
     @property
+    def values(self) -> Float[np.ndarray, "n time d"]:
+        """The readings; 0 where there is none."""
+        return self.readings.values.numpy()
+
+    @property
+    def observed(self) -> Bool[np.ndarray, "n time d"]:
+        """True where there is a reading."""
+        return self.readings.observed.numpy()
+
+    @property
     def regime(self) -> Int[np.ndarray, " n"]:
-        """Regime of each block."""
+        """Code of the regime of each block."""
         return self.readings.regime.numpy()
 
-    def windows(self, like: Windows) -> Windows:
-        """Write the blocks as windows.
-
-        Args:
-            like: What they were cut from.
-
-        Returns:
-            A window for each block.
-        """
-        observed = self.readings.observed.numpy()
-        return replace(
-            like,
-            values=np.where(observed, self.readings.values.numpy(), np.nan),
-            observed=observed,
-            series=self.series,
-            start=self.start,
-            regime=self.regime,
-            regime_names=self.regime_names,
-        )
+    @property
+    def n_steps(self) -> int:
+        """Number of rows of all blocks, without those after the end of short ones."""
+        return int(self.readings.live.sum())
 
     def scaled(self, scaling: SensorScaling) -> Blocks:
         """Scale the readings.
@@ -65,14 +72,14 @@ class Blocks:
         scaled = torch.where(observed, (values - centre) / scale, 0.0)
         return replace(self, readings=self.readings._replace(values=scaled))
 
-    def place(
+    def into_windows(
         self, values: Float[np.ndarray, "n time d"], windows: Windows
     ) -> Float[np.ndarray, "windows length d"]:
-        """Bring what was computed for the rows of the blocks into the places of the windows.
+        """Bring what was computed for the cells of the blocks into the shape of windows.
 
         Args:
             values: One number for each cell of the blocks.
-            windows: What the blocks were cut from.
+            windows: Of the recordings that the blocks were cut from; they may overlap.
 
         Returns:
             The same in the shape of the windows; NaN in padding.
@@ -81,6 +88,7 @@ class Blocks:
         flat, live = values.reshape(-1, windows.d), self.readings.live.numpy()
         length = values.shape[1]
         for series in np.unique(windows.series):
+            # For each step of the recording its row among those of all blocks; -1 for none.
             of_series = np.flatnonzero(windows.series == series)
             last = int((windows.start[of_series]).max()) + windows.length
             row = np.full(last + length, -1)
@@ -92,12 +100,13 @@ class Blocks:
         return out
 
 
-def cut_blocks(windows: Windows, length: int | Literal["auto"], n_lags: int) -> Blocks:
+def cut_blocks(recordings: Recordings, length: int | Literal["auto"], n_lags: int) -> Blocks:
     """Cut the unbroken stretches of recordings into blocks.
 
     Args:
-        windows: Recordings.
-        length: Steps of a block; the last of a stretch may be shorter.
+        recordings: Recordings, in the user's units.
+        length: Steps of a block; the last of a stretch may be shorter. ``"auto"`` makes forty
+            blocks, of at least 20 and at most 50 steps.
         n_lags: Longest lag; stretches without a row that has its whole past are left out.
 
     Returns:
@@ -106,12 +115,12 @@ def cut_blocks(windows: Windows, length: int | Literal["auto"], n_lags: int) -> 
     Raises:
         InputError: If fewer than four blocks are left.
     """
-    stretches = windows.stretches()
+    stretches = without_empty_ends(recordings.stretches)
     total = sum(len(s.values) for s in stretches)
     size = int(np.clip(total // 40, max(20, 4 * n_lags), 50)) if length == "auto" else length
     values, observed, regime, series, start = [], [], [], [], []
     for stretch in stretches:
-        for part in _parts(len(stretch.values), size, n_lags + 2):
+        for part in _block_slices(len(stretch.values), size, n_lags + 2):
             values.append(stretch.values[part])
             observed.append(stretch.observed[part])
             regime.append(stretch.regime)
@@ -122,14 +131,14 @@ def cut_blocks(windows: Windows, length: int | Literal["auto"], n_lags: int) -> 
             f"{total:,} steps make {len(values)} block(s) of {size}; stability selection needs at "
             "least 4. Pass longer recordings, or a smaller block_length."
         )
-    shape = (len(values), size, windows.d)
+    shape = (len(values), size, recordings.d)
     x, seen = np.zeros(shape), np.zeros(shape, dtype=bool)
     live = np.zeros(shape[:2], dtype=bool)
     for k, (v, o) in enumerate(zip(values, observed, strict=True)):
         x[k, : len(v)], seen[k, : len(v)] = np.where(o, v, 0.0), o
         live[k, : len(v)] = True
     codes, regimes = np.unique(regime, return_inverse=True)
-    names = tuple(windows.regime_names[c] for c in codes) if windows.regime_names else ()
+    names = tuple(recordings.regime_names[c] for c in codes) if recordings.regime_names else ()
     return Blocks(
         Readings(
             torch.from_numpy(x),
@@ -137,13 +146,14 @@ def cut_blocks(windows: Windows, length: int | Literal["auto"], n_lags: int) -> 
             torch.from_numpy(live),
             torch.from_numpy(regimes.astype(np.int64)),
         ),
+        recordings.names,
         np.array(series, dtype=np.int64),
         np.array(start, dtype=np.int64),
         names,
     )
 
 
-def _parts(length: int, size: int, fewest: int) -> list[slice]:
+def _block_slices(length: int, size: int, fewest: int) -> list[slice]:
     """Cut rows into parts of ``size``, the last shorter; evenly if that would be too short."""
     borders = [*range(0, length, size), length]
     n = len(borders) - 1

@@ -6,14 +6,14 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates
-from aetia.discovery.rcgnn.linear.state_space import (
+from aetia.discovery.rcgnn.recordings.readings import Readings
+from aetia.discovery.rcgnn.states.fitted import FittedStates
+from aetia.discovery.rcgnn.states.state_space import (
     Smoothed,
     patterns_of,
     smooth,
     stationary_covariance,
 )
-from aetia.discovery.rcgnn.readings import Readings
 
 __all__ = ["draw_states", "guess_without"]
 

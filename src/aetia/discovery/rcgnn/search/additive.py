@@ -18,7 +18,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from aetia.discovery.rcgnn.graph_search import LaggedConstraints, Regressions, search_from
+from aetia.discovery.rcgnn.recordings.regimes import means_by_regime
+from aetia.discovery.rcgnn.search.constraints import LaggedConstraints
+from aetia.discovery.rcgnn.search.moves import search_from
+from aetia.discovery.rcgnn.search.regressions import Regressions
 
 __all__ = ["N_FEATURES", "AdditiveGraphs", "candidate_steps", "curve_features", "search_additive"]
 
@@ -120,7 +123,8 @@ def _curves(candidates: Float[Tensor, "s k p"], regime: Int[Tensor, " k"], d: in
         features = curve_features(draw)
         targets = draw[:, :d] / draw[:, :d].std(0)
         columns = torch.cat([features.flatten(1), targets], 1)
-        columns = columns - _means_by_regime(columns, regime)
+        steps, n_regimes = columns.new_ones(len(columns), 1), int(regime.max()) + 1
+        columns = columns - means_by_regime(columns, steps, regime, n_regimes).mean[regime]
         grams.append(columns.mT @ columns / len(columns))
     gram, q = torch.stack(grams), candidates.shape[-1] * N_FEATURES
     return Regressions(
@@ -129,10 +133,3 @@ def _curves(candidates: Float[Tensor, "s k p"], regime: Int[Tensor, " k"], d: in
         gram[:, q:, q:].diagonal(dim1=-2, dim2=-1),
         N_FEATURES,
     )
-
-
-def _means_by_regime(columns: Tensor, regime: Tensor) -> Tensor:
-    k = int(regime.max()) + 1
-    sums = columns.new_zeros(k, columns.shape[1]).index_add(0, regime, columns)
-    counts = torch.bincount(regime, minlength=k).clamp_min(1).to(columns)
-    return (sums / counts.unsqueeze(-1))[regime]

@@ -1,4 +1,4 @@
-"""The weights of a given graph, from moments: least squares of every variable on its parents."""
+"""Weights given a graph, from moments: least squares of every variable on its parents."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-__all__ = ["Weights", "candidates_of", "held_out_losses", "refit"]
+__all__ = ["Weights", "candidates_of", "held_out_losses", "weights_given_graph"]
 
 
 class Weights(NamedTuple):
@@ -33,7 +33,9 @@ def candidates_of(
     return np.concatenate([within[None], lagged]).transpose(2, 0, 1).reshape(len(within), -1)
 
 
-def refit(moments: Float[np.ndarray, "p p"], parents: Bool[np.ndarray, "d p"]) -> Weights:
+def weights_given_graph(
+    moments: Float[np.ndarray, "p p"], parents: Bool[np.ndarray, "d p"]
+) -> Weights:
     """Regress every variable on its parents.
 
     Args:
@@ -71,7 +73,7 @@ def held_out_losses(
     total, count, d = moments.sum(0), steps.sum(), len(parents)
     out = np.zeros(len(moments))
     for k, (fold, n) in enumerate(zip(moments, steps, strict=True)):
-        fitted = refit((total - fold) / (count - n), parents)
+        fitted = weights_given_graph((total - fold) / (count - n), parents)
         own = fold / n
         slopes = fitted.by_lag.transpose(2, 0, 1).reshape(d, -1)
         contrast = np.concatenate([np.eye(d), np.zeros((d, own.shape[0] - d))], 1) - slopes

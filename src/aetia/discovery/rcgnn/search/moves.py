@@ -23,80 +23,21 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from aetia.graphs import Constraints, is_acyclic, transitive_closure
+from aetia.discovery.rcgnn.search.constraints import LaggedConstraints
+from aetia.discovery.rcgnn.search.regressions import Regressions
+from aetia.graphs import is_acyclic, transitive_closure
 
 __all__ = [
-    "Found",
-    "LaggedConstraints",
-    "Regressions",
+    "ScoredGraphs",
     "escape_structure",
-    "lagged_constraints",
     "log_prior",
     "search_from",
     "search_structure",
-    "straight_lines",
     "turned_edges",
 ]
 
 
-class Regressions(NamedTuple):
-    """Second moments from which every target can be regressed on any candidates, by problem.
-
-    Candidates are the variables within the step, at lag 1, ...; q = p B.
-    """
-
-    gram: Float[Tensor, "b q q"]
-    """Of the features of all candidates, those of one side by side."""
-    cross: Float[Tensor, "b q d"]
-    """Of features with targets."""
-    total: Float[Tensor, "b d"]
-    """Of targets."""
-    size: int
-    """B, features of a candidate."""
-
-    def repeated(self, times: int) -> Regressions:
-        """Pose the only problem several times.
-
-        Args:
-            times: How often.
-
-        Returns:
-            A batch.
-        """
-        return Regressions(
-            self.gram.expand(times, -1, -1),
-            self.cross.expand(times, -1, -1),
-            self.total.expand(times, -1),
-            self.size,
-        )
-
-
-def straight_lines(moments: Float[Tensor, "b p p"], d: int) -> Regressions:
-    """Regress on the candidates themselves.
-
-    Args:
-        moments: Second moments of (s_t, s_{t-1}, ...), p = d (L + 1).
-        d: Number of variables.
-
-    Returns:
-        Regressions with one feature for each candidate.
-    """
-    now = moments[:, :d, :d]
-    return Regressions(moments, moments[:, :, :d], now.diagonal(dim1=-2, dim2=-1), 1)
-
-
-class LaggedConstraints(NamedTuple):
-    """Knowledge over the candidate parents of each variable, at all lags."""
-
-    forbidden: Bool[Tensor, "*#b d p"]
-    """Target, candidate."""
-    required: Bool[Tensor, "d d"]
-    """Target, cause: at one lag at least."""
-    log_odds: Float[Tensor, "d d"]
-    """Target, cause: added once if the cause is a parent at any lag."""
-
-
-class Found(NamedTuple):
+class ScoredGraphs(NamedTuple):
     """Graphs, one for each problem; candidates are (within the step, lag 1, lag 2, ...)."""
 
     parents: Bool[Tensor, "b d p"]
@@ -104,27 +45,6 @@ class Found(NamedTuple):
     """Score with the edge less score without it, the rest of the graph as it is; positive too for
     edges that would close a cycle."""
     score: Float[Tensor, " b"]
-
-
-def lagged_constraints(constraints: Constraints, n_lags: int) -> LaggedConstraints:
-    """Apply statements about causes at every lag; a variable's own past is always free.
-
-    Args:
-        constraints: Statements, cause in rows.
-        n_lags: Longest lag.
-
-    Returns:
-        The same by target and candidate.
-    """
-    d = len(constraints.forbidden)
-    eye = torch.eye(d, dtype=torch.bool)
-    within = constraints.forbidden.mT | eye
-    lagged = constraints.forbidden.mT & ~eye
-    return LaggedConstraints(
-        torch.cat([within, *[lagged] * n_lags], -1),
-        constraints.required.mT,
-        constraints.log_odds.mT,
-    )
 
 
 def search_structure(
@@ -135,7 +55,7 @@ def search_structure(
     penalty: float,
     start: Bool[Tensor, "b d p"] | None = None,
     max_moves: int | None = None,
-) -> Found:
+) -> ScoredGraphs:
     """Climb to a graph that no single move improves.
 
     Args:
@@ -153,7 +73,7 @@ def search_structure(
     for _ in range(20 * climb.d if max_moves is None else max_moves):
         if not climb.move():
             break
-    return Found(climb.parents, climb.evidence(), climb.score())
+    return ScoredGraphs(climb.parents, climb.evidence(), climb.score())
 
 
 def search_from(
@@ -163,7 +83,7 @@ def search_from(
     constraints: LaggedConstraints,
     *,
     penalty: float,
-) -> Found:
+) -> ScoredGraphs:
     """Climb from no edges and from a given graph; each problem keeps what scores better.
 
     Args:
@@ -183,7 +103,7 @@ def search_from(
     other = search_structure(regressions, n, constraints, penalty=penalty, start=starts)
     better = other.score > found.score
     pick = better[:, None, None]
-    return Found(
+    return ScoredGraphs(
         torch.where(pick, other.parents, found.parents),
         torch.where(pick, other.evidence, found.evidence),
         torch.where(better, other.score, found.score),
@@ -197,7 +117,7 @@ def escape_structure(
     *,
     penalty: float,
     max_rounds: int = 10,
-) -> Found:
+) -> ScoredGraphs:
     """Climb, and climb on from where single moves end, by turning edges for a while.
 
     Args:
@@ -221,7 +141,7 @@ def escape_structure(
         at = int(freed.score.argmax())
         if float(freed.score[at]) <= float(best.score[0]) + 1e-6:
             break
-        best = Found(*(value[at : at + 1] for value in freed))
+        best = ScoredGraphs(*(value[at : at + 1] for value in freed))
     return best
 
 

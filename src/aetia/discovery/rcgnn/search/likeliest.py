@@ -1,7 +1,7 @@
 """Search for the graph under which the readings are likeliest (structural EM, Friedman, 1998).
 
 The moments of the clean states that a graph implies decide its next single move, and the readings
-decide whether it is made. Moments under a graph speak for that graph, so from where moves end every
+decide whether it is made. Moments under a graph favour that graph, so from where moves end every
 edge within the step is turned and its ends find their parents anew; again the readings decide.
 """
 
@@ -11,19 +11,18 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aetia.discovery.rcgnn.graph_search import (
-    LaggedConstraints,
-    Regressions,
+from aetia.discovery.rcgnn.recordings.readings import Readings
+from aetia.discovery.rcgnn.search.constraints import LaggedConstraints
+from aetia.discovery.rcgnn.search.likelihood import Explained, explain
+from aetia.discovery.rcgnn.search.moves import (
     escape_structure,
     log_prior,
     search_structure,
-    straight_lines,
     turned_edges,
 )
-from aetia.discovery.rcgnn.linear.choose_states import some_windows
-from aetia.discovery.rcgnn.linear.expectation_maximisation import FittedStates, states_of_windows
-from aetia.discovery.rcgnn.linear.graph_likelihood import Explained, explain
-from aetia.discovery.rcgnn.readings import Readings
+from aetia.discovery.rcgnn.search.regressions import Regressions, straight_lines
+from aetia.discovery.rcgnn.states.choose import some_blocks
+from aetia.discovery.rcgnn.states.fitted import FittedStates, states_of_blocks
 
 __all__ = ["effective_steps", "is_exact", "likeliest_graph"]
 
@@ -67,7 +66,7 @@ def likeliest_graph(
     penalty: float,
     start: Bool[Tensor, "d p"] | None = None,
 ) -> Explained:
-    """Search from a graph.
+    """Search for the graph under which the readings are likeliest.
 
     Where nothing is lost and sensors have no noise the moments are exact and stand for the
     readings.
@@ -76,8 +75,9 @@ def likeliest_graph(
         fitted: States, fitted without a graph.
         readings: What they were fitted to.
         known: What is known about the graph.
-        penalty: Of an edge, in halves of log(steps).
-        start: Target by candidate, obeys what is known; None is where a climb in the moments ends.
+        penalty: Penalty weight of an edge, in BIC units: 1 is the Bayesian information criterion.
+        start: Initial graph, target by candidate, which obeys what is known; None is where a climb
+            in the moments ends.
 
     Returns:
         The graph, with the moments it implies.
@@ -88,11 +88,11 @@ def likeliest_graph(
         return Explained(found.parents[0], 0.0, fitted.model, fitted.moments)
     if start is None:
         start = search_structure(lines, n[None], known, penalty=penalty).parents[0]
-    rows = some_windows(readings)
+    rows = some_blocks(readings)
     if rows is None:
         return _Search(fitted, readings, known, penalty).run(start)
     part = readings.select(rows)
-    some = states_of_windows(fitted, rows, part)
+    some = states_of_blocks(fitted, rows, part)
     found = _Search(some, part, known, penalty).run(start)
     return explain(found.parents, fitted, readings, like=fitted, n_steps=_N_STEPS)
 
@@ -155,5 +155,4 @@ class _Search:
 
 
 def _lines(of: Explained | FittedStates) -> Regressions:
-    mean = of.moments.moments.sum(0) / of.moments.steps.sum()
-    return straight_lines(mean[None], len(of.moments.information))
+    return straight_lines(of.moments.mean()[None], len(of.moments.information))

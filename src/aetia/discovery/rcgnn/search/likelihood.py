@@ -1,9 +1,9 @@
 """How well a graph explains the readings themselves, not moments that were estimated without it.
 
 Moments of clean states are estimated under a model with every edge. Where sensors are noisy or
-silent they carry errors that a thorough search fits: it finds graphs with better scores and more
-wrong edges. The likelihood of the readings, with weights on the edges of the graph alone, has no
-such errors.
+readings are missing they carry errors that a thorough search fits: it finds graphs with better
+scores and more wrong edges. The likelihood of the readings, with weights on the edges of the graph
+alone, has no such errors.
 """
 
 from __future__ import annotations
@@ -15,14 +15,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aetia.discovery.rcgnn.linear.expectation_maximisation import (
-    CleanMoments,
-    FittedStates,
-    clean_moments,
-)
-from aetia.discovery.rcgnn.linear.refit import refit
-from aetia.discovery.rcgnn.linear.state_space import StateSpace, smooth
-from aetia.discovery.rcgnn.readings import Readings
+from aetia.discovery.rcgnn.recordings.readings import Readings
+from aetia.discovery.rcgnn.search.weights import weights_given_graph
+from aetia.discovery.rcgnn.states.fitted import FittedStates
+from aetia.discovery.rcgnn.states.moments import CleanMoments, clean_moments
+from aetia.discovery.rcgnn.states.state_space import StateSpace, smooth
 
 __all__ = ["Explained", "constrained_model", "explain"]
 
@@ -49,12 +46,12 @@ def constrained_model(
     Args:
         moments: Second moments of (s_t, s_{t-1}, ...).
         parents: Target by candidate.
-        like: Sensors are taken from it.
+        like: State space whose sensors are kept.
 
     Returns:
         The state space of the graph.
     """
-    weights = refit(moments.numpy(), parents.numpy())
+    weights = weights_given_graph(moments.numpy(), parents.numpy())
     d = len(parents)
     inverse = np.linalg.inv(np.eye(d) - weights.by_lag[0].T)
     lagged = inverse @ weights.by_lag[1:].transpose(0, 2, 1)
@@ -79,7 +76,7 @@ def explain(
         parents: Target by candidate.
         fitted: Readings about their levels.
         readings: The same.
-        like: Where to start, and the sensors.
+        like: Initial parameters and moments, and the sensors.
         n_steps: EM steps.
 
     Returns:
@@ -87,8 +84,7 @@ def explain(
     """
     model, moments, value = like.model, like.moments, 0.0
     for _ in range(n_steps):
-        mean = moments.moments.sum(0) / moments.steps.sum()
-        model = constrained_model(mean, parents, model)
+        model = constrained_model(moments.mean(), parents, model)
         smoothed = smooth(fitted.x, fitted.patterns, model)
         value = smoothed.log_likelihood
         moments = clean_moments(smoothed, fitted.patterns, readings.live, model)

@@ -1,4 +1,4 @@
-"""Which state space the readings speak for: noiseless or noisy sensors, with or without drift."""
+"""Which state space fits the readings: noiseless or noisy sensors, with or without drift."""
 
 from __future__ import annotations
 
@@ -8,21 +8,20 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from aetia.discovery.rcgnn.linear.expectation_maximisation import (
-    FittedStates,
-    fit_states,
-    settle_states,
-    states_of_more,
-)
-from aetia.discovery.rcgnn.linear.heavy_tails import with_heavy_tails
-from aetia.discovery.rcgnn.readings import Readings
+from aetia.discovery.rcgnn.recordings.readings import Readings
+from aetia.discovery.rcgnn.states.em import fit_states, settle_states
+from aetia.discovery.rcgnn.states.fitted import FittedStates
+from aetia.discovery.rcgnn.states.heavy_tails import with_heavy_tails
+from aetia.discovery.rcgnn.states.levels import states_of_more
 
-__all__ = ["choose_states", "extend_states", "some_windows"]
+__all__ = ["choose_states", "extend_states", "some_blocks"]
 
 _NOISELESS = 1e-6
+"""Noise variance of a sensor that reads its state as good as exactly."""
 _ENOUGH_STEPS = 3000
-_WILD_SHARE = 0.005
-"""Of the readings set aside, from which the noise of the others is not taken for normal."""
+"""Steps from which, or from 60 for each sensor, the noise of the sensors is known well enough."""
+_MANY_OUTLIERS = 0.005
+"""Share of flagged outliers from which the noise of the other readings is not taken for normal."""
 
 
 def choose_states(
@@ -48,10 +47,11 @@ def choose_states(
     Returns:
         The chosen fit.
     """
-    rows = some_windows(readings)
+    rows = some_blocks(readings)
     part = readings if rows is None else readings.select(rows)
     fitted = fit_states(part, n_lags=n_lags, drift=drift is True, outlier_score=outlier_score)
     n_cells = int(fitted.observed.sum())
+    # The noiseless model lacks one variance for each sensor, worth half a log of the cells each.
     noiseless = fitted.model._replace(
         sensor_variance=torch.full_like(fitted.model.sensor_variance, _NOISELESS)
     )
@@ -61,23 +61,24 @@ def choose_states(
         fitted = clean
     if drift is None:
 
-        def drifting(start: FittedStates, n_cycles: int) -> FittedStates:
+        def drifting(initial: FittedStates, n_cycles: int) -> FittedStates:
             return fit_states(
                 part,
                 n_lags=n_lags,
                 drift=True,
                 outlier_score=outlier_score,
-                start=start.model,
+                initial=initial.model,
                 n_cycles=n_cycles,
                 n_own_cycles=0,
             )
 
+        # A few cycles show whether a drift is worth its parameter; only then is it fitted well.
         first = drifting(fitted, 3)
         if _per_cell(first) > _per_cell(fitted) + 0.5 * math.log(n_cells) / n_cells:
             fitted = drifting(first, 5)
     if rows is not None:
         fitted = settle_states(readings, fitted.model, outlier_score=outlier_score, n_steps=2)
-    if fitted.n_outliers > _WILD_SHARE * int(fitted.observed.sum()):
+    if fitted.n_outliers > _MANY_OUTLIERS * int(fitted.observed.sum()):
         return with_heavy_tails(fitted, readings)
     return fitted
 
@@ -96,25 +97,25 @@ def extend_states(
         The same parameters and information, with the states of all readings.
     """
     whole = states_of_more(fitted, readings, outlier_score=outlier_score)
-    if math.isfinite(fitted.freedom):
+    if math.isfinite(fitted.degrees_of_freedom):
         whole = with_heavy_tails(whole, readings, n_steps=2, learn=False)
     moments = whole.moments._replace(information=fitted.moments.information)
     return whole._replace(moments=moments)
 
 
 def _per_cell(fitted: FittedStates) -> float:
-    """Log-likelihood of a reading: fits may set different outliers aside."""
+    """Average the log-likelihood over readings: fits may flag different outliers."""
     return fitted.smoothed.log_likelihood / int(fitted.observed.sum())
 
 
-def some_windows(readings: Readings) -> Int[Tensor, " k"] | None:
-    """Choose windows from all over long recordings: enough to tell the noise of the sensors.
+def some_blocks(readings: Readings) -> Int[Tensor, " k"] | None:
+    """Choose blocks from all over long recordings, enough to estimate the noise of the sensors.
 
     Args:
         readings: Standardised readings.
 
     Returns:
-        Their numbers; None if all are needed.
+        Numbers of the blocks; None if all are needed.
     """
     d, n_steps = readings.values.shape[-1], int(readings.live.sum())
     every = n_steps // max(_ENOUGH_STEPS, 60 * d)

@@ -55,7 +55,7 @@ def frequencies(
 
 
 def deploy(
-    found: Frequencies, constraints: Constraints, *, threshold: float, feedback_threshold: float
+    frequency: Frequencies, constraints: Constraints, *, threshold: float, feedback_threshold: float
 ) -> Deployed:
     """Choose the edges of the graph.
 
@@ -64,7 +64,7 @@ def deploy(
     from ``feedback_threshold`` on. Cycles within the step lose their weakest edges.
 
     Args:
-        found: Selection frequencies.
+        frequency: How often each edge was selected.
         constraints: What is known; required edges are in.
         threshold: Smallest frequency.
         feedback_threshold: Smallest frequency of the rarer of two opposite edges.
@@ -72,20 +72,20 @@ def deploy(
     Returns:
         The graph.
     """
-    p = found.any_lag
+    p = frequency.any_lag
     required, forbidden = constraints.required.numpy(), constraints.forbidden.numpy()
     chosen = (p >= threshold) & (p > 0)
     chosen &= (p >= p.T) | (p >= feedback_threshold)
     # Two equally frequent opposite edges: keep the one that is more often within the step.
     tied = chosen & chosen.T & (p == p.T) & (p < feedback_threshold)
-    chosen &= ~(tied & (found.by_lag[0] < found.by_lag[0].T))
+    chosen &= ~(tied & (frequency.by_lag[0] < frequency.by_lag[0].T))
     chosen = (chosen | required) & ~(forbidden & ~required)
-    strongest = found.by_lag.max(0)
-    edges = chosen & ((found.by_lag >= threshold) | (found.by_lag == strongest))
+    strongest = frequency.by_lag.max(0)
+    edges = chosen & ((frequency.by_lag >= threshold) | (frequency.by_lag == strongest))
     own = np.eye(len(p), dtype=bool)
-    edges &= (found.by_lag > 0) | (required & (strongest == 0))
-    edges[1:] |= own & (found.by_lag[1:] >= threshold) & (found.by_lag[1:] > 0)
+    edges &= (frequency.by_lag > 0) | (required & (strongest == 0))
+    edges[1:] |= own & (frequency.by_lag[1:] >= threshold) & (frequency.by_lag[1:] > 0)
     edges[0] &= ~own
-    priority = torch.from_numpy(np.where(required, 2.0, found.by_lag[0]))
+    priority = torch.from_numpy(np.where(required, 2.0, frequency.by_lag[0]))
     within = greedy_dag(torch.from_numpy(edges[0]), priority).numpy()
     return Deployed(within, edges[1:])
