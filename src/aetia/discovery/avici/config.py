@@ -15,35 +15,42 @@ class AVICIConfig:
     """Network and objective of AVICI; the defaults are those of its paper's runs."""
 
     dim: int = 128
-    """Width of the tokens."""
+    """Width of the tokens, one for each cell of the table; larger networks learn more and need more
+    tasks."""
     n_layers: int = 8
-    """Layers, each of one block over variables and one over rows."""
+    """Number of layers, each of one block over variables and one over rows; time and memory grow in
+    proportion."""
     n_heads: int = 8
-    """Attention heads."""
+    """Number of attention heads of each block."""
     head_dim: int | None = 32
-    """Width of a head; null for dim / n_heads."""
+    """Width of each attention head; null takes dim / n_heads."""
     ff_dim: int | None = None
-    """Width of the feed-forward layers; null for 4 dim."""
+    """Width of the feed-forward layers; null takes four times dim."""
     dropout: float = 0.0
-    """Probability that a unit is dropped in training (0.1 for random-feature tasks)."""
+    """Probability that a unit is dropped in training; 0.1 was used for tasks with random features,
+    where networks overfit."""
     initial_log_scale: float = 2.0
-    """Initial tau; logits lie within exp(tau) of the bias."""
+    """Initial value of tau; the logits of edges lie within exp(tau) of their bias."""
     initial_bias: float = -3.0
-    """Initial bias of the logits."""
+    """Initial bias of the logits of edges; negative, because most pairs have no edge."""
     label_smoothing: float = 0.0
-    """Targets are moved this far from 0 and 1."""
+    """Distance by which targets are moved from 0 and 1; larger keeps predicted probabilities from
+    the ends."""
     dual_step: float = 1e-4
-    """Step size of dual ascent on the acyclicity constraint; 0 switches it off. The multiplier
+    """Step size of the dual ascent on the acyclicity constraint; 0 switches it off. The multiplier
     ends near 600 dual_step times the mean radius; much larger ones buy acyclic marginals with
     probabilities that are too small."""
     dual_every: int | str = "auto"
-    """Optimiser steps between dual updates (500 in the original); "auto": a 600th of the run."""
+    """Number of optimiser steps between dual updates (500 in the original); "auto" is a 600th of
+    the run."""
     dual_warmup: int | str = "auto"
-    """Optimiser steps over which the dual step grows; "auto": a sixth of the run."""
+    """Number of optimiser steps over which the dual step grows from 0; "auto" is a sixth of the
+    run."""
     dual_decay: float = 0.99
-    """Memory of the running mean of the constraint, per optimiser step."""
+    """Decay of the running mean of the constraint for each optimiser step; closer to 1 averages
+    over more steps."""
     largest_multiplier: float | None = None
-    """Bound of the multiplier, or null."""
+    """Upper bound of the multiplier of the acyclicity constraint; null sets none."""
 
     def __post_init__(self) -> None:
         check_positive(self, "dim", "n_layers", "n_heads", "head_dim", "ff_dim", "dual_every")

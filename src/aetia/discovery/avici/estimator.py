@@ -19,9 +19,10 @@ class AVICIOptions:
     """Options of one prediction."""
 
     weights: Any = "avici-base"
-    """Name of weights in the package, or a folder that pre-training wrote."""
+    """Name of weights in the package, a folder that pre-training wrote, or a ``Pretrained``."""
     n_draws: int = 1000
-    """Graphs that are drawn; edge probabilities are exact and need none."""
+    """Number of graphs that are drawn from the prediction; edge probabilities are exact and need
+    none."""
 
     def __post_init__(self) -> None:
         check_positive(self, "n_draws")
@@ -33,8 +34,10 @@ class AVICI(AmortisedEstimator):
     Training needs tables with known graphs, which are simulated; prediction needs only the table.
 
     Args:
-        weights: Name of weights in the package, a folder, or a ``Pretrained``.
-        n_draws: Graphs that are drawn from the prediction.
+        weights: Name of weights in the package, a folder that pre-training wrote, or a
+            ``Pretrained``.
+        n_draws: Number of graphs that are drawn from the prediction; edge probabilities are exact
+            and need none.
         random_state: None, an integer or a NumPy generator; for the draws.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
 

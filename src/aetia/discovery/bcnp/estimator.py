@@ -19,9 +19,10 @@ class BCNPOptions:
     """Options of one prediction."""
 
     weights: Any = "bcnp-base"
-    """Name of weights in the package, or a folder that pre-training wrote."""
+    """Name of weights in the package, a folder that pre-training wrote, or a ``Pretrained``."""
     n_draws: int = 1000
-    """Graphs that are drawn, each along an order of its own."""
+    """Number of graphs that are drawn from the prediction, each along an order of its own; more
+    give smaller Monte Carlo errors of the edge probabilities."""
 
     def __post_init__(self) -> None:
         check_positive(self, "n_draws")
@@ -34,8 +35,10 @@ class BCNP(AmortisedEstimator):
     Every draw is acyclic by construction.
 
     Args:
-        weights: Name of weights in the package, a folder, or a ``Pretrained``.
-        n_draws: Graphs that are drawn from the prediction.
+        weights: Name of weights in the package, a folder that pre-training wrote, or a
+            ``Pretrained``.
+        n_draws: Number of graphs that are drawn from the prediction, each along an order of its
+            own; more give smaller Monte Carlo errors of the edge probabilities.
         random_state: None, an integer or a NumPy generator; for the draws.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
 

@@ -25,52 +25,76 @@ class DiBSConfig:
     """
 
     likelihood: Any = "bge"
-    """``"bge"`` (marginal), ``"linear"``, ``"mlp"`` (joint), or an object with ``on``."""
+    """How a table is scored given a graph: ``"bge"`` integrates linear effects out; ``"linear"``
+    and ``"mlp"`` (curved effects) draw their parameters along with the graph; or a mapping with
+    ``name`` and options, or an object with ``on``."""
     n_particles: int = 30
+    """Number of graphs that are moved together and make up the posterior; more show more modes, at
+    a cost of time and memory in proportion."""
     n_steps: int = 2000
+    """Number of optimiser updates of the particles; raise it when many particles are cyclic or the
+    trace still moves."""
     prior: Any = "erdos-renyi"
-    """``"erdos-renyi"``, ``"scale-free"``, ``"uniform"``, or a graph law."""
+    """Structure prior: ``"erdos-renyi"`` (about two edges a variable), ``"scale-free"`` (few
+    variables with many effects), ``"uniform"``, or a distribution of graphs of your own."""
     estimator: Literal["auto", "score", "reparam"] = "auto"
-    """Gradient in Z; ``"auto"`` is ``"score"`` for marginal likelihoods, else ``"reparam"``."""
+    """How the gradient in the latent variables Z is estimated: ``"score"`` needs only values of the
+    likelihood, ``"reparam"`` also its derivatives and has less variance; ``"auto"`` is ``"score"``
+    for marginal likelihoods, else ``"reparam"``."""
     gradient_weights: Literal["node", "joint"] = "node"
-    """Weights of the Monte Carlo graphs: one softmax per variable, or one (the original)."""
+    """Whether Monte Carlo graphs are weighted by one softmax for each variable (``"node"``, less
+    variance) or by one for the whole graph (``"joint"``, the original)."""
     n_likelihood_graphs: int = 128
-    """M of the likelihood term."""
+    """Number of Monte Carlo graphs for each particle and step in the gradient of the likelihood;
+    more are slower and less noisy."""
     n_acyclicity_graphs: int = 32
-    """M of the acyclicity term; the same graphs, so at most as many random numbers are drawn."""
+    """Number of Monte Carlo graphs for each particle and step in the gradient of the acyclicity
+    term; they are the first of those of the likelihood, so more than those cost random numbers."""
     acyclicity: AcyclicityName = "power"
+    """Measure of cycles whose expectation is penalised: ``"power"`` (the original), ``"expm"``,
+    ``"logdet"`` or ``"spectral"``. All are 0 exactly on acyclic graphs."""
     alpha: Any = "auto"
-    """Schedule of the inverse temperature, or a number: its final value.
-    ``"auto"`` rises linearly to
-    200 (BGe), 100 (linear) or 60 (other likelihoods)."""
+    """Schedule of the inverse temperature that hardens the edge probabilities, or a number, its
+    final value; ``"auto"`` rises linearly to 200 (BGe), 100 (linear) or 60 (other likelihoods)."""
     beta: Any = "auto"
-    """Schedule of the acyclicity weight, or a number: its final value.
-    ``"auto"`` rises to 2,000."""
+    """Schedule of the weight of the acyclicity term, or a number, its final value; ``"auto"`` rises
+    linearly to 2,000. Raise it when many particles are cyclic."""
     embedding: bool = True
-    """Whether Z is a pair of embeddings; otherwise it is the matrix of edge scores."""
+    """Whether edge scores are inner products of two vectors for each variable (the original);
+    otherwise Z is the matrix of edge scores itself."""
     n_latent: int | Literal["auto"] = "auto"
-    """Dimensions of the embedding; ``"auto"`` is the number of columns."""
+    """Number of dimensions of the embedding; fewer than the number of columns, which ``"auto"``
+    takes, restrict the graphs to low rank."""
     latent_prior_std: float | Literal["auto"] = "auto"
-    """``"auto"`` is ``1 / sqrt(n_latent)``, or 1 without the embedding."""
+    """Standard deviation of the normal prior of Z; ``"auto"`` is ``1 / sqrt(n_latent)``, or 1
+    without the embedding."""
     temperature: float = 1.0
-    """Multiplies inside the sigmoid of soft graphs (tau)."""
+    """Factor inside the sigmoid of soft graphs (tau in the paper); larger makes them harder and
+    their gradients noisier."""
     kernel: Any = "auto"
-    """``"fixed"``, ``"median"``, or a kernel; ``"auto"`` is fixed: h = 5 for Z, 500 otherwise."""
+    """Kernel that keeps particles apart: ``"fixed"`` or ``"median"`` length scale, or a kernel of
+    your own; ``"auto"`` is a fixed one, h = 5 for Z and 500 for parameters."""
     optimiser: Any = "rmsprop"
-    """``"rmsprop"``, ``"adam"``, ``"ascent"``, or an update rule."""
+    """Update rule of the particles: ``"rmsprop"``, ``"adam"``, ``"ascent"`` (plain steps), a
+    mapping with ``name`` and options such as ``step_size``, or a rule of your own."""
     batch_size: int | None = None
-    """Rows of each step; the log-likelihood is multiplied by n / batch_size."""
+    """Number of rows of a step, whose log-likelihood is scaled to all rows; None takes all. Set it
+    when a step over all rows is too slow."""
     particle_weights: Literal["auto", "empirical", "mixture", "evidence"] = "auto"
-    """How particles are weighted; ``"auto"`` is ``"evidence"`` where there is a closed form."""
+    """How particles are weighted: ``"empirical"`` alike, ``"mixture"`` by their joint density,
+    ``"evidence"`` by the marginal likelihood of the graph; ``"auto"`` is ``"evidence"`` where that
+    has a closed form, else ``"mixture"``."""
     n_settling_steps: int = 500
-    """Updates of the parameters alone, where they cannot be integrated out: before the run with
-    every edge present, and before weights by joint density with the final graph of the particle.
-    0 starts from draws of the prior and weighs what the run left (the original)."""
+    """Number of updates of the parameters alone, where they cannot be integrated out: before the
+    run with every edge present, and before weights by joint density with the final graph of each
+    particle. 0 starts from draws of the prior and weighs what the run left (the original)."""
     scaling: Scaling = "auto"
-    """``"auto"``: standardise for BGe and for networks with learned noise; centre only where one
-    fixed noise variance identifies the graph, which scaling would hurt."""
+    """How columns are scaled first: ``"standardise"``, ``"centre"`` or ``"none"``; ``"auto"``
+    standardises for BGe and for networks with learned noise, and only centres where one fixed noise
+    variance identifies the graph, which scaling would hurt."""
     trace_every: int = 0
-    """Record the trace every so many steps; 0 records nothing."""
+    """Number of steps between rows of the trace in ``history_``; 0 records nothing and is
+    fastest."""
 
     def __post_init__(self) -> None:
         check_literals(self)

@@ -44,28 +44,60 @@ class DiBS(BaseEstimator):
     Every option is described in :class:`aetia.discovery.dibs.config.DiBSConfig`.
 
     Args:
-        likelihood: ``"bge"``, ``"linear"``, ``"mlp"``, a mapping with options, or an object.
-        n_particles: Draws of the posterior.
-        n_steps: Updates of all particles.
-        prior: ``"erdos-renyi"``, ``"scale-free"``, ``"uniform"``, or a graph law.
-        estimator: Gradient in the latent variables: ``"auto"``, ``"score"``, ``"reparam"``.
-        gradient_weights: ``"node"`` or ``"joint"`` (the original).
-        n_likelihood_graphs: Monte Carlo graphs of the likelihood term.
-        n_acyclicity_graphs: Monte Carlo graphs of the acyclicity term.
-        acyclicity: ``"power"``, ``"expm"``, ``"logdet"``, ``"spectral"``.
-        alpha: Schedule of the inverse temperature, or its final value.
-        beta: Schedule of the acyclicity weight, or its final value.
-        embedding: Whether edge scores are inner products of embeddings.
-        n_latent: Dimensions of the embedding.
-        latent_prior_std: Prior standard deviation of the latent variables.
-        temperature: Inverse temperature of soft graphs (tau).
-        kernel: ``"auto"``, ``"fixed"``, ``"median"``, or a kernel.
-        optimiser: ``"rmsprop"``, ``"adam"``, ``"ascent"``, or an update rule.
-        batch_size: Rows of each step, or None for all.
-        particle_weights: ``"auto"``, ``"empirical"``, ``"mixture"``, ``"evidence"``.
-        n_settling_steps: Updates of the parameters alone before and after the run.
-        scaling: ``"auto"``, ``"standardise"``, ``"centre"``, ``"none"``.
-        trace_every: Record the trace every so many steps; 0 for never.
+        likelihood: How a table is scored given a graph: ``"bge"`` integrates linear effects out;
+            ``"linear"`` and ``"mlp"`` (curved effects) draw their parameters along with the graph;
+            or a mapping with ``name`` and options, or an object with ``on``.
+        n_particles: Number of graphs that are moved together and make up the posterior; more show
+            more modes, at a cost of time and memory in proportion.
+        n_steps: Number of optimiser updates of the particles; raise it when many particles are
+            cyclic or the trace still moves.
+        prior: Structure prior: ``"erdos-renyi"`` (about two edges a variable), ``"scale-free"``
+            (few variables with many effects), ``"uniform"``, or a distribution of graphs of your
+            own.
+        estimator: How the gradient in the latent variables Z is estimated: ``"score"`` needs only
+            values of the likelihood, ``"reparam"`` also its derivatives and has less variance;
+            ``"auto"`` is ``"score"`` for marginal likelihoods, else ``"reparam"``.
+        gradient_weights: Whether Monte Carlo graphs are weighted by one softmax for each variable
+            (``"node"``, less variance) or by one for the whole graph (``"joint"``, the original).
+        n_likelihood_graphs: Number of Monte Carlo graphs for each particle and step in the gradient
+            of the likelihood; more are slower and less noisy.
+        n_acyclicity_graphs: Number of Monte Carlo graphs for each particle and step in the gradient
+            of the acyclicity term; they are the first of those of the likelihood, so more than
+            those cost random numbers.
+        acyclicity: Measure of cycles whose expectation is penalised: ``"power"`` (the original),
+            ``"expm"``, ``"logdet"`` or ``"spectral"``. All are 0 exactly on acyclic graphs.
+        alpha: Schedule of the inverse temperature that hardens the edge probabilities, or a number,
+            its final value; ``"auto"`` rises linearly to 200 (BGe), 100 (linear) or 60 (other
+            likelihoods).
+        beta: Schedule of the weight of the acyclicity term, or a number, its final value;
+            ``"auto"`` rises linearly to 2,000. Raise it when many particles are cyclic.
+        embedding: Whether edge scores are inner products of two vectors for each variable (the
+            original); otherwise Z is the matrix of edge scores itself.
+        n_latent: Number of dimensions of the embedding; fewer than the number of columns, which
+            ``"auto"`` takes, restrict the graphs to low rank.
+        latent_prior_std: Standard deviation of the normal prior of Z; ``"auto"`` is ``1 /
+            sqrt(n_latent)``, or 1 without the embedding.
+        temperature: Factor inside the sigmoid of soft graphs (tau in the paper); larger makes them
+            harder and their gradients noisier.
+        kernel: Kernel that keeps particles apart: ``"fixed"`` or ``"median"`` length scale, or a
+            kernel of your own; ``"auto"`` is a fixed one, h = 5 for Z and 500 for parameters.
+        optimiser: Update rule of the particles: ``"rmsprop"``, ``"adam"``, ``"ascent"`` (plain
+            steps), a mapping with ``name`` and options such as ``step_size``, or a rule of your
+            own.
+        batch_size: Number of rows of a step, whose log-likelihood is scaled to all rows; None takes
+            all. Set it when a step over all rows is too slow.
+        particle_weights: How particles are weighted: ``"empirical"`` alike, ``"mixture"`` by their
+            joint density, ``"evidence"`` by the marginal likelihood of the graph; ``"auto"`` is
+            ``"evidence"`` where that has a closed form, else ``"mixture"``.
+        n_settling_steps: Number of updates of the parameters alone, where they cannot be integrated
+            out: before the run with every edge present, and before weights by joint density with
+            the final graph of each particle. 0 starts from draws of the prior and weighs what the
+            run left (the original).
+        scaling: How columns are scaled first: ``"standardise"``, ``"centre"`` or ``"none"``;
+            ``"auto"`` standardises for BGe and for networks with learned noise, and only centres
+            where one fixed noise variance identifies the graph, which scaling would hurt.
+        trace_every: Number of steps between rows of the trace in ``history_``; 0 records nothing
+            and is fastest.
         random_state: None, an integer or a NumPy generator.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         progress: Whether to show a progress bar; None shows it in terminals.

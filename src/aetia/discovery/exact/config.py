@@ -17,26 +17,33 @@ class ExactConfig:
     """Options of the exact posterior."""
 
     likelihood: Any = "auto"
-    """``"auto"`` chooses by the kinds of the columns and the table's own evidence; or the name
-    of a likelihood with score tables (``"bge"``, ``"linear"``, ``"additive"``, ``"block"``,
-    ``"bdeu"``, ...), options of one, or an object of the user's own with ``local_scores``."""
+    """How a table is scored given a graph: ``"auto"`` chooses by the kinds of the columns and the
+    table's own evidence; or the name of a likelihood with score tables (``"bge"``, ``"linear"``,
+    ``"additive"``, ``"block"``, ``"bdeu"``, ...), a mapping with ``name`` and options, or an object
+    with ``local_scores``."""
     prior: Any = "sparse"
     """Structure prior: ``"sparse"`` (about one parent a variable expected), ``"uniform"``,
-    ``"fair"``, ``"erdos-renyi"``, ``"scale-free"``, ``"bic"``, or an object of the user's own."""
+    ``"fair"``, ``"erdos-renyi"``, ``"scale-free"``, ``"bic"``, or an object with ``log_prob``; one
+    that is no product over variables weighs the draws."""
     scaling: Scaling = "auto"
-    """``"auto"`` is what the likelihood asks for: standardise for BGe, centre for linear."""
+    """How columns are scaled first: ``"standardise"``, ``"centre"`` or ``"none"``; ``"auto"`` is
+    what the likelihood asks for, such as standardised columns for BGe and centred ones for
+    linear."""
     max_parents: int | Literal["auto"] = "auto"
-    """Largest number of parents of a variable; ``"auto"`` is what the likelihood allows."""
+    """Largest number of parents of a variable; ``"auto"`` is what the likelihood allows. Smaller
+    leaves out denser graphs."""
     n_candidates: int | Literal["auto"] = "auto"
-    """Possible parents of each variable; ``"auto"`` takes all others up to 20 columns and the
-    14 best above, where the tables of all would not fit into memory."""
+    """Number of possible parents of each variable; ``"auto"`` takes all others up to 20 columns and
+    the 14 best above, where the tables of all would not fit into memory."""
     min_ess: float = 2_000.0
-    """Draw until the weighted draws are worth this many independent ones."""
+    """Effective number of draws after which drawing ends; larger gives smaller Monte Carlo errors,
+    in proportion to its root."""
     max_draws: int = 100_000
-    """Stop drawing here, whatever the effective number of draws."""
+    """Largest number of draws, whatever their effective number; it bounds the time where the draws
+    have very unequal weights."""
     sensitivity: bool = True
-    """Repeat the sums under the other usual structure prior and report what changes most; a
-    table of 20 columns takes seconds longer."""
+    """Whether the sums are repeated under the other usual structure prior, to report what changes
+    most; a table of 20 columns takes seconds longer."""
 
     def __post_init__(self) -> None:
         check_literals(self)

@@ -46,16 +46,26 @@ class ExactPosterior(BaseEstimator):
     that every average has a known Monte Carlo error and nothing has to converge.
 
     Args:
-        likelihood: ``"auto"`` chooses for the table; or a name, options, or an object with
-            ``local_scores``.
-        prior: ``"sparse"``, ``"uniform"``, ``"fair"``, ``"erdos-renyi"``, ``"scale-free"``,
-            ``"bic"``, or an object with ``log_prob``; one that is not modular weighs the draws.
-        scaling: ``"auto"``, ``"standardise"``, ``"centre"``, ``"none"``.
-        max_parents: Largest number of parents of a variable.
-        n_candidates: Possible parents of each variable; all others up to 20 columns.
-        min_ess: Effective number of draws wanted.
-        max_draws: Never more draws than this.
-        sensitivity: Whether to repeat the sums under another structure prior.
+        likelihood: How a table is scored given a graph: ``"auto"`` chooses by the kinds of the
+            columns and the table's own evidence; or the name of a likelihood with score tables
+            (``"bge"``, ``"linear"``, ``"additive"``, ``"block"``, ``"bdeu"``, ...), a mapping with
+            ``name`` and options, or an object with ``local_scores``.
+        prior: Structure prior: ``"sparse"`` (about one parent a variable expected), ``"uniform"``,
+            ``"fair"``, ``"erdos-renyi"``, ``"scale-free"``, ``"bic"``, or an object with
+            ``log_prob``; one that is no product over variables weighs the draws.
+        scaling: How columns are scaled first: ``"standardise"``, ``"centre"`` or ``"none"``;
+            ``"auto"`` is what the likelihood asks for, such as standardised columns for BGe and
+            centred ones for linear.
+        max_parents: Largest number of parents of a variable; ``"auto"`` is what the likelihood
+            allows. Smaller leaves out denser graphs.
+        n_candidates: Number of possible parents of each variable; ``"auto"`` takes all others up to
+            20 columns and the 14 best above, where the tables of all would not fit into memory.
+        min_ess: Effective number of draws after which drawing ends; larger gives smaller Monte
+            Carlo errors, in proportion to its root.
+        max_draws: Largest number of draws, whatever their effective number; it bounds the time
+            where the draws have very unequal weights.
+        sensitivity: Whether the sums are repeated under the other usual structure prior, to report
+            what changes most; a table of 20 columns takes seconds longer.
         random_state: Seed of the draws; enumeration needs none.
 
     Attributes:

@@ -22,37 +22,43 @@ class OrderMCMCConfig:
     """
 
     likelihood: Any = "auto"
-    """``"auto"`` chooses by the kinds of the columns and, for numbers, by the evidence of the dozen
-    most related columns; or a likelihood with score tables: ``"bge"``, ``"linear"``,
-    ``"block"``, ``"bdeu"``, ... , or an object with ``local_scores``."""
+    """How a table is scored given a graph: ``"auto"`` chooses by the kinds of the columns and, for
+    numbers, by the evidence of the dozen most related columns; or a likelihood with score tables
+    (``"bge"``, ``"linear"``, ``"block"``, ``"bdeu"``, ...), a mapping with ``name`` and options, or
+    an object with ``local_scores``."""
     prior: Any = "sparse"
-    """A structure prior that is a product over variables: ``"sparse"`` (about one parent for each
-    variable), ``"fair"``, ``"uniform"``, ``"erdos-renyi"``, or an object."""
+    """Structure prior, a product over variables: ``"sparse"`` (about one parent for each variable),
+    ``"fair"``, ``"uniform"``, ``"erdos-renyi"``, or an object of your own."""
     n_chains: int = 4
-    """Independent chains; their agreement is what convergence is judged by."""
+    """Number of independent chains, at least 2; their agreement is what convergence is judged by,
+    so more make the verdict safer and the run slower."""
     n_temperatures: int | Literal["auto"] = "auto"
-    """Orders of each chain, the coldest of which is kept; hotter ones cross between distant
-    modes. ``"auto"`` is 4 up to 120 columns, 6 up to 200 and 8 above; more help strongly
-    correlated tables, and cost time in proportion. 1 is no tempering."""
+    """Number of orders of each chain at different temperatures, the coldest of which is kept;
+    hotter ones cross between distant modes. ``"auto"`` is 4 up to 120 columns, 6 up to 200 and 8
+    above; more help strongly correlated tables and cost time in proportion. 1 is no tempering."""
     n_candidates: int | Literal["auto"] = "auto"
-    """Possible parents of each variable; ``"auto"`` is 16 below 300 rows and 12 above. One more
-    doubles the memory."""
+    """Number of possible parents of each variable; ``"auto"`` is 16 below 300 rows and 12 above.
+    One more doubles the memory."""
     max_parents: int | Literal["auto"] = "auto"
-    """Largest number of parents of a variable; ``"auto"`` sets no limit."""
+    """Largest number of parents of a variable; ``"auto"`` sets no limit. Smaller leaves out denser
+    graphs, and saves time where there are many candidates."""
     tolerance: float = 0.02
-    """Stop when the standard error of every edge and path probability is below it."""
+    """Largest standard error of any edge or path probability; the run stops when all are below it.
+    Smaller takes longer, with the square of the ratio."""
     max_seconds: float = 60.0
-    """Stop after this time in any case; the result then says that it has not converged."""
+    """Number of seconds after which the run stops in any case; the result then says that it has not
+    converged."""
     n_draws: int = 2000
-    """Graphs kept of each chain at most, evenly thinned; fewer above 150 columns, where they
-    would fill the memory."""
+    """Largest number of graphs that are kept of each chain, evenly thinned; fewer above 150
+    columns, where they would fill the memory."""
     start: Any = "auto"
-    """``"greedy"`` begins with the orders of greedy DAGs (every variable at its best position,
-    under BGe), ``"random"`` with random orders, ``"auto"`` with one of both in turn, so that the
-    agreement of chains says something; or orders, DAGs or a ``GraphPosterior`` to begin with.
-    Parents in greedy and given DAGs become candidates in any case."""
+    """Where chains begin: ``"greedy"`` with the orders of greedy DAGs (every variable at its best
+    position, under BGe), ``"random"`` with random orders, ``"auto"`` with one of both in turn, so
+    that the agreement of chains is informative; or orders, DAGs or a ``GraphPosterior`` to begin
+    with. Parents in greedy and given DAGs become candidates in any case."""
     scaling: Scaling = "auto"
-    """``"auto"`` is what the likelihood asks for: standardise for BGe."""
+    """How columns are scaled first: ``"standardise"``, ``"centre"`` or ``"none"``; ``"auto"`` is
+    what the likelihood asks for, such as standardised columns for BGe."""
 
     def __post_init__(self) -> None:
         check_literals(self)

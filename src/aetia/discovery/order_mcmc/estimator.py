@@ -40,18 +40,35 @@ class OrderMCMC(BaseEstimator):
     :class:`aetia.discovery.order_mcmc.config.OrderMCMCConfig`.
 
     Args:
-        likelihood: ``"auto"`` chooses for the table; or a name, options, or an object with
-            ``local_scores``.
-        prior: ``"sparse"``, ``"fair"``, ``"uniform"``, ``"erdos-renyi"``, or a modular prior.
-        n_chains: Independent chains.
-        n_temperatures: Orders of each chain at different temperatures; 1 for no tempering.
-        n_candidates: Possible parents of each variable.
-        max_parents: Largest number of parents of a variable.
-        tolerance: Largest standard error of an edge or path probability.
-        max_seconds: Time after which the run ends without having converged.
-        n_draws: Graphs kept of each chain at most.
-        start: ``"auto"``, ``"greedy"``, ``"random"``, or orders, DAGs or a ``GraphPosterior``.
-        scaling: ``"auto"``, ``"standardise"``, ``"centre"``, ``"none"``.
+        likelihood: How a table is scored given a graph: ``"auto"`` chooses by the kinds of the
+            columns and, for numbers, by the evidence of the dozen most related columns; or a
+            likelihood with score tables (``"bge"``, ``"linear"``, ``"block"``, ``"bdeu"``, ...), a
+            mapping with ``name`` and options, or an object with ``local_scores``.
+        prior: Structure prior, a product over variables: ``"sparse"`` (about one parent for each
+            variable), ``"fair"``, ``"uniform"``, ``"erdos-renyi"``, or an object of your own.
+        n_chains: Number of independent chains, at least 2; their agreement is what convergence is
+            judged by, so more make the verdict safer and the run slower.
+        n_temperatures: Number of orders of each chain at different temperatures, the coldest of
+            which is kept; hotter ones cross between distant modes. ``"auto"`` is 4 up to 120
+            columns, 6 up to 200 and 8 above; more help strongly correlated tables and cost time in
+            proportion. 1 is no tempering.
+        n_candidates: Number of possible parents of each variable; ``"auto"`` is 16 below 300 rows
+            and 12 above. One more doubles the memory.
+        max_parents: Largest number of parents of a variable; ``"auto"`` sets no limit. Smaller
+            leaves out denser graphs, and saves time where there are many candidates.
+        tolerance: Largest standard error of any edge or path probability; the run stops when all
+            are below it. Smaller takes longer, with the square of the ratio.
+        max_seconds: Number of seconds after which the run stops in any case; the result then says
+            that it has not converged.
+        n_draws: Largest number of graphs that are kept of each chain, evenly thinned; fewer above
+            150 columns, where they would fill the memory.
+        start: Where chains begin: ``"greedy"`` with the orders of greedy DAGs (every variable at
+            its best position, under BGe), ``"random"`` with random orders, ``"auto"`` with one of
+            both in turn, so that the agreement of chains is informative; or orders, DAGs or a
+            ``GraphPosterior`` to begin with. Parents in greedy and given DAGs become candidates in
+            any case.
+        scaling: How columns are scaled first: ``"standardise"``, ``"centre"`` or ``"none"``;
+            ``"auto"`` is what the likelihood asks for, such as standardised columns for BGe.
         random_state: None, an integer or a NumPy generator. The same seed gives the same draws
             unless the run was ended by ``max_seconds``.
         progress: Whether to show a progress bar; None shows it in terminals.
