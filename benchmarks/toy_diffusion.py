@@ -89,7 +89,8 @@ def main() -> None:
             def drawn(model, n, churn):
                 from dataclasses import replace
 
-                model._config = replace(model._config, churn=churn)
+                config = replace(model._fitted().config, churn=churn)
+                model._fit_result = replace(model._fitted(), config=config)
                 return torch.from_numpy(model.sample(4096, n_steps=n).values[0]).float()
 
             for churn, rows in found.items():

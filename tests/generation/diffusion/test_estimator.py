@@ -240,7 +240,7 @@ def test_a_saved_model_gives_the_same_draws(fitted, tmp_path):
     with pytest.raises(InputError, match="not stored"):
         loaded.impute()
     assert loaded.impute(mixed(30, holes=0.2), 2).n_draws == 2
-    file = tmp_path / "dddm.safetensors"
+    file = tmp_path / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match="damaged"):
         DDDM.load(tmp_path)

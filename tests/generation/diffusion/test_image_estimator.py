@@ -78,7 +78,7 @@ def test_labels_choose_what_is_drawn(fitted):
 
 def test_guidance_moves_draws_along_the_difference_of_the_two_laws(fitted):
     """In one step with the same noise, scale 2 lies as far beyond the label as 0 lies before."""
-    network, config = fitted._fit_result.network, fitted._config
+    network, config = fitted._fit_result.network, fitted._fit_result.config
     codes = torch.zeros(5, dtype=torch.long)
 
     def draw(guidance, labels=codes):
@@ -106,7 +106,7 @@ def test_guidance_is_refused_where_it_means_nothing(fitted):
 def test_one_step_returns_what_the_network_says_about_noise(fitted):
     network = fitted._fit_result.network
     drawn = draw_images(
-        network, fitted._config, 6, None, torch.Generator().manual_seed(4), n_steps=1
+        network, fitted._fit_result.config, 6, None, torch.Generator().manual_seed(4), n_steps=1
     )
     g = torch.Generator().manual_seed(4)
     noise = torch.randn((6, 1, 4, 4), generator=g)
@@ -151,7 +151,7 @@ def test_damaged_and_missing_files_are_told_apart(fitted, tmp_path):
     with pytest.raises(ResultFileError, match="no saved ImageDDDM"):
         ImageDDDM.load(tmp_path)
     fitted.save(tmp_path)
-    file = tmp_path / "image_dddm.safetensors"
+    file = tmp_path / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-50])
     with pytest.raises(CheckpointError, match="damaged"):
         ImageDDDM.load(tmp_path)
@@ -160,7 +160,7 @@ def test_damaged_and_missing_files_are_told_apart(fitted, tmp_path):
 def test_options_that_are_objects_survive_saving(tmp_path):
     options = {"n_training_steps": 2, "distance": Energy(1.5), "time_grid": (0.0, 0.5, 1.0)}
     ImageDDDM(**TINY | options).fit(bars()[0]).save(tmp_path)
-    config = ImageDDDM.load(tmp_path)._config
+    config = ImageDDDM.load(tmp_path)._fit_result.config
     assert config.score_options().the_distance() == Energy(1.5)
     assert config.time_grid == (0.0, 0.5, 1.0)
 
@@ -188,7 +188,7 @@ def test_scikit_learn_can_clone_it_and_defaults_agree():
 
 def test_every_option_is_read():
     folder = Path(inspect.getfile(room)).parent
-    source = "".join(p.read_text() for p in sorted(folder.glob("image_*.py")))
+    source = "".join(p.read_text() for p in sorted((folder / "images").glob("*.py")))
     for field in fields(ImageDDDMConfig):
         pattern = (
             rf'config\.{field.name}\b|self\.{field.name}\b|value\("{field.name}"\)|"{field.name}"'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +13,10 @@ import torch
 from torch import nn
 
 from aetia.errors import CheckpointError
-from aetia.files import plain_json, write_atomically
+from aetia.files import plain_json, write_atomically, write_json
 from aetia.plots import plot_dynamics
 
-__all__ = ["History", "read_weights", "write_figure", "write_json", "write_weights"]
+__all__ = ["History", "read_weights", "write_figure", "write_weights"]
 
 
 def write_weights(file: Path, network: nn.Module, config: Mapping[str, Any]) -> None:
@@ -57,24 +56,6 @@ def read_weights(file: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise CheckpointError(
             f"{str(file)!r} holds something else than tensors and plain values; it was not loaded."
         ) from error
-
-
-def write_json(file: Path, content: Any) -> None:
-    """Write JSON that every reader takes: what is not a number is null.
-
-    Args:
-        file: Where to.
-        content: Plain values.
-    """
-    write_atomically(file, json.dumps(_strict(plain_json(content)), indent=1, allow_nan=False))
-
-
-def _strict(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _strict(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_strict(v) for v in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_figure(file: Path, figure: Any) -> None:

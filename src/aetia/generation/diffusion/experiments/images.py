@@ -17,12 +17,12 @@ from torch import nn
 from aetia.devices import pick_device
 from aetia.diagnostics.two_sample import mmd_squared
 from aetia.errors import CheckpointError, InputError
+from aetia.files import write_json
 from aetia.generation.diffusion.experiments.data import ExperimentImages, read_experiment_images
 from aetia.generation.diffusion.experiments.files import (
     History,
     read_weights,
     write_figure,
-    write_json,
     write_weights,
 )
 from aetia.generation.diffusion.experiments.options import ImageExperiment
@@ -32,8 +32,8 @@ from aetia.generation.diffusion.images.batches import image_batches
 from aetia.generation.diffusion.images.draws import draw_images
 from aetia.generation.diffusion.images.estimator import ImageDDDM
 from aetia.generation.diffusion.images.features import Inception
+from aetia.generation.diffusion.images.fitted import FittedImages
 from aetia.generation.diffusion.images.fitting import (
-    FittedImages,
     build_image_network,
     image_loss,
     training_options,
@@ -41,8 +41,10 @@ from aetia.generation.diffusion.images.fitting import (
 from aetia.generation.diffusion.images.quality import image_quality
 from aetia.generation.diffusion.images.scale import ImageScale
 from aetia.nets import DiT, seeded
+from aetia.options import options_dict
 from aetia.plots import plot_pictures
 from aetia.randomness import torch_generator
+from aetia.results import RunFacts
 from aetia.training import Phase, train
 from aetia.version import __version__
 
@@ -56,6 +58,7 @@ def run_image_experiment(
     *,
     progress: bool | None = None,
     say: Callable[[str], None] | None = None,
+    on_start: Callable[[], object] | None = None,
 ) -> dict[str, Any]:
     """Train on images and write the folder ``options.out``.
 
@@ -67,6 +70,8 @@ def run_image_experiment(
         options: Of the experiment.
         progress: Whether to show a bar; None shows it in terminals.
         say: Called with one line for each epoch.
+        on_start: Called once, when options and data are known to be usable and before anything is
+            written, so that a folder can be cleared without loss if they are not.
 
     Returns:
         The last evaluation, and facts about the run.
@@ -80,6 +85,8 @@ def run_image_experiment(
     if options.inception_weights is not None:
         inception = Inception(options.inception_weights, device)
     data = read_experiment_images(options)
+    if on_start is not None:
+        on_start()
     run = _Run(options, data, device, inception, say or _say_nothing)
     try:
         trained = run.train(progress)
@@ -305,5 +312,11 @@ def load_images_model(file: str | Path) -> ImageDDDM:
             f"{str(file)!r} is no model of an experiment with images ({error})."
         ) from error
     network.eval().requires_grad_(False)
-    facts = {"method": "ImageDDDM", "seed": str(options.seed), "version": plain["version"]}
-    return ImageDDDM.of_fit(FittedImages(network, scale, (), [], facts), config)
+    facts = RunFacts(
+        method="image-dddm",
+        seed=options.seed,
+        version=plain["version"],
+        config=options_dict(config),
+    )
+    fit = FittedImages(config=config, network=network, scale=scale, classes=(), facts=facts)
+    return ImageDDDM.of_fit(fit)

@@ -14,11 +14,11 @@ import torch
 from aetia.devices import pick_device
 from aetia.diagnostics.two_sample import mmd_squared
 from aetia.errors import CheckpointError, InputError
+from aetia.files import write_json
 from aetia.generation.diffusion.experiments.files import (
     History,
     read_weights,
     write_figure,
-    write_json,
     write_weights,
 )
 from aetia.generation.diffusion.experiments.options import ToyExperiment

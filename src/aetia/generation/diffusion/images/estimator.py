@@ -14,24 +14,23 @@ from jaxtyping import Float, Int
 from sklearn.base import BaseEstimator
 from torch import Tensor
 
+from aetia.data.accepts import Accepts
 from aetia.devices import pick_device
 from aetia.errors import InputError, NumericalError
 from aetia.generation.diffusion.images.config import ImageDDDMConfig
 from aetia.generation.diffusion.images.draws import draw_images
 from aetia.generation.diffusion.images.files import load_image_model, save_image_model
-from aetia.generation.diffusion.images.fitting import (
-    FittedImages,
-    build_image_network,
-    fit_image_denoiser,
-)
+from aetia.generation.diffusion.images.fitted import FittedImages
+from aetia.generation.diffusion.images.fitting import build_image_network, fit_image_denoiser
 from aetia.generation.diffusion.images.scale import ImageScale, read_images
 from aetia.generation.diffusion.process.distances import Distance
 from aetia.generation.diffusion.process.schedule import Schedule
 from aetia.nets import seeded
+from aetia.not_fitted import check_fitted
 from aetia.options import options_dict
 from aetia.randomness import RandomState, seed_sequence, torch_generator
-from aetia.results import Draws
-from aetia.version import __version__
+from aetia.results import Draws, RunFacts
+from aetia.results.earlier_keys import Diagnostics
 
 __all__ = ["ImageDDDM"]
 
@@ -87,8 +86,9 @@ class ImageDDDM(BaseEstimator):
 
     Attributes:
         classes_: Labels of the fit; empty without.
+        facts_: What is known about the run: seed, version, device, time, steps, configuration.
+        health_: Numbers of images and parameters, skipped updates.
         history_: The health record of the training loop.
-        health_: Wall time, chosen step, seed, version.
 
     Example:
         >>> import numpy as np
@@ -100,6 +100,8 @@ class ImageDDDM(BaseEstimator):
         >>> model.sample(3, label=1, n_steps=2).shape
         (1, 3, 4, 4, 1)
     """
+
+    accepts = Accepts(kinds=("continuous",), interventions=False)
 
     def __init__(
         self,
@@ -222,17 +224,30 @@ class ImageDDDM(BaseEstimator):
         network.eval().requires_grad_(False)
         if not all(bool(p.isfinite().all()) for p in network.parameters()):
             raise NumericalError("the network's weights are not finite; lower learning_rate.")
-        facts = {
-            "method": type(self).__name__,
+        facts = RunFacts(
+            method="image-dddm",
+            seed=int(str(seeds.entropy)),
+            device=str(device),
+            seconds=time.perf_counter() - started,
+            n_steps=trained.step,
+            best_step=trained.best_step,
+            config=options_dict(config),
+        )
+        health = {
             "n_images": len(pixels),
             "n_parameters": sum(p.numel() for p in network.parameters()),
-            "best_step": trained.best_step,
-            "seconds": time.perf_counter() - started,
-            "seed": str(seeds.entropy),
-            "device": str(device),
-            "version": __version__,
+            "n_skipped": trained.n_skipped,
         }
-        self._take(FittedImages(network, scale, classes, trained.rows, facts), config)
+        fit = FittedImages(
+            config=config,
+            network=network,
+            scale=scale,
+            classes=classes,
+            facts=facts,
+            health=health,
+            rows=trained.rows,
+        )
+        self._take(fit)
         return self
 
     def sample(
@@ -265,14 +280,12 @@ class ImageDDDM(BaseEstimator):
         codes = self._codes(label, n)
         self._check_guidance(guidance, codes)
         drawn = self._draw(n, codes, n_steps, guidance, self._seeds(random_state, 0))
-        about = {
-            **fit.facts,
-            "config": options_dict(self._config),
-            "n_steps": n_steps,
-            "guidance": guidance,
-        }
+        about = {**fit.health, "n_sampler_steps": n_steps, "guidance": guidance}
         return Draws.of_values(
-            drawn[None], max_megabytes=self._config.max_megabytes, diagnostics=about
+            drawn[None],
+            max_megabytes=fit.config.max_megabytes,
+            facts=fit.facts,
+            diagnostics=about,
         )
 
     def energy_scores(
@@ -307,7 +320,7 @@ class ImageDDDM(BaseEstimator):
         self._fitted()
         if isinstance(n_draws, bool) or n_draws < 2:
             raise InputError(f"n_draws must be at least 2, got {n_draws!r}.")
-        images = torch.from_numpy(read_images(X, _shape(self._config))).flatten(1).double()
+        images = torch.from_numpy(read_images(X, _shape(self._fitted().config))).flatten(1).double()
         codes = None if y is None else self._codes(y, len(images))
         seeds = self._seeds(random_state, 1)
         scores = torch.empty(len(images), dtype=torch.float64)
@@ -335,12 +348,12 @@ class ImageDDDM(BaseEstimator):
         return -float(self.energy_scores(X, given).mean())
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model to a folder: safetensors and JSON. The images are not in it.
+        """Write the fitted model to one file in a folder, atomically. The images are not in it.
 
         Args:
             path: The folder; made if needed.
         """
-        save_image_model(path, self._fitted(), self._config)
+        save_image_model(path, self._fitted())
 
     @classmethod
     def load(cls, path: str | Path) -> ImageDDDM:
@@ -352,41 +365,38 @@ class ImageDDDM(BaseEstimator):
         Returns:
             A fitted estimator that gives the same seeded draws.
         """
-        return cls.of_fit(*load_image_model(path))
+        return cls.of_fit(load_image_model(path))
 
     @classmethod
-    def of_fit(cls, fit: FittedImages, config: ImageDDDMConfig) -> ImageDDDM:
+    def of_fit(cls, fit: FittedImages) -> ImageDDDM:
         """Wrap a network that was trained elsewhere.
 
         Args:
-            fit: The network.
-            config: Its options.
+            fit: The network with its options.
 
         Returns:
             A fitted estimator.
         """
-        made = cls(**{f.name: getattr(config, f.name) for f in fields(config)})
-        made._take(fit, config)
+        made = cls(**{f.name: getattr(fit.config, f.name) for f in fields(fit.config)})
+        made._take(fit)
         return made
 
-    def _take(self, fit: FittedImages, config: ImageDDDMConfig) -> None:
-        self._fit_result, self._config = fit, config
+    def _take(self, fit: FittedImages) -> None:
+        self._fit_result = fit
         self.classes_ = np.array(fit.classes)
+        self.facts_ = fit.facts
+        self.health_ = Diagnostics(fit.health, fit.facts)
         self.history_ = fit.rows
-        self.health_ = fit.facts
 
     def _fitted(self) -> FittedImages:
-        if not hasattr(self, "_fit_result"):
-            from sklearn.exceptions import NotFittedError
-
-            raise NotFittedError("this ImageDDDM is not fitted yet; call fit(images) first.")
+        check_fitted(self, "_fit_result", call="fit(images)")
         return self._fit_result
 
     def _seeds(self, random_state: RandomState, question: int) -> np.random.SeedSequence:
         """Make the stream of a question; by default it depends on the fit's seed alone."""
         if random_state is not None:
             return seed_sequence(random_state)
-        return np.random.SeedSequence([int(self._fitted().facts["seed"]), question])
+        return np.random.SeedSequence([self._fitted().facts.seed or 0, question])
 
     def _draw(
         self,
@@ -401,14 +411,14 @@ class ImageDDDM(BaseEstimator):
             _check_count("n_steps", n_steps)
         generator = torch_generator(seeds, next(fit.network.parameters()).device)
         z = draw_images(
-            fit.network, self._config, n, codes, generator, n_steps=n_steps, guidance=guidance
+            fit.network, fit.config, n, codes, generator, n_steps=n_steps, guidance=guidance
         )
         return fit.scale.to_pixels(z)
 
     def _check_guidance(self, guidance: float, codes: Int[Tensor, " n"] | None) -> None:
         if guidance == 1:
             return
-        if not self._fitted().classes or not self._config.class_dropout:
+        if not self._fitted().classes or not self._fitted().config.class_dropout:
             raise InputError(
                 f"guidance={guidance} compares draws with and without a label; this model was "
                 "fitted without labels or with class_dropout=0. Fit with labels: fit(images, y)."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -13,7 +12,6 @@ from torch import Tensor, nn
 
 from aetia.generation.diffusion.images.batches import ImageBatch, image_batches
 from aetia.generation.diffusion.images.config import ImageDDDMConfig
-from aetia.generation.diffusion.images.scale import ImageScale
 from aetia.generation.diffusion.process.averaging import ema_for
 from aetia.generation.diffusion.process.objective import Objective
 from aetia.generation.diffusion.process.preconditioning import skip_weights
@@ -22,7 +20,6 @@ from aetia.randomness import generator_on
 from aetia.training import Phase, Trained, TrainingConfig, train
 
 __all__ = [
-    "FittedImages",
     "build_image_network",
     "fit_image_denoiser",
     "image_loss",
@@ -30,18 +27,6 @@ __all__ = [
 ]
 
 _N_VALIDATIONS = 20
-
-
-@dataclass(eq=False)
-class FittedImages:
-    """Network, scale and classes of a fit."""
-
-    network: DiT
-    scale: ImageScale
-    classes: tuple[Any, ...]
-    """Labels by their code; empty for a fit without."""
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def build_image_network(config: ImageDDDMConfig, n_classes: int) -> DiT:

@@ -1,8 +1,7 @@
-"""DDDM: conditional laws by a distributional diffusion model (De Bortoli et al., 2025)."""
+"""DDDM: conditional distributions by a distributional diffusion model (De Bortoli et al., 2025)."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -10,40 +9,40 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from sklearn.base import BaseEstimator
 
 from aetia.data import Dataset
+from aetia.data.accepts import Accepts
 from aetia.devices import pick_device
-from aetia.errors import InputError, NumericalError
+from aetia.errors import InputError
 from aetia.generation.diffusion.process.distances import Distance, Energy
 from aetia.generation.diffusion.process.schedule import Schedule
 from aetia.generation.diffusion.process.score import score_terms
-from aetia.generation.diffusion.tables.codec import Codec, read_table
-from aetia.generation.diffusion.tables.config import DDDMConfig
-from aetia.generation.diffusion.tables.files import load_model, save_model
-from aetia.generation.diffusion.tables.fitted import Fitted, draw_targets, pattern_of
-from aetia.generation.diffusion.tables.fitting import (
-    TableTask,
-    build_network,
-    fit_denoiser,
-    held_out_rows,
+from aetia.generation.diffusion.tables.asking import (
+    index_of,
+    read_rows_of_fit,
+    table_of_values,
+    values_of,
+    with_all_columns,
 )
-from aetia.generation.diffusion.tables.graphs_given import graphs_of
-from aetia.generation.diffusion.tables.masks import Pattern, pattern_table
-from aetia.generation.diffusion.tables.on_graph import abduct_by_rank, draw_in_causal_order
-from aetia.graphs import topological_order, transitive_closure
-from aetia.nets import seeded
-from aetia.options import nearest, options_dict
-from aetia.randomness import RandomState, seed_sequence, torch_generator
+from aetia.generation.diffusion.tables.codec import read_table
+from aetia.generation.diffusion.tables.config import DDDMConfig
+from aetia.generation.diffusion.tables.drawing import draw_missing, draw_populations
+from aetia.generation.diffusion.tables.files import load_model, save_model
+from aetia.generation.diffusion.tables.fit import check_table, fit_table, trained_patterns
+from aetia.generation.diffusion.tables.fitted import Fitted
+from aetia.generation.diffusion.tables.interventions import (
+    draw_counterfactuals,
+    draw_under_intervention,
+)
+from aetia.generation.diffusion.tables.masks import Pattern
+from aetia.not_fitted import check_fitted
+from aetia.randomness import RandomState, seed_sequence
 from aetia.results import Draws
-from aetia.version import __version__
+from aetia.results.earlier_keys import Diagnostics
 
 __all__ = ["DDDM"]
-
-_SMALLEST_TABLE = 20
-_RANK_DRAWS = 256
-"""Draws of every law whose ranks carry a unit's noise over."""
 
 
 class DDDM(BaseEstimator):
@@ -99,6 +98,10 @@ class DDDM(BaseEstimator):
         >>> model.sample(5, given={"x0": 1.0}).values.shape
         (1, 5, 2)
     """
+
+    accepts = Accepts(
+        kinds=("continuous", "binary", "count", "categorical"), missing=True, interventions=False
+    )
 
     def __init__(
         self,
@@ -182,66 +185,16 @@ class DDDM(BaseEstimator):
             NumericalError: If the losses do not stay finite.
         """
         del y
-        started = time.perf_counter()
         config = DDDMConfig(**{f.name: getattr(self, f.name) for f in fields(DDDMConfig)})
         vars(self).pop("_fit_result", None)  # a failed fit must not leave the answer of another
         data = read_table(X)
-        _check_table(data)
-        codec = Codec.of(data)
-        patterns = self._patterns(config, data.names, dag)
-        device = pick_device(self.device)
-        seeds = seed_sequence(self.random_state)
-        build, split, learn = seeds.spawn(3)
-        rows, observed = (part.to(device) for part in codec.to_model(data))
-        column_of = torch.from_numpy(codec.column_of).to(device)
-        moved = None if patterns is None else Pattern(*(m.to(device) for m in patterns))
-        with seeded(torch_generator(build)):
-            network = build_network(config, rows.shape[1], codec.d).to(device)
-        held = held_out_rows(data.n, config.validation_share, torch_generator(split))
-        seed = int(learn.generate_state(1)[0])
-        task = TableTask(rows, observed, column_of, moved)
-        trained = fit_denoiser(network, task, held, config, seed, self.progress)
-        network.eval().requires_grad_(False)
-        lost = trained.n_skipped > trained.step // 2
-        if lost or not all(bool(p.isfinite().all()) for p in network.parameters()):
-            raise NumericalError(
-                f"{trained.n_skipped} of {trained.step} training steps had gradients that were not "
-                f"finite; lower learning_rate (now {config.value('learning_rate'):g})."
-            )
-        fit = Fitted(network, codec, patterns, trained.rows)
-        fit.facts = {
-            "method": type(self).__name__,
-            "n_rows": data.n,
-            "n_parameters": sum(p.numel() for p in network.parameters()),
-            "best_step": trained.best_step,
-            "seconds": time.perf_counter() - started,
-            "seed": str(seeds.entropy),
-            "device": str(device),
-            "version": __version__,
-        }
-        self._take(fit, config)
+        check_table(data)
+        patterns = trained_patterns(config, data.names, dag, self.random_state)
+        device, seeds = pick_device(self.device), seed_sequence(self.random_state)
+        fit, self.held_out_rows_ = fit_table(data, config, patterns, seeds, device, self.progress)
+        self._take(fit)
         self._data = data
-        self.held_out_rows_ = np.sort(held.numpy())
         return self
-
-    def _patterns(self, config: DDDMConfig, names: Sequence[str], dag: Any) -> Pattern | None:
-        """Roles of columns in training."""
-        d = len(names)
-        if dag is not None:
-            graphs = graphs_of(dag, names, 100, self.random_state)
-            pairs = {
-                (j, tuple(np.flatnonzero(graph[:, j]).tolist()))
-                for graph in graphs
-                for j in range(d)
-            }
-            ordered = sorted(pairs)
-            return pattern_table([[j] for j, _ in ordered], [list(p) for _, p in ordered], d)
-        if config.targets == "any":
-            return None
-        targets = [_index(name, names, "targets") for name in config.targets]
-        if not targets:
-            raise InputError("targets is empty; name columns, or use 'any'.")
-        return pattern_table([targets], [[j for j in range(d) if j not in targets]], d)
 
     # -- questions ------------------------------------------------------------------------
 
@@ -271,18 +224,19 @@ class DDDM(BaseEstimator):
         Raises:
             InputError: If a column or level is unknown, or ``n`` is not positive.
         """
-        self._fitted()
+        fit = self._fitted()
         _check_count("n", n)
         if n_steps is not None:
             _check_count("n_steps", n_steps)
         seeds = self._seeds(random_state, 0)
         if given is None or isinstance(given, Mapping):
-            asked = self._table_of_values(given or {}, 1)
-            drawn = self._draw(asked, n, seeds, n_steps, columns)
+            asked = table_of_values(fit.codec, given or {})
+            drawn = draw_missing(fit, asked, n, seeds, n_steps, columns)
             return self._whole(drawn.transpose(1, 0, 2), columns, n_steps)
-        asked = self._some_columns(given)
+        asked = with_all_columns(self._read(given), fit.names)
         if columns is not None:
-            return self._whole(self._draw(asked, n, seeds, n_steps, columns), columns, n_steps)
+            drawn = draw_missing(fit, asked, n, seeds, n_steps, columns)
+            return self._whole(drawn, columns, n_steps)
         return self._draws_of(asked, n, seeds, n_steps)
 
     def impute(
@@ -341,10 +295,10 @@ class DDDM(BaseEstimator):
             InputError: If a target is unknown or missing in some row.
         """
         fit = self._fitted()
-        names = fit.codec.encoding.names
+        names = fit.names
         if targets is None:
-            targets = names if self._config.targets == "any" else self._config.targets
-        at = [_index(name, names, "targets") for name in targets]
+            targets = names if fit.config.targets == "any" else fit.config.targets
+        at = [index_of(name, names, "targets") for name in targets]
         data = self._read(X)
         truth, observed = fit.codec.to_model(data)
         lacking = [names[j] for j in at if not bool(observed[:, j].all())]
@@ -354,9 +308,8 @@ class DDDM(BaseEstimator):
         known[:, at] = False
         target = torch.zeros_like(known)
         target[:, at] = True
-        z = self._chains(
-            truth, Pattern(target, known), n_draws, self._seeds(random_state, 2), n_steps
-        )
+        seeds = self._seeds(random_state, 2)
+        z = draw_populations(fit, truth, Pattern(target, known), n_draws, seeds, n_steps)
         numbers = torch.from_numpy(np.isin(fit.codec.column_of, at))
         terms = score_terms(
             Energy(1.0), z[..., numbers].double().transpose(0, 1), truth[:, numbers].double()
@@ -401,18 +354,10 @@ class DDDM(BaseEstimator):
         Raises:
             InputError: If a name or level is unknown, or a graph has a cycle.
         """
-        self._fitted()
+        fit = self._fitted()
         _check_count("n", n)
-        seeds = self._seeds(random_state, 3)
-        graphs, counts = self._distinct_graphs(dag, n, seeds)
-        clamped = self._values_of(do, "do")
-        parts = []
-        for graph, count, stream in zip(graphs, counts, seeds.spawn(len(graphs)), strict=True):
-            order = topological_order(torch.from_numpy(graph)).tolist()
-            draw = self._conditional(stream)
-            parts.append(draw_in_causal_order(graph, order, clamped, int(count), draw))
-        rows = np.concatenate(parts)
-        rows = rows[np.random.default_rng(seeds.spawn(1)[0]).permutation(len(rows))]
+        clamped = values_of(fit.codec, do, "do")
+        rows = draw_under_intervention(fit, dag, clamped, n, self._seeds(random_state, 3))
         return self._whole(rows[None], None, None, do)
 
     def counterfactual(
@@ -446,33 +391,28 @@ class DDDM(BaseEstimator):
         """
         fit = self._fitted()
         _check_count("n_draws", n_draws)
-        names = fit.codec.encoding.names
         data = self._read(x)
         values = fit.codec.codes(data)
         if np.isnan(values).any():
             j = int(np.isnan(values).any(0).argmax())
             raise InputError(
-                f"column {names[j]!r} has missing cells; a counterfactual needs the whole row. "
+                f"column {fit.names[j]!r} has missing cells; a counterfactual needs the whole row. "
                 "impute() draws them."
             )
+        clamped = values_of(fit.codec, do, "do")
         seeds = self._seeds(random_state, 4)
-        rng = np.random.default_rng(seeds.spawn(1)[0])
-        graphs, counts = self._distinct_graphs(dag, n_draws, seeds)
-        clamped = self._values_of(do, "do")
-        parts = []
-        for graph, count, stream in zip(graphs, counts, seeds.spawn(len(graphs)), strict=True):
-            parts.append(self._one_counterfactual(graph, values, clamped, int(count), stream, rng))
-        return self._whole(np.concatenate(parts), None, None, do)
+        drawn = draw_counterfactuals(fit, dag, values, clamped, n_draws, seeds)
+        return self._whole(drawn, None, None, do)
 
     # -- files ----------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
-        """Write the fitted model to a folder: safetensors and JSON. The table is not in it.
+        """Write the fitted model to one file in a folder, atomically. The table is not in it.
 
         Args:
             path: The folder; made if needed.
         """
-        save_model(path, self._fitted(), self._config, self._entropy)
+        save_model(path, self._fitted())
 
     @classmethod
     def load(cls, path: str | Path) -> DDDM:
@@ -484,9 +424,9 @@ class DDDM(BaseEstimator):
         Returns:
             A fitted estimator that gives the same seeded draws.
         """
-        fit, config = load_model(path)
-        made = cls(**{f.name: getattr(config, f.name) for f in fields(config)})
-        made._take(fit, config)
+        fit = load_model(path)
+        made = cls(**{f.name: getattr(fit.config, f.name) for f in fields(fit.config)})
+        made._take(fit)
         return made
 
     # -- inside ---------------------------------------------------------------------------
@@ -497,112 +437,50 @@ class DDDM(BaseEstimator):
         tags.input_tags.string = True
         return tags
 
-    def _take(self, fit: Fitted, config: DDDMConfig) -> None:
-        self._fit_result, self._config = fit, config
-        self._entropy = int(fit.facts["seed"])
+    def _take(self, fit: Fitted) -> None:
+        self._fit_result = fit
         self.n_features_in_ = fit.codec.d
-        self.feature_names_in_ = np.array(fit.codec.encoding.names, dtype=object)
+        self.feature_names_in_ = np.array(fit.names, dtype=object)
+        self.facts_ = fit.facts
+        self.health_ = Diagnostics(fit.health, fit.facts)
         self.history_ = fit.rows
-        self.health_ = fit.facts
 
     def _fitted(self) -> Fitted:
-        if not hasattr(self, "_fit_result"):
-            from sklearn.exceptions import NotFittedError
-
-            raise NotFittedError("this DDDM is not fitted yet; call fit(table) first.")
+        check_fitted(self, "_fit_result", call="fit(table)")
         return self._fit_result
 
     def _seeds(self, random_state: RandomState, question: int) -> np.random.SeedSequence:
         """Make the stream of a question; by default it depends on the fit's seed alone."""
         if random_state is not None:
             return seed_sequence(random_state)
-        return np.random.SeedSequence([self._entropy, question])
+        return np.random.SeedSequence([self._fitted().facts.seed or 0, question])
 
     def _about(self, n_steps: int | None) -> dict[str, Any]:
-        options = options_dict(self._config)
-        return {**self._fitted().facts, "config": options, "n_steps": n_steps}
+        return {**self._fitted().health, "n_sampler_steps": n_steps}
 
     def _read(self, X: Any) -> Dataset:
-        if X is None:
-            if not hasattr(self, "_data"):
-                raise InputError(
-                    "the table of the fit is not stored with a saved model; pass it: impute(X)."
-                )
-            return self._data
-        data = read_table(X)
-        names = self._fitted().codec.encoding.names
-        if data.names != names and data.d == len(names) and data.source == "array":
-            from dataclasses import replace
-
-            return replace(data, names=names)
-        extra = [name for name in data.names if name not in names]
-        if extra:
-            raise InputError(f"the fit had no columns {extra}; it had {list(names)}.")
-        return data
-
-    def _some_columns(self, given: Any) -> Dataset:
-        """Fill columns that are not given with NaN."""
-        from dataclasses import replace
-
-        names = self._fitted().codec.encoding.names
-        data = self._read(given)
-        lacking = [name for name in names if name not in data.names]
-        if not lacking:
-            return data
-        empty = np.full((data.n, len(lacking)), np.nan)
-        return replace(
-            data,
-            values=np.concatenate([data.values, empty], 1),
-            observed=np.concatenate([data.observed, np.zeros_like(empty, dtype=bool)], 1),
-            names=(*data.names, *lacking),
-            kinds=(*data.kinds, *("continuous" for _ in lacking)),
-        )
-
-    def _values_of(self, named: Mapping[str, Any], argument: str) -> dict[int, float]:
-        """Values by column number; levels as codes."""
-        codec = self._fitted().codec
-        names = codec.encoding.names
-        values: dict[int, float] = {}
-        for name, value in named.items():
-            j = _index(name, names, argument)
-            levels = codec.encoding.levels[j]
-            if levels:
-                if str(value) not in levels:
-                    raise InputError(
-                        f"{argument}: column {name!r} has no level {value!r}; it has "
-                        f"{list(levels)}."
-                    )
-                values[j] = float(levels.index(str(value)))
-                continue
-            try:
-                values[j] = float(value)
-            except (TypeError, ValueError):
-                raise InputError(
-                    f"{argument}: column {name!r} needs a number, got {value!r}."
-                ) from None
-            if not np.isfinite(values[j]):
-                raise InputError(f"{argument}: column {name!r} needs a finite number.")
-        return values
-
-    def _table_of_values(self, named: Mapping[str, Any], n: int) -> Dataset:
-        codec = self._fitted().codec
-        values = np.full((n, codec.d), np.nan)
-        for j, value in self._values_of(named, "given").items():
-            values[:, j] = value
-        return codec.dataset(values)
+        if X is not None:
+            return read_rows_of_fit(X, self._fitted().names)
+        if not hasattr(self, "_data"):
+            raise InputError(
+                "the table of the fit is not stored with a saved model; pass it: impute(X)."
+            )
+        return self._data
 
     def _draws_of(
         self, data: Dataset, n: int, seeds: np.random.SeedSequence, n_steps: int | None
     ) -> Draws:
-        codec = self._fitted().codec
-        given = codec.codes(data)
-        drawn = self._draw(data, n, seeds, n_steps)
+        """Draw the missing cells, and wrap them with those that were given."""
+        fit = self._fitted()
+        given = fit.codec.codes(data)
+        drawn = draw_missing(fit, data, n, seeds, n_steps)
         return Draws.of_cells(
             given,
             drawn[:, np.isnan(given)],
-            names=codec.encoding.names,
-            levels=codec.levels,
-            max_megabytes=self._config.max_megabytes,
+            names=fit.names,
+            levels=fit.codec.levels,
+            max_megabytes=fit.config.max_megabytes,
+            facts=fit.facts,
             diagnostics=self._about(n_steps),
         )
 
@@ -614,173 +492,22 @@ class DDDM(BaseEstimator):
         do: Mapping[str, Any] | None = None,
     ) -> Draws:
         """Wrap draws of all columns, or of some."""
-        codec = self._fitted().codec
-        names = codec.encoding.names
-        kept = names if columns is None else tuple(columns)
-        at = [_index(name, names, "columns") for name in kept]
+        fit = self._fitted()
+        kept = fit.names if columns is None else tuple(columns)
+        at = [index_of(name, fit.names, "columns") for name in kept]
         about = self._about(n_steps)
         if do is not None:
             about["do"] = {k: str(v) for k, v in do.items()}
         return Draws.of_values(
             values[..., at],
             names=kept,
-            levels={k: v for k, v in codec.levels.items() if k in kept},
-            max_megabytes=self._config.max_megabytes,
+            levels={k: v for k, v in fit.codec.levels.items() if k in kept},
+            max_megabytes=fit.config.max_megabytes,
+            facts=fit.facts,
             diagnostics=about,
         )
-
-    def _draw(
-        self,
-        data: Dataset,
-        n: int,
-        seeds: np.random.SeedSequence,
-        n_steps: int | None,
-        columns: Sequence[str] | None = None,
-    ) -> Float[np.ndarray, "n rows d"]:
-        """Draw what is missing; in the user's units, with given cells unchanged."""
-        codec = self._fitted().codec
-        z, observed = codec.to_model(data)
-        pattern = pattern_of(observed.numpy())
-        if columns is not None:
-            asked = torch.zeros(codec.d, dtype=torch.bool)
-            asked[[_index(name, codec.encoding.names, "columns") for name in columns]] = True
-            pattern = Pattern(pattern.target & asked, pattern.context)
-        drawn = self._chains(z, pattern, n, seeds, n_steps)
-        values = codec.to_user(drawn.numpy())
-        return np.where(observed.numpy(), codec.codes(data), values)
-
-    def _chains(
-        self,
-        z: torch.Tensor,
-        pattern: Pattern,
-        n: int,
-        seeds: np.random.SeedSequence,
-        n_steps: int | None,
-    ) -> Float[torch.Tensor, "n rows w"]:
-        fit = self._fitted()
-        generator = torch_generator(seeds, fit.device)
-        self._check_learned(pattern)
-        # Rows in front, so that one call of the network serves rows and draws alike.
-        rows = z.repeat(n, 1)
-        roles = Pattern(*(mask.repeat(n, 1) for mask in pattern))
-        drawn = draw_targets(fit, self._config, rows, roles, generator, n_steps)
-        return drawn.unflatten(0, (n, len(z)))
-
-    def _check_learned(self, pattern: Pattern) -> None:
-        """Refuse questions that the fit was not trained for."""
-        patterns = self._fitted().patterns
-        if patterns is None:
-            return
-        names = self._fitted().codec.encoding.names
-        asked = pattern.target.any(0)
-        possible = patterns.target.any(0)
-        if bool((asked & ~possible).any()):
-            strange = [n for n, a, p in zip(names, asked, possible, strict=True) if a and not p]
-            raise InputError(
-                f"columns {strange} were asked for, but this model was fitted to draw "
-                f"{[n for n, p in zip(names, possible, strict=True) if p]} only; fit with "
-                "targets='any' and without a dag, or name the columns to draw: sample(columns=...)."
-            )
-
-    def _conditional(self, stream: np.random.SeedSequence) -> Any:
-        """Make the function that draws a node given its parents."""
-        fit = self._fitted()
-        codec = fit.codec
-        generator = torch_generator(stream, fit.device)
-
-        def draw(
-            node: int, parents: list[int], rows: Float[np.ndarray, "n d"], k: int
-        ) -> Float[np.ndarray, "n k"]:
-            seen = np.full_like(rows, np.nan)
-            seen[:, parents] = rows[:, parents]
-            z, known = codec.to_model(codec.dataset(seen))
-            target = torch.zeros_like(known)
-            target[:, node] = True
-            roles = Pattern(target.repeat(k, 1), known.repeat(k, 1))
-            self._check_learned(roles)
-            drawn = draw_targets(fit, self._config, z.repeat(k, 1), roles, generator)
-            values = codec.to_user(drawn.numpy())[:, node]
-            return values.reshape(k, len(rows)).T
-
-        return draw
-
-    def _distinct_graphs(
-        self, dag: Any, n: int, seeds: np.random.SeedSequence
-    ) -> tuple[Bool[np.ndarray, "g d d"], np.ndarray]:
-        """Share n draws among the graphs."""
-        names = self._fitted().codec.encoding.names
-        rng = np.random.default_rng(seeds.spawn(1)[0])
-        graphs = graphs_of(dag, names, n, rng)
-        if len(graphs) > n:
-            graphs = graphs[rng.choice(len(graphs), n, replace=False)]
-        distinct, at = np.unique(graphs, axis=0, return_inverse=True)
-        shares = np.bincount(at.ravel(), minlength=len(distinct)) / len(graphs)
-        counts = np.floor(shares * n).astype(int)
-        counts[rng.permutation(len(counts))[: n - counts.sum()]] += 1
-        return distinct[counts > 0], counts[counts > 0]
-
-    def _one_counterfactual(
-        self,
-        graph: Bool[np.ndarray, "d d"],
-        values: Float[np.ndarray, "n d"],
-        clamped: Mapping[int, float],
-        n_draws: int,
-        stream: np.random.SeedSequence,
-        rng: np.random.Generator,
-    ) -> Float[np.ndarray, "s n d"]:
-        codec = self._fitted().codec
-        n = len(values)
-        order = topological_order(torch.from_numpy(graph)).tolist()
-        closure = transitive_closure(torch.from_numpy(graph))
-        reached = closure[list(clamped)].any(0).tolist()
-        draw = self._conditional(stream)
-        out = np.repeat(values[None], n_draws, 0)
-        for node in order:
-            if node in clamped:
-                out[..., node] = clamped[node]
-                continue
-            if not reached[node]:
-                continue
-            if len(codec.encoding.levels[node]) > 2:
-                raise InputError(
-                    f"column {codec.encoding.names[node]!r} has more than two levels, which have "
-                    "no order: its counterfactual is not identified. sample_do() draws it anew."
-                )
-            parents = np.flatnonzero(graph[:, node]).tolist()
-            factual = draw(node, parents, values, _RANK_DRAWS)
-            # Rows whose parents agree share their draws: most do unless a chain lies between.
-            rows = out.reshape(-1, out.shape[-1])
-            _, first, at = np.unique(
-                rows[:, parents], axis=0, return_index=True, return_inverse=True
-            )
-            elsewhere = draw(node, parents, rows[first], _RANK_DRAWS)[at.ravel()]
-            other = elsewhere.reshape(n_draws, n, _RANK_DRAWS).transpose(1, 0, 2)
-            carried = abduct_by_rank(values[:, node], factual, other, rng).T
-            discrete = codec.kinds[node] != "continuous"
-            out[..., node] = np.round(carried) if discrete else carried
-        return out
-
-
-def _index(name: str, names: Sequence[str], argument: str) -> int:
-    if name not in names:
-        raise InputError(f"{argument}: {name!r} is not a column.{nearest(str(name), list(names))}")
-    return list(names).index(name)
 
 
 def _check_count(name: str, value: Any) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise InputError(f"{name} must be a positive integer, got {value!r}.")
-
-
-def _check_table(data: Dataset) -> None:
-    if data.n < _SMALLEST_TABLE:
-        raise InputError(
-            f"the table has {data.n} row(s) (n_samples = {data.n}); at least {_SMALLEST_TABLE} are "
-            "needed to learn a law."
-        )
-    for name, seen in zip(data.names, data.observed.T, strict=True):
-        if not seen.any():
-            raise InputError(
-                f"column {name!r} has no observed value in {data.n} rows, so nothing can be said "
-                "about it. Drop the column."
-            )
