@@ -1,9 +1,9 @@
-"""Conditional laws with known truth: DDDM next to engression and a quantile forest.
+"""Conditional distributions with known truth: DDDM next to engression and a quantile forest.
 
-    python benchmarks/conditional_laws.py [--laws ...] [--methods ...] [--seeds 3] [--out F.jsonl]
+    python benchmarks/conditional_distributions.py [--distributions ...] [--methods ...] [--seeds 3] [--out F.jsonl]
 
 n = 5,000 rows are learned from; at 300 new ones 200 draws of the outcome are scored: CRPS (energy
-score for the outcome in five dimensions) next to that of the true law's own draws, and coverage of
+score for the outcome in five dimensions) next to that of the true distribution's own draws, and coverage of
 central 90 % intervals. Every cell runs in a process of its own, one thread, with wall time and peak
 memory; finished rows of the output file are skipped. `dddm` learns the outcome given the rest
 (targets=...), `dddm-any` any columns given any others.
@@ -22,7 +22,7 @@ import numpy as np
 N_TRAIN, N_TEST, N_DRAWS = 5000, 300, 200
 
 
-class Law:
+class Distribution:
     """Covariates, and draws of the outcome given them; hides cells if asked to."""
 
     outcome_width = 1
@@ -41,31 +41,31 @@ class Law:
         return np.stack([self.outcome(x, rng) for _ in range(n_draws)])
 
 
-class Heteroscedastic(Law):
+class Heteroscedastic(Distribution):
     def outcome(self, x, rng):
         noise = rng.normal(size=len(x)) * (0.2 + 0.5 * np.abs(x[:, 1]))
         return (np.sin(2 * x[:, 0]) + 0.5 * x[:, 2] + noise)[:, None]
 
 
-class Bimodal(Law):
+class Bimodal(Distribution):
     def outcome(self, x, rng):
         up = rng.random(len(x)) < 1 / (1 + np.exp(-2 * x[:, 1]))
         centre = np.where(up, 1.5 + 0.5 * x[:, 0], -1.5 - 0.5 * x[:, 0])
         return (centre + 0.3 * rng.normal(size=len(x)))[:, None]
 
 
-class Skewed(Law):
+class Skewed(Distribution):
     def outcome(self, x, rng):
         shape = 1.5 + np.abs(x[:, 1])
         return (np.exp(0.4 * x[:, 0]) * rng.gamma(shape) + 0.5 * x[:, 2])[:, None]
 
 
-class Discrete(Law):
+class Discrete(Distribution):
     def outcome(self, x, rng):
         return rng.poisson(np.exp(0.5 + 0.5 * x[:, 0] - 0.3 * x[:, 1] ** 2))[:, None].astype(float)
 
 
-class FiveDimensional(Law):
+class FiveDimensional(Distribution):
     outcome_width = 5
 
     def outcome(self, x, rng):
@@ -77,8 +77,8 @@ class FiveDimensional(Law):
         return mean + common * sign + 0.3 * rng.normal(size=mean.shape)
 
 
-class MissingCovariates(Law):
-    """Normal covariates, a third of whose cells are hidden; the law given the rest is known."""
+class MissingCovariates(Distribution):
+    """Normal covariates, a third of whose cells are hidden; the distribution given the rest is known."""
 
     mean_weights = np.array([1.0, -1.0, 0.5])
     covariance = np.array([[1.0, 0.6, 0.0], [0.6, 1.0, 0.3], [0.0, 0.3, 1.0]])
@@ -107,7 +107,7 @@ class MissingCovariates(Law):
         return draws
 
 
-class ManyCovariates(Law):
+class ManyCovariates(Distribution):
     def covariates(self, n, rng):
         return rng.normal(size=(n, 10))
 
@@ -117,7 +117,7 @@ class ManyCovariates(Law):
         return (mean + spread * rng.standard_t(5, size=len(x)))[:, None]
 
 
-LAWS = {
+DISTRIBUTIONS = {
     "heteroscedastic": Heteroscedastic,
     "bimodal": Bimodal,
     "skewed": Skewed,
@@ -148,7 +148,7 @@ def engression(x, y, new, seed):
 
     x, new = _with_indicators(x, new)
     torch.manual_seed(seed)
-    # Two layers, its default, do not find the waves of the first law.
+    # Two layers, its default, do not find the waves of the first distribution.
     sizes = {"num_layer": 3, "hidden_dim": 128, "noise_dim": 16}
     training = {"lr": 1e-3, "num_epochs": 150, "batch_size": 128}
     tables = (torch.tensor(a, dtype=torch.float32) for a in (x, y))
@@ -213,16 +213,16 @@ def cell(name, method, seed):
 
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    law, rng = LAWS[name](), np.random.default_rng([seed, 7])
-    x, new = law.covariates(N_TRAIN, rng), law.covariates(N_TEST, rng)
-    y, truth = law.outcome(x, rng), law.outcome(new, rng)
-    x, seen = law.hide(x, rng), law.hide(new, rng)
-    best = law.optimal(new, seen, rng, 350)
+    distribution, rng = DISTRIBUTIONS[name](), np.random.default_rng([seed, 7])
+    x, new = distribution.covariates(N_TRAIN, rng), distribution.covariates(N_TEST, rng)
+    y, truth = distribution.outcome(x, rng), distribution.outcome(new, rng)
+    x, seen = distribution.hide(x, rng), distribution.hide(new, rng)
+    best = distribution.optimal(new, seen, rng, 350)
     started = time.perf_counter()
     draws = METHODS[method](x, y, seen, seed)
     seconds = time.perf_counter() - started
     low, high = np.quantile(draws, [0.05, 0.95], axis=0)
-    # Against draws of the true law, not one outcome each; the optimum against the same ones.
+    # Against draws of the true distribution, not one outcome each; the optimum against the same ones.
     others, rest = best[:50], best[50:350]
     score = np.mean([energy_score(draws, other) for other in others])
     optimum = float(np.mean([energy_score(rest, other) for other in others]))
@@ -237,10 +237,10 @@ def cell(name, method, seed):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--laws", nargs="*", default=list(LAWS))
+    parser.add_argument("--distributions", nargs="*", default=list(DISTRIBUTIONS))
     parser.add_argument("--methods", nargs="*", default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", default="benchmarks/results/conditional_laws.jsonl")
+    parser.add_argument("--out", default="benchmarks/results/conditional_distributions.jsonl")
     parser.add_argument("--cell", nargs=3)
     args = parser.parse_args()
     if args.cell:
@@ -250,9 +250,9 @@ def main() -> None:
     out = Path(args.out)
     out.parent.mkdir(parents=True, exist_ok=True)
     rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
-    done = {(r["law"], r["method"], r["seed"]) for r in rows}
+    done = {(r["distribution"], r["method"], r["seed"]) for r in rows}
     for seed in range(args.seeds):
-        for name in args.laws:
+        for name in args.distributions:
             for method in args.methods:
                 if (name, method, seed) in done:
                     continue
@@ -266,17 +266,17 @@ def main() -> None:
                     print(f"{name} {method}: {run.stderr.strip().splitlines()[-1]}")
                     continue
                 found = json.loads(run.stdout.strip().splitlines()[-1])
-                rows.append({"law": name, "method": method, "seed": seed, **found})
+                rows.append({"distribution": name, "method": method, "seed": seed, **found})
                 with out.open("a") as file:
                     file.write(json.dumps(rows[-1]) + "\n")
-    table(rows, args.laws, args.methods)
+    table(rows, args.distributions, args.methods)
 
 
-def table(rows, laws, methods) -> None:
-    print(f"{'law':20s} {'method':16s} seeds  excess score  coverage  seconds     MB")
-    for name in laws:
+def table(rows, distributions, methods) -> None:
+    print(f"{'distribution':20s} {'method':16s} seeds  excess score  coverage  seconds     MB")
+    for name in distributions:
         for method in methods:
-            mine = [r for r in rows if r["law"] == name and r["method"] == method]
+            mine = [r for r in rows if r["distribution"] == name and r["method"] == method]
             if not mine:
                 continue
             excess = np.mean([r["score"] / r["optimum"] - 1 for r in mine])

@@ -1,0 +1,127 @@
+"""Words of the field: what docs/glossary.md replaces does not come back."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+FILES = [
+    *sorted((ROOT / "src" / "aetia").rglob("*.py")),
+    *sorted((ROOT / "src" / "aetia").rglob("*.html")),
+    *sorted((ROOT / "src" / "aetia").rglob("*.yaml")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+]
+
+OTHER_LAWS = re.compile(
+    r"law of (total|large|iterated)|laws? of (nature|physics|motion)|power[- ]law|\"law\"|``law``",
+    re.IGNORECASE,
+)
+"""Where law does not mean a distribution, and where the word itself is quoted."""
+
+LAW = re.compile(r"(?<![A-Za-z])laws?(?![a-z])|(?<=[a-z])Laws?(?![a-z])|\bLaws?(?![a-z])")
+"""In prose and in names: law, unit_laws, DoseLaw."""
+
+TO_DO = {
+    "docs/amortised.md",
+    "docs/dddm.md",
+    "src/aetia/benchmark/inference.py",
+    "src/aetia/compat/bayesgm/datasets/priors.py",
+    "src/aetia/compat/bayesgm/models/causalbgm/effect_draws.py",
+    "src/aetia/compat/bayesgm/models/causalbgm/losses.py",
+    "src/aetia/compat/bayesgm/models/causalbgm/options.py",
+    "src/aetia/compat/bayesgm/models/causalbgm/plug_in.py",
+    "src/aetia/compat/bayesgm/models/causalbgm/training.py",
+    "src/aetia/compat/bayesgm/models/causalbgm/weight_chain.py",
+    "src/aetia/configs/audit_chaos.yaml",
+    "src/aetia/configs/audit_functional.yaml",
+    "src/aetia/configs/audit_pnl.yaml",
+    "src/aetia/configs/audit_structural.yaml",
+    "src/aetia/configs/bcnp_paper_all_data.yaml",
+    "src/aetia/configs/data/competence.yaml",
+    "src/aetia/configs/full_audit.yaml",
+    "src/aetia/diagnostics/two_sample.py",
+    "src/aetia/discovery/amortised/estimator.py",
+    "src/aetia/discovery/amortised/network.py",
+    "src/aetia/discovery/amortised/scores.py",
+    "src/aetia/discovery/avici/edges.py",
+    "src/aetia/discovery/avici/network.py",
+    "src/aetia/discovery/bcnp/estimator.py",
+    "src/aetia/discovery/bcnp/graph_law.py",
+    "src/aetia/discovery/bcnp/network.py",
+    "src/aetia/effects/causalbgm/config.py",
+    "src/aetia/effects/causalbgm/correction.py",
+    "src/aetia/effects/causalbgm/dose_law.py",
+    "src/aetia/effects/causalbgm/egm.py",
+    "src/aetia/effects/causalbgm/estimator.py",
+    "src/aetia/effects/causalbgm/fitted.py",
+    "src/aetia/effects/causalbgm/full_mcmc.py",
+    "src/aetia/effects/causalbgm/generative.py",
+    "src/aetia/effects/causalbgm/held_out.py",
+    "src/aetia/effects/causalbgm/identifiable.py",
+    "src/aetia/effects/causalbgm/latent_prior.py",
+    "src/aetia/effects/causalbgm/networks.py",
+    "src/aetia/effects/causalbgm/overlap.py",
+    "src/aetia/effects/causalbgm/selection.py",
+    "src/aetia/effects/causalbgm/spread.py",
+    "src/aetia/effects/causalbgm/surface.py",
+    "src/aetia/effects/causalbgm/unit_laws.py",
+    "src/aetia/generation/diffusion/images/estimator.py",
+    "src/aetia/generation/diffusion/process/gaussian_mixture.py",
+    "src/aetia/generation/diffusion/tables/on_graph.py",
+    "src/aetia/likelihoods/bge.py",
+    "src/aetia/nets/axial.py",
+    "src/aetia/nets/dit.py",
+    "src/aetia/nets/heads.py",
+    "src/aetia/nets/plackett_luce.py",
+    "src/aetia/nets/variational.py",
+    "src/aetia/plots/prediction_ranks.py",
+    "src/aetia/scm/effect_designs/protocol.py",
+    "src/aetia/scm/effect_designs/studies.py",
+    "src/aetia/scm/family.py",
+    "src/aetia/scm/graph_families/__init__.py",
+    "src/aetia/scm/graph_families/protocol.py",
+    "src/aetia/scm/mechanism_families/gaussian_process.py",
+    "src/aetia/scm/mechanism_families/joint_gaussian_process.py",
+    "src/aetia/scm/mechanism_families/linear.py",
+    "src/aetia/scm/mechanism_families/neural.py",
+    "src/aetia/scm/mechanism_families/noise_scale.py",
+    "src/aetia/scm/mechanism_families/projected.py",
+    "src/aetia/scm/mechanism_families/protocol.py",
+    "src/aetia/scm/table_designs.py",
+    "src/aetia/scm/tasks.py",
+}
+"""Files that still say law for a distribution."""
+
+
+def lines_with_law(text: str) -> list[str]:
+    """List the lines that say law for a distribution."""
+    return [line for line in text.splitlines() if LAW.search(OTHER_LAWS.sub("", line))]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["the law of z", "def unit_laws(x):", "class DoseLaw:", "Laws of rows", "_law = 1", "Law"],
+)
+def test_the_word_is_found_in_prose_and_in_names(line):
+    assert lines_with_law(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["the law of total variance", "a power law", "flaws, lawn, claw", 'not "law"', "slaw"],
+)
+def test_other_meanings_are_left_alone(line):
+    assert not lines_with_law(line)
+
+
+def test_distributions_are_called_distributions():
+    found = {}
+    for path in FILES:
+        if lines := lines_with_law(path.read_text(encoding="utf-8")):
+            found[str(path.relative_to(ROOT))] = lines
+    assert {name: lines for name, lines in found.items() if name not in TO_DO} == {}
+    assert TO_DO - set(found) == set(), "these files are done: take them off the list"
