@@ -525,7 +525,7 @@ def test_the_readings_lead_out_of_a_wrong_direction(seed):
     assert bool(is_acyclic(wrong[:, :4].mT))
     fits = [explain(g, fitted, readings, like=fitted, n_steps=6) for g in (right, wrong)]
     assert score(fits[0]) > score(fits[1])
-    found = likeliest_graph(fitted, readings, known, penalty=2.0, start=wrong).parents
+    found = likeliest_graph(fitted, readings, known, penalty=2.0, initial=wrong).parents
     again = explain(found, fitted, readings, like=fitted, n_steps=6)
     assert score(again) > score(fits[0]) - 1.0
     assert bool(is_acyclic(found[:, :4].mT))

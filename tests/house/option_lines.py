@@ -30,7 +30,7 @@ from aetia.benchmark.trainer_config import TrainerConfig
 from aetia.cli.option_texts import field_texts
 from aetia.discovery import METHODS as DISCOVERY
 from aetia.discovery import AVICIConfig, BCNPConfig
-from aetia.discovery.rcgnn.neural import NeuralOptions
+from aetia.discovery.rcgnn.neural import NeuralOptions, PublishedOptions
 from aetia.effects import METHODS as EFFECTS
 from aetia.generation import METHODS as TABLES
 from aetia.generation.bgm import ImageBGM, ImageBGMConfig
@@ -64,6 +64,7 @@ OPTIONS = [
     Options(AVICIConfig, None, ("discovery/avici",)),
     Options(BCNPConfig, None, ("discovery/bcnp",)),
     Options(NeuralOptions, None, ("discovery/rcgnn",)),
+    Options(PublishedOptions, None, ("discovery/rcgnn",)),
     Options(TrainingConfig, None, ("training", "discovery/amortised")),
     Options(ToyExperiment, None, ("generation/diffusion/experiments",)),
     Options(ImageExperiment, None, ("generation/diffusion/experiments",)),

@@ -22,8 +22,6 @@ LINES_TO_DO = {
     "ImageDDDMConfig",
     "ImageExperiment",
     "LoggerConfig",
-    "NeuralOptions",
-    "RCGNNConfig",
     "SensorExperiment",
     "ToyExperiment",
     "TrainerConfig",
@@ -37,7 +35,6 @@ ARGS_TO_DO = {
     "FullMCMCConfig",
     "IdentifiableConfig",
     "ImageDDDMConfig",
-    "RCGNNConfig",
 }
 """Configurations whose estimators still describe options in other words."""
 

@@ -16,43 +16,62 @@ class RCGNNConfig:
     """Options of RC-GNN."""
 
     backend: Literal["linear", "neural", "as-published"] = "linear"
-    """``"linear"``: moments of clean states, in seconds; ``"neural"``: one network for each sensor
-    behind gates; ``"as-published"``: the prototype, whose graph sees no data, to compare with."""
+    """How graphs are found: ``"linear"`` searches in the moments of clean states, in seconds;
+    ``"neural"`` trains one network for each sensor behind gates, for curved effects, in minutes;
+    ``"as-published"`` is the prototype, whose graph sees no data, for comparison only."""
     n_lags: int = 1
-    """Longest lag of an edge, in steps."""
+    """Longest lag of an edge, in steps; raise it when causes act later. Each lag adds as many
+    candidate causes as there are sensors."""
     n_resamples: int = 50
-    """Half-samples that the linear back end searches for a graph."""
+    """Number of half-samples in which the linear back end searches a graph; more make selection
+    frequencies finer and take proportionally longer."""
     n_refits: int = 5
-    """Fits of the neural back end: one to all data, the others to half-samples."""
+    """Number of fits of the neural back end, one to all data and the others to half-samples;
+    selection frequencies come in steps of one over this number."""
     validation_share: float = 0.0
-    """neural: share of each regime that the first fit is scored on, a block apart from what it is
-    trained on."""
+    """Share of each regime that the first fit of the neural back end is scored on and not trained
+    on, a block apart from the rest; scales are measured on the training part too. Raise it above 0
+    to compare options by the held-out loss."""
     resample_share: float = 0.5
-    """Share of the blocks of each regime in a resample."""
+    """Share of the blocks of each regime that a resample holds; a smaller one makes selection more
+    demanding."""
     block_length: int | Literal["auto"] = "auto"
-    """Steps of a block: what is resampled, and what the smoother runs over. ``"auto"``: a fortieth
-    of the steps, at least 20 and at most 50."""
+    """Number of steps of a block, which is resampled as a whole and smoothed on its own; ``"auto"``
+    takes a fortieth of all steps, at least 20 and at most 50. Raise it when readings remember
+    longer than that."""
     penalty: float = 2.0
-    """Price of an edge, in halves of log(steps): 1 is the Bayesian information criterion."""
+    """Penalty weight of an edge in the search, in BIC units: 1 is the Bayesian information
+    criterion, and a larger one gives fewer edges."""
     threshold: float | Literal["auto", "held-out"] = "auto"
-    """Smallest frequency of an edge of the graph. ``"auto"``: .8 for the linear back end, .4 for
-    the neural one; ``"held-out"`` (linear): of 0, .05, ..., 1, the one whose graph predicts
-    held-out blocks best, ties (one standard error) to the sparser."""
+    """Smallest selection frequency of an edge of the graph; a larger one gives fewer, more stable
+    edges. ``"auto"`` is .8 for the linear back end and .4 for the neural one; ``"held-out"``
+    (linear back end) takes, of 0, .05, ..., 1, the one whose graph predicts held-out blocks best,
+    and of those within one standard error the sparsest."""
     feedback_threshold: float = 0.97
-    """Of two edges i -> j and j -> i the rarer stays only from this frequency on: noise on a cause
-    makes its effects' past look useful."""
+    """Smallest selection frequency from which the rarer of two opposite edges i -> j and j -> i
+    stays in the graph; below it only the more frequent one does, because noise on a cause makes the
+    past of its effects look useful."""
     drift: bool | Literal["auto"] = "auto"
-    """Whether sensors drift; ``"auto"`` asks the likelihood."""
+    """Whether sensors have a slow error of their own; ``"auto"`` decides by the likelihood. Set it
+    to false when sensors are known to be stable: states are then half as many, and slow changes are
+    all taken for real."""
     outlier_score: float | None = 4.0
-    """Readings this many standard deviations from what all others say are set aside; null: none."""
+    """Distance of a reading from what all others say, in standard deviations, from which it is
+    flagged as an outlier and left out; None keeps all readings. Where many are flagged, the noise
+    of the others has heavy tails (Student t). Raise it when real events are flagged."""
     n_imputations: int = 5
-    """Fits with other noise variances of the sensors, over which edges must be stable too."""
+    """Number of fits with other noise variances of the sensors, over which edges must be stable
+    too; more are slower and guard better against a wrong variance."""
     imputation_spread: float = 0.4
-    """Standard deviation of the logarithm of these variances."""
+    """Standard deviation of the logarithm of the sensors' noise variances over the fits of
+    ``n_imputations``; 0 takes the fitted variances for certain."""
     season: Any = None
-    """Steps of a period, or several, whose profile is subtracted from each sensor first."""
+    """Number of steps of a period, or of several periods, whose profile is subtracted from each
+    sensor first and added again to what is imputed; None subtracts nothing. Hourly readings that
+    follow the day have 24."""
     neural: Any = None
-    """Options of the neural back end, as a mapping or ``NeuralOptions``; null for the defaults."""
+    """Options of the neural back end, as a mapping or ``NeuralOptions`` (of the prototype,
+    ``PublishedOptions``); None takes the defaults."""
 
     def __post_init__(self) -> None:
         check_literals(self)

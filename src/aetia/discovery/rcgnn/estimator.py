@@ -49,28 +49,53 @@ class RCGNN(BaseEstimator):
     ``"resampling"``).
 
     Args:
-        backend: ``"linear"`` (seconds), ``"neural"`` (nonlinear mechanisms), or
-            ``"as-published"`` (the prototype, whose graph sees no data; for comparison only).
-        n_lags: Longest lag of an edge, in steps.
-        n_resamples: Half-samples of the linear back end.
-        n_refits: Fits of the neural back end: one to all data, the others to half-samples.
+        backend: How graphs are found: ``"linear"`` searches in the moments of clean states, in
+            seconds; ``"neural"`` trains one network for each sensor behind gates, for curved
+            effects, in minutes; ``"as-published"`` is the prototype, whose graph sees no data, for
+            comparison only.
+        n_lags: Longest lag of an edge, in steps; raise it when causes act later. Each lag adds as
+            many candidate causes as there are sensors.
+        n_resamples: Number of half-samples in which the linear back end searches a graph; more make
+            selection frequencies finer and take proportionally longer.
+        n_refits: Number of fits of the neural back end, one to all data and the others to
+            half-samples; selection frequencies come in steps of one over this number.
         validation_share: Share of each regime that the first fit of the neural back end is scored
-            on, apart from what it is trained on; scales are measured on the training part too.
-        resample_share: Share of the blocks of each regime in a resample.
-        block_length: Steps of a block, or ``"auto"``.
-        penalty: Price of an edge, in halves of log(steps).
-        threshold: Smallest selection frequency of an edge of the graph; ``"auto"`` is .8 for the
-            linear back end and .4 for the neural one, ``"held-out"`` chooses by likelihood.
-        feedback_threshold: Smallest frequency of the rarer of two opposite edges.
-        drift: Whether sensors drift, or ``"auto"``.
-        outlier_score: Standard deviations from which a reading is set aside; None keeps all. Where
-            many are, the noise of the others has heavy tails (Student t).
-        n_imputations: Fits with other sensor noise, over which edges must be stable.
-        imputation_spread: Standard deviation of the logarithm of that noise's variance.
-        season: Steps of a period, or several, whose profile is subtracted first.
-        neural: Options of the neural back end.
-        random_state: None, an integer or a generator.
-        device: Of the neural back end.
+            on and not trained on, a block apart from the rest; scales are measured on the training
+            part too. Raise it above 0 to compare options by the held-out loss.
+        resample_share: Share of the blocks of each regime that a resample holds; a smaller one
+            makes selection more demanding.
+        block_length: Number of steps of a block, which is resampled as a whole and smoothed on its
+            own; ``"auto"`` takes a fortieth of all steps, at least 20 and at most 50. Raise it when
+            readings remember longer than that.
+        penalty: Penalty weight of an edge in the search, in BIC units: 1 is the Bayesian
+            information criterion, and a larger one gives fewer edges.
+        threshold: Smallest selection frequency of an edge of the graph; a larger one gives fewer,
+            more stable edges. ``"auto"`` is .8 for the linear back end and .4 for the neural one;
+            ``"held-out"`` (linear back end) takes, of 0, .05, ..., 1, the one whose graph predicts
+            held-out blocks best, and of those within one standard error the sparsest.
+        feedback_threshold: Smallest selection frequency from which the rarer of two opposite edges
+            i -> j and j -> i stays in the graph; below it only the more frequent one does, because
+            noise on a cause makes the past of its effects look useful.
+        drift: Whether sensors have a slow error of their own; ``"auto"`` decides by the likelihood.
+            Set it to false when sensors are known to be stable: states are then half as many, and
+            slow changes are all taken for real.
+        outlier_score: Distance of a reading from what all others say, in standard deviations, from
+            which it is flagged as an outlier and left out; None keeps all readings. Where many are
+            flagged, the noise of the others has heavy tails (Student t). Raise it when real events
+            are flagged.
+        n_imputations: Number of fits with other noise variances of the sensors, over which edges
+            must be stable too; more are slower and guard better against a wrong variance.
+        imputation_spread: Standard deviation of the logarithm of the sensors' noise variances over
+            the fits of ``n_imputations``; 0 takes the fitted variances for certain.
+        season: Number of steps of a period, or of several periods, whose profile is subtracted from
+            each sensor first and added again to what is imputed; None subtracts nothing. Hourly
+            readings that follow the day have 24.
+        neural: Options of the neural back end, as a mapping or ``NeuralOptions`` (of the prototype,
+            ``PublishedOptions``); None takes the defaults.
+        random_state: Source of randomness: None, an integer, or a generator; the same integer gives
+            the same result.
+        device: Where the neural back end computes: ``"auto"``, ``"cpu"``, ``"cuda"``, ...; the
+            linear one runs on the CPU.
         progress: Whether to show a progress bar; None shows it in terminals.
 
     Attributes:
@@ -79,15 +104,15 @@ class RCGNN(BaseEstimator):
         lagged_adjacency_: ``[lags, d, d]``; diagonals are a sensor's own past.
         summary_graph_: ``[d, d]``, edges at any lag.
         edge_probability_: ``[d, d]``, selection frequency of edges within the step.
-        lagged_probability_: ``[lags, d, d]``, of lagged edges.
-        summary_probability_: ``[d, d]``, of an edge at any lag.
+        lagged_probability_: ``[lags, d, d]``, selection frequency of lagged edges.
+        summary_probability_: ``[d, d]``, selection frequency of an edge at any lag.
         calibrated_probability_: ``[d, d]``, what that frequency was worth on simulated recordings;
             None for the neural back end, whose frequencies are not calibrated.
         weights_: ``[1 + lags, d, d]``, direct effects in units of the effect per unit of the cause;
             None for the neural back end.
         edge_support_: ``[d, d]``, how well each edge at any lag is supported: for the linear back
-            end its odds given the rest of the graph, averaged over half-samples, which ranks edges
-            that were never selected; for the neural one its probability.
+            end its probability given the rest of the graph, averaged over half-samples, which
+            ranks edges that were never selected; for the neural one that of its gates.
         regime_deltas_: ``[regimes, 1 + lags, d, d]``, what each regime adds to the weights (of the
             neural back end: to the slopes of the linear part of its mechanisms).
         noise_variance_: ``[regimes, d]``, variance of what the causes of a sensor leave
@@ -97,15 +122,18 @@ class RCGNN(BaseEstimator):
         imputed_sd_: Standard deviation, in the user's units, with which a reading there is known
             from all others (the model taken as true); 0 where there is a reading.
         clean_: States behind all readings, in the user's units.
-        outliers_: True for readings that were set aside, in the shape of ``windows_.values``.
+        outliers_: True for readings that were flagged as outliers, in the shape of
+            ``windows_.values``.
         sensor_noise_: Standard deviation of each sensor's white noise, in its units.
-        drift_sd_: ... of what its drift moves in a step; None without drift.
+        drift_sd_: Standard deviation of what each sensor's drift moves in a step, in its units;
+            None without drift.
         information_: Share of what is new in each sensor at a step that the readings determine.
         changed_mechanisms_: ``[regimes, d]``, whose mechanism differs in a regime.
         residual_invariance_: ``[regimes, d]``, p-values of residuals as in the other regimes.
         regime_names_: Labels of the regimes, in the order of everything by regime.
         threshold_: The threshold in force.
-        windows_: The recordings as they were read.
+        windows_: The recordings as they were read, one window per unbroken stretch (or the windows
+            that ``fit`` was given).
         facts_: Method, seed, version, device, time, steps and options of the fit.
         health_: Facts about it: rows, regimes, share of cells that were observed, size of the
             sensors' noise, whether they drift, outliers, threshold and edges; the diagnostics of

@@ -16,9 +16,9 @@ def residual_invariance(
 ) -> Float[np.ndarray, "k d"]:
     """Compare the residuals of each regime with those of all others (Kolmogorov and Smirnov).
 
-    The residuals of a variable on its true causes have one law in all regimes that do not change
-    its mechanism (Peters et al., 2016). Steps of a recording are not quite independent, so small
-    p-values are a little too small.
+    The residuals of a variable on its true causes have one distribution in all regimes that do not
+    change its mechanism (Peters et al., 2016). Steps of a recording are not quite independent, so
+    small p-values are a little too small.
 
     Args:
         residuals: Of every variable on its causes.
@@ -34,8 +34,8 @@ def residual_invariance(
         return out
     for k, e in enumerate(codes):
         inside = residuals[regime == e][live[regime == e]]
-        outside = residuals[regime != e][live[regime != e]]
+        others = residuals[regime != e][live[regime != e]]
         for j in range(d):
-            test = ks_2samp(inside[:, j], outside[:, j])
+            test = ks_2samp(inside[:, j], others[:, j])
             out[k, j] = float(test[1])  # pyright: ignore[reportArgumentType]
     return out

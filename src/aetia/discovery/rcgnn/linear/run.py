@@ -149,7 +149,7 @@ def _stable_graphs(
     if is_exact(states, readings):
         best = likeliest_graph(states, readings, known, penalty=penalty)
         moments = [states.moments]
-        return resample_graphs(moments, samples, known, penalty=penalty, start=best.parents)
+        return resample_graphs(moments, samples, known, penalty=penalty, initial=best.parents)
     shared: dict[str, Any] = {
         "n_variants": config.n_imputations,
         "spread": config.imputation_spread,
@@ -160,11 +160,11 @@ def _stable_graphs(
     often = deploy(
         frequency, constraints, threshold=0.5, feedback_threshold=config.feedback_threshold
     )
-    start = torch.from_numpy(candidates_of(often.within, often.lagged))
-    best = likeliest_graph(states, readings, known, penalty=penalty, start=start)
+    initial = torch.from_numpy(candidates_of(often.within, often.lagged))
+    best = likeliest_graph(states, readings, known, penalty=penalty, initial=initial)
     bound = moments_under_graph(best, states, readings, **shared, generator=torch_generator(seed))
     both = [moments for pair in zip(free, bound, strict=True) for moments in pair]
-    return resample_graphs(both, samples, known, penalty=penalty, start=best.parents)
+    return resample_graphs(both, samples, known, penalty=penalty, initial=best.parents)
 
 
 def threshold_by_likelihood(

@@ -2,11 +2,11 @@ r"""The prototype of RC-GNN as it was published, for comparison only: **its grap
 
 Three perceptrons encode each time step on its own, a fourth decodes them, and the adjacency, a
 sigmoid of free logits, is no input of the decoder. The reconstruction has gradient exactly 0 with
-respect to the graph, so the learned graph is the random start, shrunk. Kept: networks, the four
-losses with their weights and formulas (a reconstruction that depends on the missing rate, cycles
-longer than 3 for free, a disentanglement that cannot reach 0), the tenth of the largest logits as
-edges. Changed: the optimiser decouples weight decay, nothing reads a truth, knowledge is applied to
-the result, and cycles are broken, as :class:`NeuralFit` promises.
+respect to the graph, so the learned graph is the random initialisation, shrunk. Kept: networks,
+the four losses with their weights and formulas (a reconstruction that depends on the missing rate,
+cycles longer than 3 for free, a disentanglement that cannot reach 0), the tenth of the largest
+logits as edges. Changed: the optimiser decouples weight decay, nothing reads a truth, knowledge is
+applied to the result, and cycles are broken, as :class:`NeuralFit` promises.
 """
 
 from __future__ import annotations
@@ -44,23 +44,24 @@ class PublishedOptions:
     """Options of the prototype, with the values of its last stable configuration."""
 
     n_steps: int = 500
-    """Steps: 100 passes over 40 windows in batches of 8."""
+    """Number of optimiser updates; the default makes 100 passes over 40 blocks in batches of 8."""
     n_batch: int = 8
-    """Windows of a step."""
+    """Number of blocks in an update; fewer are faster and noisier."""
     learning_rate: float = 5e-4
-    """Constant learning rate."""
+    """Learning rate of all updates, which stays as it is."""
     weight_decay: float = 1e-4
-    """Decay of matrices, the logits of the graph among them."""
+    """Weight decay of matrices, the logits of the graph among them; larger shrinks the graph
+    faster."""
     clip_norm: float = 1.0
-    """Largest gradient norm."""
+    """Largest norm of a gradient, to which longer ones are shortened."""
     lambda_recon: float = 10.0
-    """Weight of the reconstruction."""
+    """Weight of the reconstruction, which no edge takes part in."""
     lambda_sparse: float = 1e-4
-    """Weight of the mean edge."""
+    """Penalty weight of the mean entry of the soft adjacency."""
     lambda_acyclic: float = 1e-5
-    """Weight of cycles up to length 3."""
+    """Penalty weight of cycles up to length 3; longer ones are free."""
     lambda_disentangle: float = 1e-4
-    """Weight of the correlations between latents."""
+    """Penalty weight of the correlations between the three latents."""
     kept_share: float = 0.1
     """Share of all cells of the adjacency, the diagonal included, that become edges."""
 
@@ -190,7 +191,6 @@ def fit_as_published(
     device: torch.device | None = None,
     progress: bool | None = None,
     folder: Path | None = None,
-    validation: Bool[Tensor, " n"] | None = None,
 ) -> NeuralFit:
     """Fit the prototype.
 
@@ -203,7 +203,6 @@ def fit_as_published(
         device: Where to compute; None for the CPU.
         progress: Whether to show a progress bar; None shows it in terminals.
         folder: For checkpoints and the health record; None keeps nothing.
-        validation: Windows that are not trained on; None for none.
 
     Returns:
         What :func:`~aetia.discovery.rcgnn.neural.fit.fit_neural` returns, zeros where the prototype
@@ -213,13 +212,11 @@ def fit_as_published(
     device = torch.device("cpu") if device is None else device
     observed = (readings.observed & readings.live.unsqueeze(-1)).to(device)
     values = torch.where(observed, readings.values.to(device, torch.float32), 0.0)
-    keep = torch.ones(len(values), dtype=torch.bool) if validation is None else ~validation.cpu()
-    rows = torch.arange(len(values))[keep]
     with seeded(torch_generator(net_seed)):
         module = PublishedRCGNN(values.shape[-1], int(readings.regime.max()) + 1, options)
     module = module.to(device)
     seed = int(step_seed.generate_state(1, np.uint32)[0])
-    deal = minibatches(len(rows), options.n_batch, seed)
+    batches = minibatches(len(values), options.n_batch, seed)
     trained = train(
         module,
         [
@@ -230,7 +227,7 @@ def fit_as_published(
                 objective="reconstruction",
             )
         ],
-        lambda first: ((values[rows[at]], observed[rows[at]]) for at in deal(first)),
+        lambda first: ((values[at], observed[at]) for at in batches(first)),
         config=TrainingConfig(
             n_steps=options.n_steps,
             learning_rate=options.learning_rate,
@@ -295,9 +292,9 @@ def _read_off(
         deltas=deltas,
         state=torch.where(observed, decoded, values),
         state_sd=torch.zeros_like(values),
-        bias=torch.zeros_like(values),
+        drift=torch.zeros_like(values),
         noise_scale=noise,
-        freedom=torch.full((d,), torch.inf),
+        degrees_of_freedom=torch.full((d,), torch.inf),
         missingness=torch.zeros(d, d),
         inverse_probability=torch.ones_like(values),
         history=trained.rows,

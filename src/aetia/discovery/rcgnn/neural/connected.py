@@ -16,7 +16,7 @@ def structure_gradient(module: CorruptedSCM, batch: Inputs) -> float:
 
     Args:
         module: The model.
-        batch: Windows.
+        batch: Blocks.
 
     Returns:
         The norm; 0 if no data reach the graph.
@@ -35,7 +35,7 @@ def check_connected(module: CorruptedSCM, batch: Inputs) -> None:
 
     Args:
         module: The model, with slopes by least squares.
-        batch: Windows.
+        batch: Blocks.
 
     Raises:
         NumericalError: If the data term has no gradient with respect to the gates, or closing all

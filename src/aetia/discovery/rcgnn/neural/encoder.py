@@ -1,8 +1,8 @@
-r"""What lies behind the readings of a window: clean states, and slow errors of the sensors.
+r"""What lies behind the readings of a block: clean states, and the drift of the sensors.
 
 The encoder sees readings, their mask and the regime, in both directions of time, and three latents
-have meanings of their own: states :math:`z_s` with a mean and a spread in each cell; errors
-:math:`z_b`, a constant of the window plus a path that is slow by construction; and noise
+have meanings of their own: states :math:`z_s` with a mean and a spread in each cell; drift
+:math:`z_b`, a constant of the block plus a path that is slow by construction; and noise
 :math:`z_n`, which is only a scale (:class:`~aetia.discovery.rcgnn.neural.sensors.Sensors`).
 """
 
@@ -20,25 +20,25 @@ _MEMORY = 0.95
 
 
 class Latent(NamedTuple):
-    """Of each window."""
+    """States, drift and their uncertainty, of each block."""
 
     mean: Float[Tensor, "n time d"]
     """Of the states."""
     sd: Float[Tensor, "n time d"]
     constant: Float[Tensor, "n d"]
-    """Constant error, in units of its prior's spread."""
-    steps: Float[Tensor, "n time d"]
-    """Innovations of the slow error, in units of their prior's spread."""
+    """Constant part of the drift, in units of its prior's standard deviation."""
+    innovations: Float[Tensor, "n time d"]
+    """Innovations of the drift, in units of their prior's standard deviation."""
 
 
 def slow_filter(time: int) -> Float[Tensor, "time time"]:
-    """Build the matrix that turns white steps into a stationary path with memory .95.
+    """Build the matrix that turns white innovations into a stationary drift with memory .95.
 
     Args:
         time: Steps.
 
     Returns:
-        Lower triangular; row t sums what is left of every step until t.
+        Lower triangular; row t sums what is left of every innovation until t.
     """
     at = torch.arange(time)
     gap = (at.unsqueeze(-1) - at).clamp_min(0)
@@ -48,10 +48,10 @@ def slow_filter(time: int) -> Float[Tensor, "time time"]:
 
 
 class TemporalEncoder(nn.Module):
-    """Dilated convolutions over a window, on top of a first guess of the states.
+    """Dilated convolutions over a block, on top of a first guess of the states.
 
     The guess is that of the linear smoother, and corrections come in units of its uncertainty: they
-    start at zero and need not find what is already known.
+    begin at zero and need not find what is already known.
 
     Args:
         d: Sensors.
@@ -81,14 +81,14 @@ class TemporalEncoder(nn.Module):
         guess_sd: Float[Tensor, "n time d"],
         regime: Int[Tensor, " n"],
     ) -> Latent:
-        """Encode windows.
+        """Encode blocks.
 
         Args:
             values: Readings, 0 where not seen.
             seen: 1 where seen.
             guess: First guess of the states.
             guess_sd: Its uncertainty.
-            regime: Of each window.
+            regime: Code of the regime of each block.
 
         Returns:
             The latents.
@@ -99,10 +99,10 @@ class TemporalEncoder(nn.Module):
         for layer in self.layers:
             x = x + layer(nn.functional.silu(x))
         x = nn.functional.silu(x)
-        shift, log_sd, steps = self.leave(x).mT.chunk(3, -1)
+        shift, log_sd, innovations = self.leave(x).mT.chunk(3, -1)
         return Latent(
             guess + guess_sd * shift,
             guess_sd * log_sd.clamp(-3.0, 3.0).exp(),
             self.constant(x.mean(-1)),
-            steps,
+            innovations,
         )

@@ -68,9 +68,9 @@ class NeuralFit:
         deltas: What a regime adds to the slopes beyond what most do, 0 where there is no edge.
         state: Means of the clean states.
         state_sd: Their spread.
-        bias: Slow errors of the sensors, constants included.
+        drift: Slow errors of the sensors, their constant parts included.
         noise_scale: Scale of each sensor's noise.
-        freedom: Its degrees of freedom.
+        degrees_of_freedom: Degrees of freedom of that noise.
         missingness: Log odds of the reading of j per unit of the state of i, at ``[i, j]``.
         inverse_probability: Weight of each observed cell under that model.
         history: Rows of the record of training.
@@ -87,9 +87,9 @@ class NeuralFit:
     deltas: Float[Tensor, "k m d d"]
     state: Float[Tensor, "n time d"]
     state_sd: Float[Tensor, "n time d"]
-    bias: Float[Tensor, "n time d"]
+    drift: Float[Tensor, "n time d"]
     noise_scale: Float[Tensor, " d"]
-    freedom: Float[Tensor, " d"]
+    degrees_of_freedom: Float[Tensor, " d"]
     missingness: Float[Tensor, "d d"]
     inverse_probability: Float[Tensor, "n time d"]
     history: list[dict[str, Any]]
@@ -107,7 +107,7 @@ def fit_neural(
     options: NeuralOptions,
     constraints: LaggedConstraints,
     warm: FittedStates | None = None,
-    start: Bool[Tensor, "d p"] | None = None,
+    initial: Bool[Tensor, "d p"] | None = None,
     seeds: np.random.SeedSequence,
     device: torch.device | None = None,
     progress: bool | None = None,
@@ -119,25 +119,25 @@ def fit_neural(
     """Fit gated networks, states and sensors in one run of the training loop.
 
     Args:
-        readings: Standardised on observed cells of the training windows.
+        readings: Standardised on observed cells of the training blocks.
         n_lags: Longest lag.
         options: Of this back end.
         constraints: What is known about the graph.
         warm: Linear state space of the same readings: its smoothed states are the first guess.
-        start: A graph that searches climb from as well as from none, target by candidate.
+        initial: Graph that searches climb from as well as from none, target by candidate.
         seeds: Of everything random.
         device: Where to compute; None for the CPU.
         progress: Whether to show a progress bar; None shows it in terminals.
         folder: For checkpoints and the health record; None keeps nothing.
-        split: Windows that are trained on, and those that are scored; None trains on all.
+        split: Training and validation blocks; None trains on all.
         evaluator: Looks at the graph at every row of the record; the fit never sees what it says.
         facts: For the summary of the training.
 
     Returns:
-        Graph, states and sensors of all windows.
+        Graph, states and sensors of all blocks.
 
     Raises:
-        InputError: If windows are too short.
+        InputError: If blocks are too short.
         NumericalError: If the data do not reach the graph.
     """
     held_seed, net_seed, step_seed, search_seed, draw_seed = seeds.spawn(5)
@@ -172,11 +172,11 @@ def fit_neural(
         constraints,
         information,
         draws,
-        start,
+        initial,
         search_seed,
     )
     seed = int(step_seed.generate_state(1, np.uint32)[0])
-    deal = minibatches(len(train_rows), options.n_batch, seed)
+    batches = minibatches(len(train_rows), options.n_batch, seed)
     trained = train(
         module,
         [
@@ -187,7 +187,7 @@ def fit_neural(
                 objective="structural",
             )
         ],
-        lambda first: (inputs.rows(train_rows[rows.to(device)]) for rows in deal(first)),
+        lambda first: (inputs.rows(train_rows[rows.to(device)]) for rows in batches(first)),
         config=_training(options, progress),
         seed=seed,
         folder=folder,
@@ -207,7 +207,7 @@ def fit_neural(
 
 
 def _rows(n: int, split: WindowSplit | None, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Number the windows that are trained on and those that are scored."""
+    """Number training and validation blocks."""
     if split is None:
         return torch.arange(n, device=device), torch.arange(0, device=device)
     return (
@@ -220,7 +220,7 @@ def _check_size(readings: Readings, n_lags: int) -> None:
     _, time, _ = readings.values.shape
     if time <= n_lags:
         raise InputError(
-            f"windows of {time} steps hold no step with a past of {n_lags}: cut longer windows, or "
+            f"blocks of {time} steps hold no step with a past of {n_lags}: cut longer blocks, or "
             "choose fewer lags."
         )
 
@@ -265,7 +265,9 @@ def _build(
     module = module.to(batch.values.device)
     side = beside_past(batch.guess.mean, n_lags)
     counted = batch.live[:, n_lags:]
-    module.mechanisms.start_linear(side[counted], module.gates.allowed.flatten(0, 1), scale=True)
+    module.mechanisms.initialise_linear(
+        side[counted], module.gates.allowed.flatten(0, 1), scale=True
+    )
     return module
 
 
@@ -332,9 +334,9 @@ def _read_off(
         deltas=torch.where(graph, deltas, 0.0),
         state=states.latent.mean.cpu(),
         state_sd=states.latent.sd.cpu(),
-        bias=states.errors.cpu(),
+        drift=states.drift.cpu(),
         noise_scale=module.sensors.scale().cpu(),
-        freedom=module.sensors.freedom().cpu(),
+        degrees_of_freedom=module.sensors.degrees_of_freedom().cpu(),
         missingness=module.missingness.weights.cpu().clone(),
         inverse_probability=weights.cpu(),
         history=trained.rows,

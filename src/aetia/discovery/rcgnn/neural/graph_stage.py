@@ -29,18 +29,18 @@ _BLOCKED_LOGIT = -2.0
 _NATS_PER_LOGIT = 5.0
 
 
-def gate_logits(found: AdditiveGraphs) -> Float[Tensor, "m d d"]:
+def gate_logits(graphs: AdditiveGraphs) -> Float[Tensor, "m d d"]:
     """Turn the evidence of a search into logits where gates can still open and close.
 
     Args:
-        found: Graphs of several draws of the states.
+        graphs: Graphs of several draws of the states.
 
     Returns:
-        Logits within +/- 3. An edge that is left out because its reverse is in starts below zero,
+        Logits within +/- 3. An edge that is left out because its reverse is in begins below zero,
         however large its evidence.
     """
-    evidence = (found.evidence / _NATS_PER_LOGIT).clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT)
-    kept = torch.where(found.edges, evidence.clamp_min(0.0), evidence.clamp_max(_BLOCKED_LOGIT))
+    evidence = (graphs.evidence / _NATS_PER_LOGIT).clamp(-_LARGEST_LOGIT, _LARGEST_LOGIT)
+    kept = torch.where(graphs.edges, evidence.clamp_min(0.0), evidence.clamp_max(_BLOCKED_LOGIT))
     return kept.mean(0).float()
 
 
@@ -67,11 +67,11 @@ def validation_losses(
     rows: Int[Tensor, " k"],
     gates: Float[Tensor, "m d d"],
 ) -> dict[str, float]:
-    """Score windows that were not trained on, by regime.
+    """Score validation blocks, by regime.
 
     Args:
         module: The model.
-        inputs: All windows.
+        inputs: All blocks.
         rows: Which to score.
         gates: In force.
 
@@ -86,18 +86,21 @@ def validation_losses(
 
 
 class GraphStage:
-    """Called after each step.
+    """What happens to the graph between two updates; it is called after each of them.
+
+    At the end of the warm-up and again later a search sets the gates; while they learn, the penalty
+    of cycles grows; at the end of the graph stage the graph is fixed.
 
     Args:
         module: The model.
-        inputs: All windows.
-        train_rows: Windows that are trained on.
-        validation_rows: The others.
+        inputs: All blocks.
+        train_rows: Numbers of the training blocks.
+        validation_rows: Numbers of the validation blocks.
         constraints: What is known.
-        information: Share of each sensor that the readings determine.
+        information: Share of what is new in each sensor that the readings determine.
         first_draws: Draws of the states for the first search; None draws from the encoder.
-        start: A graph that searches climb from as well as from none, target by candidate.
-        seeds: Of the searches.
+        initial: Graph that searches climb from as well as from none, target by candidate.
+        seeds: Source of the draws of all searches.
     """
 
     def __init__(
@@ -109,14 +112,14 @@ class GraphStage:
         constraints: LaggedConstraints,
         information: Float[Tensor, " d"],
         first_draws: Float[Tensor, "s k time d"] | None,
-        start: Bool[Tensor, "d p"] | None,
+        initial: Bool[Tensor, "d p"] | None,
         seeds: np.random.SeedSequence,
     ) -> None:
         self.module, self.inputs, self.constraints = module, inputs, constraints
         self.batch = inputs.rows(train_rows)
         self.validation_rows = validation_rows
         self.information, self.first_draws, self.seeds = information, first_draws, seeds
-        self.start = start
+        self.initial = initial
         self.last_graph: Tensor | None = None
         self.step = 0
         self.search_steps = _search_steps(module)
@@ -137,13 +140,13 @@ class GraphStage:
             self.search(self.search_steps.index(done))
         if module.stage(step) == "graph" and done % _EVERY == 0:
             module.cycles.update(module.gates.without_noise()[0].detach())
-        if done == module.refit_from():
+        if done == module.final_from():
             module.gates.support.copy_(chosen_graph(module, module.options.threshold))
         return {}
 
     @torch.no_grad()
     def search(self, number: int) -> None:
-        """Search graphs in draws of the states, and set the gates to what was found.
+        """Search graphs in draws of the states, and initialise the gates by them.
 
         Args:
             number: Of the search; every one has a stream of its own.
@@ -157,32 +160,32 @@ class GraphStage:
             generator = torch_generator(child, device)
             n_draws = module.options.n_draws
             draws = torch.stack([module.infer(batch, generator).draw for _ in range(n_draws)])
-        found = search_additive(
+        graphs = search_additive(
             draws.cpu(),
             batch.live.cpu(),
             batch.regime.cpu(),
             self.constraints,
             information=self.information,
             penalty=module.options.lambda_sparse,
-            start=self.start,
+            initial=self.initial,
         )
-        module.gates.flat.copy_(gate_logits(found).flatten())
+        module.gates.flat.copy_(gate_logits(graphs).flatten())
         if number == 0:
             support = module.gates.probability() > 0.5
             first = draws[0].to(device, torch.float32)
             side, _ = candidate_steps(first, batch.live, module.sizes.n_lags)
-            module.mechanisms.start_linear(side, support.flatten(0, 1), scale=False)
+            module.mechanisms.initialise_linear(side, support.flatten(0, 1), scale=False)
 
     @torch.no_grad()
     def summary(self) -> tuple[Bool[np.ndarray, "d d"], Float[np.ndarray, "d d"]]:
-        """Sum up the graph over lags, for an outside look.
+        """Sum up the graph over lags, for an external evaluation.
 
         Returns:
             Edges at any lag and their probabilities, zero diagonals.
         """
         module = self.module
         graph = chosen_graph(module, module.options.threshold)
-        if module.stage(self.step + 1) == "refit":
+        if module.stage(self.step + 1) == "final":
             graph = module.gates.support
         off = ~torch.eye(module.sizes.d, dtype=torch.bool, device=graph.device)
         either = 1 - (1 - module.gates.probability()).prod(0)
@@ -198,7 +201,7 @@ class GraphStage:
         module, batch, step = self.module, self.batch, self.step
         probability = module.gates.probability()
         graph, gates = chosen_graph(module, module.options.threshold), probability
-        if module.stage(step + 1) == "refit":
+        if module.stage(step + 1) == "final":
             graph, gates = module.gates.support, module.gates.support.to(probability)
         off = ~torch.eye(module.sizes.d, dtype=torch.bool, device=graph.device)
         last = graph if self.last_graph is None else self.last_graph
@@ -207,7 +210,7 @@ class GraphStage:
         inside = probability[module.gates.allowed].clamp(1e-6, 1 - 1e-6)
         entropy = -(inside * inside.log() + (1 - inside) * (1 - inside).log())
         states = module.infer(batch, None)
-        gap = (states.latent.mean + states.errors - batch.values)[batch.scored]
+        gap = (states.latent.mean + states.drift - batch.values)[batch.scored]
         return {
             "edge_count": float((graph & off).any(0).sum()),
             "edge_count_half": float(((probability > 0.5) & off).any(0).sum()),
@@ -220,7 +223,7 @@ class GraphStage:
             "temperature": module.temperature(step),
             **({"imputation_rmse": float(gap.square().mean().sqrt())} if len(gap) else {}),
             "observed_share": module.sizes.observed_share,
-            "stage": float(("warm-up", "graph", "refit").index(module.stage(step))),
+            "stage": float(("warm-up", "graph", "final").index(module.stage(step))),
             **validation_losses(module, self.inputs, self.validation_rows, gates),
         }
 
@@ -231,6 +234,6 @@ def _search_steps(module: CorruptedSCM) -> list[int]:
     if options.start == "open":
         return []
     first = round(options.warmup_share * options.n_steps)
-    half = (module.refit_from() - first) // 2
+    half = (module.final_from() - first) // 2
     n = options.n_searches
     return [first + half * k // max(n - 1, 1) for k in range(n)]

@@ -20,7 +20,7 @@ _SEEN_SD, _UNSEEN_SD = 0.3, 1.0
 
 
 class Guess(NamedTuple):
-    """First guess of the states of each window."""
+    """First guess of the states and the drift of each block."""
 
     mean: Float[Tensor, "n *k time d"]
     sd: Float[Tensor, "n *k time d"]
@@ -28,16 +28,16 @@ class Guess(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """Windows, or a batch of them."""
+    """Blocks, or a batch of them."""
 
     number: Int[Tensor, " n"]
-    """Of each window."""
+    """Number of each block."""
     values: Float[Tensor, "n time d"]
     """0 where not observed."""
     observed: Bool[Tensor, "n time d"]
     """What is trained on."""
     scored: Bool[Tensor, "n time d"]
-    """Readings that were set aside to score imputations."""
+    """Readings that are held out to score imputations."""
     live: Bool[Tensor, "n time"]
     regime: Int[Tensor, " n"]
     hidden: Bool[Tensor, "n k time d"]
@@ -69,7 +69,7 @@ class Inputs(NamedTuple):
         return self.observed & ~self.hidden[:, hidden], guess
 
     def complete(self) -> Inputs:
-        """Put back what was set aside for scores.
+        """Put back what was held out for scores.
 
         Returns:
             Inputs in which all readings are seen.
@@ -77,10 +77,10 @@ class Inputs(NamedTuple):
         return self._replace(observed=self.observed | self.scored, guess=self.guess_all)
 
     def rows(self, at: Int[Tensor, " k"]) -> Inputs:
-        """Choose windows.
+        """Choose blocks.
 
         Args:
-            at: Their numbers.
+            at: Numbers of the blocks.
 
         Returns:
             A batch.
@@ -124,12 +124,12 @@ def prepare(
     n_sets: int,
     generator: torch.Generator,
 ) -> Inputs:
-    """Set some readings aside, hide others in turns, and guess the states from the rest.
+    """Hold out some readings, hide others in turns, and guess the states from the rest.
 
     Args:
         readings: Standardised readings.
-        warm: Linear state space; outliers it set aside stay aside.
-        scored: Share of the readings to score imputations with.
+        warm: Linear state space; outliers that it flagged stay out.
+        scored: Share of the readings that are held out to score imputations.
         hidden: Share of the rest in each set that is hidden.
         n_sets: How many sets.
         generator: Source of randomness.
@@ -139,15 +139,15 @@ def prepare(
     """
     every = readings.observed & readings.live.unsqueeze(-1)
     if warm is not None:
-        # Outliers are set aside, or replaced where nothing else is missing.
+        # Outliers were left out, or replaced where nothing else is missing.
         used = warm.x + warm.level[readings.regime].unsqueeze(1)
         every = every & warm.observed & torch.isclose(used, readings.values, atol=1e-6)
     values = torch.where(every, readings.values, 0.0)
     clean = readings._replace(values=values, observed=every)
     n, time, d = every.shape
     draws = torch.rand((n_sets + 1, n, time, d), generator=generator)
-    aside = every & (draws[0] < scored)
-    sets = every & ~aside & (draws[1:] < hidden)
+    held_out = every & (draws[0] < scored)
+    sets = every & ~held_out & (draws[1:] < hidden)
 
     def guess(unseen: Tensor) -> Guess:
         if warm is None:
@@ -156,16 +156,16 @@ def prepare(
             return Guess(torch.where(seen, values, 0.0), sd, torch.zeros_like(values))
         return Guess(*guess_without(clean, warm, unseen))
 
-    by_set = [guess(aside | one) for one in sets]
+    by_set = [guess(held_out | one) for one in sets]
     return Inputs(
         torch.arange(n),
         values,
-        every & ~aside,
-        aside,
+        every & ~held_out,
+        held_out,
         readings.live,
         readings.regime,
         sets.transpose(0, 1),
-        guess(aside),
+        guess(held_out),
         Guess(*(torch.stack(part, 1) for part in zip(*by_set, strict=True))),
-        guess(torch.zeros_like(aside)),
+        guess(torch.zeros_like(held_out)),
     )

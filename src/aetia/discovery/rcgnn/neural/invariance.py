@@ -27,7 +27,7 @@ def irm_penalty(
         deviation: Standardised residuals y - f.
         prediction: f, in the same units.
         weight: 0 for steps that do not exist.
-        regime: Of each window.
+        regime: Code of the regime of each block.
         n_regimes: Number of regimes.
 
     Returns:
@@ -48,7 +48,7 @@ def variance_penalty(
     Args:
         deviation: Residuals in units that are common to all regimes.
         weight: 0 for steps that do not exist.
-        regime: Of each window.
+        regime: Code of the regime of each block.
         n_regimes: Number of regimes.
 
     Returns:
@@ -69,7 +69,7 @@ def residual_penalty(
     Args:
         deviation: Residuals in units that are common to all regimes.
         weight: 0 for steps that do not exist.
-        regime: Of each window.
+        regime: Code of the regime of each block.
         n_regimes: Number of regimes.
 
     Returns:
@@ -82,25 +82,25 @@ def residual_penalty(
 
 def disentanglement(
     states: Float[Tensor, "n time d"],
-    errors: Float[Tensor, "n time d"],
+    drift: Float[Tensor, "n time d"],
     weight: Float[Tensor, "n time 1"],
 ) -> Float[Tensor, ""]:
-    """Mean squared correlation between states and sensor errors; zero when uncorrelated.
+    """Mean squared correlation between states and drift; zero when uncorrelated.
 
     Args:
         states: Clean states.
-        errors: Slow errors of the sensors.
+        drift: Slow errors of the sensors.
         weight: 0 for rows that do not exist.
 
     Returns:
-        A value in [0, 1]. Errors far below a hundredth of a standard deviation count as none.
+        A value in [0, 1]. Drift far below a hundredth of a standard deviation counts as none.
     """
     total = weight.sum().clamp_min(1.0)
 
     def centred(x: Tensor) -> Tensor:
         return (x - (x * weight).sum((0, 1)) / total) * weight
 
-    a, b = centred(states).flatten(0, 1), centred(errors).flatten(0, 1)
+    a, b = centred(states).flatten(0, 1), centred(drift).flatten(0, 1)
     sizes = (a.square().sum(0).unsqueeze(-1) / total + 1e-4) * (b.square().sum(0) / total + 1e-4)
     return ((a.mT @ b / total).square() / sizes).mean()
 

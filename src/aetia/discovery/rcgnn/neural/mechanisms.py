@@ -22,8 +22,8 @@ def beside_past(states: Float[Tensor, "n time d"], n_lags: int) -> Float[Tensor,
     """Lay (s_t, s_{t-1}, ..., s_{t-L}) side by side.
 
     Args:
-        states: Of each window.
-        n_lags: L.
+        states: States of each block.
+        n_lags: Longest lag L.
 
     Returns:
         Candidates of each step that has its past.
@@ -88,9 +88,9 @@ class Mechanisms(nn.Module):
         """Predict every state from its causes, the level of its regime left out.
 
         Args:
-            states: Of each window.
-            gates: For each window, or one for all.
-            regime: Of each window.
+            states: States of each block.
+            gates: For each block, or one for all.
+            regime: Code of the regime of each block.
 
         Returns:
             Predictions for the steps that have their past.
@@ -107,7 +107,7 @@ class Mechanisms(nn.Module):
         return (self.deltas.square().sum(1) + 1e-8).sqrt() - 1e-4
 
     @torch.no_grad()
-    def start_linear(
+    def initialise_linear(
         self, states: Float[Tensor, "k p"], allowed: Bool[Tensor, "p d"], *, scale: bool
     ) -> None:
         """Set slopes to least squares.

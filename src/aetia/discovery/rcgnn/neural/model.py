@@ -4,7 +4,7 @@ r"""The evidence lower bound of a causal model behind corrupted readings.
     -\log p(x) \le E_q\Big[ -\log p(x \mid s, b) - \log p(s \mid G) \Big] - H(q) - \log p(b)
 
 The states' likelihood goes through the graph: each is predicted by its gated network from others
-now and from all before. All terms are in nats per cell of the windows.
+now and from all before. All terms are in nats per cell of the blocks.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Sizes(NamedTuple):
     """Of the whole recording."""
 
     shape: tuple[int, int, int]
-    """Windows, steps, sensors."""
+    """Blocks, steps, sensors."""
     n_lags: int
     n_regimes: int
     n_cells: int
@@ -63,7 +63,8 @@ class States(NamedTuple):
 
     latent: Latent
     draw: Float[Tensor, "n time d"]
-    errors: Float[Tensor, "n time d"]
+    drift: Float[Tensor, "n time d"]
+    """Slow errors of the sensors."""
 
 
 class CorruptedSCM(nn.Module):
@@ -73,10 +74,10 @@ class CorruptedSCM(nn.Module):
         sizes: Of the recording.
         options: Of the back end.
         constraints: What is known about the graph.
-        noise_sd: Where the noise of the sensors starts.
+        noise_sd: Initial standard deviation of the noise of each sensor.
         drift_sd: Spread of the innovations of their drifts.
         observed_share: Of each sensor.
-        knows_noise: Whether the noise should stay near where it starts.
+        knows_noise: Whether the noise is held near its initial size by a penalty.
     """
 
     drift_sd: Float[Tensor, " d"]
@@ -109,7 +110,7 @@ class CorruptedSCM(nn.Module):
         self.register_buffer("log_odds", constraints.log_odds.mT.clone().float())
 
     def _spare_gates(self, logits: Tensor) -> None:
-        """Drop what the warm-up and the refit would do to the gates: optimisers skip None."""
+        """Drop what the warm-up and the final stage would do to the gates: optimisers skip None."""
         if not self.learns_graph:
             logits.grad = None
 
@@ -122,16 +123,16 @@ class CorruptedSCM(nn.Module):
             step: From 0.
 
         Returns:
-            ``"warm-up"``, ``"graph"`` or ``"refit"``.
+            ``"warm-up"``, ``"graph"`` or ``"final"``.
         """
         options = self.options
         if step < round(options.warmup_share * options.n_steps):
             return "warm-up"
-        return "graph" if step < self.refit_from() else "refit"
+        return "graph" if step < self.final_from() else "final"
 
-    def refit_from(self) -> int:
+    def final_from(self) -> int:
         """First step with the graph fixed."""
-        return self.options.n_steps - round(self.options.refit_share * self.options.n_steps)
+        return self.options.n_steps - round(self.options.final_share * self.options.n_steps)
 
     def temperature(self, step: int) -> float:
         """Compute the temperature of the gates, which falls through the graph stage.
@@ -143,20 +144,20 @@ class CorruptedSCM(nn.Module):
             A value between the two of the options.
         """
         first = round(self.options.warmup_share * self.options.n_steps)
-        done = min(max((step - first) / max(self.refit_from() - first, 1), 0.0), 1.0)
+        done = min(max((step - first) / max(self.final_from() - first, 1), 0.0), 1.0)
         high, low = self.options.temperature
         return high * (low / high) ** done
 
     def gates_at(self, step: int, n: int, generator: torch.Generator) -> Float[Tensor, "g m d d"]:
-        """Make the gates of a step: all open, drawn for each window, or fixed to the graph.
+        """Make the gates of a step: all open, drawn for each block, or fixed to the graph.
 
         Args:
             step: Decides the stage.
-            n: Windows.
+            n: Number of blocks.
             generator: Source of randomness.
 
         Returns:
-            Gates, for each window or one for all.
+            Gates, for each block or one for all.
         """
         gates, stage = self.gates, self.stage(step)
         if stage != "graph":
@@ -174,10 +175,10 @@ class CorruptedSCM(nn.Module):
     def infer(
         self, batch: Inputs, generator: torch.Generator | None, *, hidden: int | None = None
     ) -> States:
-        """Infer states and sensor errors.
+        """Infer states and the drift of the sensors.
 
         Args:
-            batch: Windows.
+            batch: Blocks.
             generator: Draws states; None takes their means.
             hidden: Which set of readings is hidden; None for none.
 
@@ -196,11 +197,11 @@ class CorruptedSCM(nn.Module):
         if generator is not None:
             noise = torch.randn(draw.shape, generator=generator, device=draw.device)
             draw = draw + latent.sd * noise
-        path = slow_filter(draw.shape[1]).to(draw) @ latent.steps * self.drift_sd
-        errors = guess.drift + path + self.options.bias_scale * latent.constant.unsqueeze(1)
+        path = slow_filter(draw.shape[1]).to(draw) @ latent.innovations * self.drift_sd
+        drift = guess.drift + path + self.options.bias_scale * latent.constant.unsqueeze(1)
         weight = batch.live.to(draw).unsqueeze(-1)
-        errors = centred_by_regime(errors, weight, batch.regime, self.sizes.n_regimes)
-        return States(latent, draw, errors)
+        drift = centred_by_regime(drift, weight, batch.regime, self.sizes.n_regimes)
+        return States(latent, draw, drift)
 
     def reconstruction(
         self, batch: Inputs, states: States, weight: Float[Tensor, "n time d"]
@@ -208,14 +209,14 @@ class CorruptedSCM(nn.Module):
         """Score observed readings.
 
         Args:
-            batch: Windows.
-            states: Their states and errors.
+            batch: Blocks.
+            states: Their states and drift.
             weight: Of each cell.
 
         Returns:
             Negative log density, mean over observed cells.
         """
-        nll = self.sensors.nll(batch.values - states.draw - states.errors) * weight
+        nll = self.sensors.nll(batch.values - states.draw - states.drift) * weight
         return torch.where(batch.observed, nll, 0.0).sum() / batch.observed.sum().clamp_min(1)
 
     def deviations(
@@ -224,9 +225,9 @@ class CorruptedSCM(nn.Module):
         """Compare states with their predictions through the graph.
 
         Args:
-            batch: Windows.
+            batch: Blocks.
             states: Their states.
-            gates: For each window, or one for all.
+            gates: For each block, or one for all.
 
         Returns:
             Residuals, predictions (both without the level of the regime), and 1 for steps that
@@ -249,7 +250,7 @@ class CorruptedSCM(nn.Module):
         """Score the states under the mechanisms.
 
         Args:
-            batch: Windows.
+            batch: Blocks.
             states: Their states.
             residual: Of the steps that have their past.
             weight: Of each cell.
@@ -269,8 +270,8 @@ class CorruptedSCM(nn.Module):
         """Score readings and the means of their states for given gates.
 
         Args:
-            batch: Windows.
-            gates: For each window, or one for all.
+            batch: Blocks.
+            gates: For each block, or one for all.
 
         Returns:
             Reconstruction and structural term, per cell.
@@ -287,7 +288,7 @@ class CorruptedSCM(nn.Module):
         """Compute the loss of a step.
 
         Args:
-            batch: Windows.
+            batch: Blocks.
             step: Decides the stage; in odd steps a set of readings is hidden.
             generator: Draws states and gates.
 
@@ -315,11 +316,11 @@ class CorruptedSCM(nn.Module):
             "reconstruction": self.reconstruction(batch, states, weight),
             "structural": self.structural(batch, states, residual, weight),
             "entropy": -((latent.sd.log() + _NORMAL_ENTROPY) * live).sum() / cells,
-            "errors": ((latent.steps.square() * live).sum() + latent.constant.square().sum())
+            "errors": ((latent.innovations.square() * live).sum() + latent.constant.square().sum())
             / (2 * cells),
             "missingness": (losses * live).sum() / cells,
-            "disentangle": disentanglement(states.draw, states.errors, live),
-            "delta": self._nat_price() * self.mechanisms.change().sum(),
+            "disentangle": disentanglement(states.draw, states.drift, live),
+            "delta": self._bic_unit() * self.mechanisms.change().sum(),
         }
         lambdas = {
             **dict.fromkeys(terms, 1.0),
@@ -336,7 +337,7 @@ class CorruptedSCM(nn.Module):
         if self.learns_graph:
             opening = gates_of.obeying(open_probability(gates_of.logits, self.temperature(step)))
             believed = self.log_odds * gates_of.probability().amax(0)
-            terms["sparse"] = N_FEATURES * self._nat_price() * opening.sum()
+            terms["sparse"] = N_FEATURES * self._bic_unit() * opening.sum()
             terms["beliefs"] = -believed.sum() / self.sizes.n_cells
             terms["acyclic"] = self.cycles(gates_of.without_noise()[0])
             lambdas |= {"sparse": options.lambda_sparse, "beliefs": 1.0, "acyclic": 1.0}
@@ -357,8 +358,8 @@ class CorruptedSCM(nn.Module):
     def _recon_weight(self) -> float:
         return self.options.lambda_recon * self.sizes.observed_share
 
-    def _nat_price(self) -> float:
-        """Half of log(steps), in nats per cell."""
+    def _bic_unit(self) -> float:
+        """BIC unit, half of log(steps), in nats per cell."""
         return 0.5 * math.log(self.sizes.n_cells / self.sizes.d) / self.sizes.n_cells
 
     def _cells(self, batch: Inputs) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -90,7 +91,7 @@ def fit_resamples(
     halves = half_samples(blocks.regime, config.n_refits - 1, config.resample_share, rng)
 
     def fit(
-        part: Readings, start: FittedStates | None, seed: np.random.SeedSequence, is_first: bool
+        part: Readings, warm_part: FittedStates | None, seed: np.random.SeedSequence, is_first: bool
     ) -> NeuralFit:
         shared: dict[str, Any] = {
             "n_lags": n_lags,
@@ -105,8 +106,8 @@ def fit_resamples(
         return fit_neural(
             part,
             options=options,
-            warm=start,
-            start=likeliest,
+            warm=warm_part,
+            initial=likeliest,
             split=split if is_first else None,
             evaluator=evaluator if is_first else None,
             facts=facts,
@@ -118,8 +119,8 @@ def fit_resamples(
     for rows, seed in zip(halves, fit_seeds[1:], strict=True):
         at = torch.from_numpy(rows)
         part = readings.select(at)
-        start = None if warm is None else states_of_blocks(warm, at, part)
-        fits.append(fit(part, start, seed, is_first=False))
+        warm_part = None if warm is None else states_of_blocks(warm, at, part)
+        fits.append(fit(part, warm_part, seed, is_first=False))
     graphs = torch.stack([f.graph for f in fits]).numpy()
     frequency = frequencies(graphs[:, 0], graphs[:, 1:])
     gates = torch.stack([torch.cat([f.within[None], f.lagged]) for f in fits]).double().mean(0)
@@ -142,7 +143,7 @@ def fit_resamples(
         noise_variance=noise_variance,
         invariance=invariance,
         clean=clean,
-        noiseless=clean + whole.bias.double().numpy(),
+        noiseless=clean + whole.drift.double().numpy(),
         reading_sd=(whole.state_sd.square() + whole.noise_scale.square()).sqrt().double().numpy(),
         outliers=torch.zeros_like(readings.observed).numpy()
         if warm is None
@@ -167,10 +168,23 @@ def _options(value: Any, cls: type) -> Any:
     if isinstance(value, cls):
         return value
     if isinstance(value, Mapping):
-        return build(cls, value)
+        return build(cls, _with_final_share(value))
     raise InputError(
         f"neural must be a mapping of options or {cls.__name__}, got {type(value).__name__}."
     )
+
+
+def _with_final_share(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Accept the earlier name of an option for one release."""
+    if "refit_share" not in values:
+        return values
+    warnings.warn(
+        "neural: the option refit_share is now final_share; the old name ends with the next "
+        "release.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return {"final_share" if k == "refit_share" else k: v for k, v in values.items()}
 
 
 def _likeliest(

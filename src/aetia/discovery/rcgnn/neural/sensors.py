@@ -1,6 +1,6 @@
 r"""How sensors read states: :math:`x_t^j = s_t^j + b_t^j + r_j \epsilon_t^j` with Student noise.
 
-Gains are 1 and errors have mean 0 in each regime, or states would be determined only up to a scale
+Gains are 1 and drifts have mean 0 in each regime, or states would be determined only up to a scale
 and an offset. Noise is a scale and never a value: nothing is reconstructed through it.
 """
 
@@ -21,21 +21,24 @@ _SMALLEST_NOISE = 0.03
 
 
 def student_nll(
-    residual: Float[Tensor, "*shape"], scale: Float[Tensor, " d"], freedom: Float[Tensor, " d"]
+    residual: Float[Tensor, "*shape"],
+    scale: Float[Tensor, " d"],
+    degrees_of_freedom: Float[Tensor, " d"],
 ) -> Float[Tensor, "*shape"]:
     """Negative log density of Student's t.
 
     Args:
         residual: Deviations.
         scale: Of each sensor.
-        freedom: Degrees of freedom of each sensor.
+        degrees_of_freedom: One number for each sensor.
 
     Returns:
         One value for each cell.
     """
-    half = 0.5 * (freedom + 1)
-    constant = torch.lgamma(0.5 * freedom) - torch.lgamma(half) + 0.5 * (freedom * math.pi).log()
-    return constant + scale.log() + half * torch.log1p((residual / scale).square() / freedom)
+    nu = degrees_of_freedom
+    half = 0.5 * (nu + 1)
+    constant = torch.lgamma(0.5 * nu) - torch.lgamma(half) + 0.5 * (nu * math.pi).log()
+    return constant + scale.log() + half * torch.log1p((residual / scale).square() / nu)
 
 
 def centred_by_regime(
@@ -63,7 +66,7 @@ class Sensors(nn.Module):
     """Noise of each sensor.
 
     Args:
-        noise_sd: Where the standard deviations start.
+        noise_sd: Initial standard deviations.
     """
 
     start: Float[Tensor, " d"]
@@ -79,14 +82,14 @@ class Sensors(nn.Module):
         """Scale r of the noise."""
         return self.raw_scale.exp() + _SMALLEST_NOISE
 
-    def freedom(self) -> Float[Tensor, " d"]:
+    def degrees_of_freedom(self) -> Float[Tensor, " d"]:
         """Degrees of freedom nu, above 2: the variance exists."""
         return 2.1 + nn.functional.softplus(self.raw_freedom)
 
     def nll(self, residual: Float[Tensor, "n time d"]) -> Float[Tensor, "n time d"]:
         """Negative log density of what the reading is off by."""
-        return student_nll(residual, self.scale(), self.freedom())
+        return student_nll(residual, self.scale(), self.degrees_of_freedom())
 
     def departure(self) -> Float[Tensor, ""]:
-        """Mean squared logarithm of how far the scales are from where they started."""
+        """Mean squared logarithm of the ratio of the scales to their initial values."""
         return (self.scale() / self.start).log().square().mean()

@@ -1,11 +1,11 @@
-r"""Greedy search for the graph of an additive process: where the gates start.
+r"""Greedy search for the graph of an additive process, from which gates are initialised.
 
 Each candidate i enters target j by a curve, a straight line plus Gaussian bumps at quantiles,
 
 .. math::
     s_t^j = \sum_{(i, \tau) \in \mathrm{pa}_j} g_{ij\tau}(s_{t-\tau}^i) + m_e^j + \sigma^j u_t^j,
 
-and graphs are scored as in ``graph_search`` (CAM, Bühlmann, Peters and Ernest, 2014, by moves that
+and graphs are scored as in ``moves`` (CAM, Bühlmann, Peters and Ernest, 2014, by moves that
 may also delete and reverse). Regressions on every variable at once, which is what gradients see,
 are nearly symmetric within a step; scores of graphs are not.
 """
@@ -27,7 +27,7 @@ __all__ = ["N_FEATURES", "AdditiveGraphs", "candidate_steps", "curve_features", 
 
 _QUANTILES = (0.1, 0.35, 0.65, 0.9)
 N_FEATURES = 1 + len(_QUANTILES)
-"""Coefficients of a curve: what an edge is charged for."""
+"""Coefficients of a curve; an edge has the penalty of so many."""
 _RIDGE = 1e-3
 
 
@@ -51,14 +51,14 @@ def candidate_steps(
         n_lags: Longest lag.
 
     Returns:
-        The candidates, p = d (1 + L), and the window of each step.
+        The candidates, p = d (1 + L), and the block of each step.
     """
     time = states.shape[-2]
     past = [slice(n_lags - lag, time - lag) for lag in range(n_lags + 1)]
     counted = torch.stack([live[:, at] for at in past]).all(0)
     side = torch.cat([states[..., at, :] for at in past], -1)
-    window, _ = counted.nonzero(as_tuple=True)
-    return side[..., counted, :], window
+    block, _ = counted.nonzero(as_tuple=True)
+    return side[..., counted, :], block
 
 
 def curve_features(candidates: Float[Tensor, "k p"]) -> Float[Tensor, "k p features"]:
@@ -87,32 +87,32 @@ def search_additive(
     *,
     information: Float[Tensor, " d"],
     penalty: float,
-    start: Bool[Tensor, "d p"] | None = None,
+    initial: Bool[Tensor, "d p"] | None = None,
 ) -> AdditiveGraphs:
     """Search a graph in each draw of the states.
 
     Args:
         states: Draws of the clean states; their differences are what the readings leave open.
         live: Rows that exist.
-        regime: Of each window.
+        regime: Code of the regime of each block.
         constraints: What is known.
         information: Share of each variable that the readings determine; it scales n.
-        penalty: Lambda; 1 is the Bayesian information criterion.
-        start: A graph to climb from as well as from none, target by candidate.
+        penalty: Penalty weight lambda of an edge; 1 is the Bayesian information criterion.
+        initial: Graph to climb from as well as from none, target by candidate.
 
     Returns:
         A graph for each draw, acyclic within the step.
     """
     d = states.shape[-1]
     n_lags = constraints.forbidden.shape[-1] // d - 1
-    candidates, window = candidate_steps(states.double(), live, n_lags)
-    n = (len(window) * information.double()).clamp_min(20.0)
-    curves = _curves(candidates, regime[window], d)
-    found = search_from(start, curves, n.expand(len(states), -1), constraints, penalty=penalty)
+    candidates, block = candidate_steps(states.double(), live, n_lags)
+    n = (len(block) * information.double()).clamp_min(20.0)
+    curves = _curves(candidates, regime[block], d)
+    graphs = search_from(initial, curves, n.expand(len(states), -1), constraints, penalty=penalty)
     by_lag = (0, 2, 3, 1)
     return AdditiveGraphs(
-        found.parents.unflatten(-1, (-1, d)).permute(by_lag),
-        found.evidence.unflatten(-1, (-1, d)).permute(by_lag),
+        graphs.parents.unflatten(-1, (-1, d)).permute(by_lag),
+        graphs.evidence.unflatten(-1, (-1, d)).permute(by_lag),
     )
 
 

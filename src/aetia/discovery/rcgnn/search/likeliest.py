@@ -64,7 +64,7 @@ def likeliest_graph(
     known: LaggedConstraints,
     *,
     penalty: float,
-    start: Bool[Tensor, "d p"] | None = None,
+    initial: Bool[Tensor, "d p"] | None = None,
 ) -> Explained:
     """Search for the graph under which the readings are likeliest.
 
@@ -76,8 +76,8 @@ def likeliest_graph(
         readings: What they were fitted to.
         known: What is known about the graph.
         penalty: Penalty weight of an edge, in BIC units: 1 is the Bayesian information criterion.
-        start: Initial graph, target by candidate, which obeys what is known; None is where a climb
-            in the moments ends.
+        initial: Graph to begin with, target by candidate, which obeys what is known; None is where
+            a climb in the moments ends.
 
     Returns:
         The graph, with the moments it implies.
@@ -86,14 +86,14 @@ def likeliest_graph(
     if is_exact(fitted, readings):
         found = escape_structure(lines, n, known, penalty=penalty)
         return Explained(found.parents[0], 0.0, fitted.model, fitted.moments)
-    if start is None:
-        start = search_structure(lines, n[None], known, penalty=penalty).parents[0]
+    if initial is None:
+        initial = search_structure(lines, n[None], known, penalty=penalty).parents[0]
     rows = some_blocks(readings)
     if rows is None:
-        return _Search(fitted, readings, known, penalty).run(start)
+        return _Search(fitted, readings, known, penalty).run(initial)
     part = readings.select(rows)
     some = states_of_blocks(fitted, rows, part)
-    found = _Search(some, part, known, penalty).run(start)
+    found = _Search(some, part, known, penalty).run(initial)
     return explain(found.parents, fitted, readings, like=fitted, n_steps=_N_STEPS)
 
 
@@ -110,8 +110,8 @@ class _Search:
         cost = time * (n_patterns * k**3 + n * k**2) * _N_STEPS
         self.left = max(int(_MOST_WORK / cost), 2)
 
-    def run(self, start: Bool[Tensor, "d p"]) -> Explained:
-        best = self.climb(self.explain(start, self.fitted))
+    def run(self, initial: Bool[Tensor, "d p"]) -> Explained:
+        best = self.climb(self.explain(initial, self.fitted))
         while self.left > 0:
             turned = turned_edges(
                 best.parents, _lines(best), self.n, self.known, penalty=self.penalty
@@ -133,9 +133,9 @@ class _Search:
     def climb(self, best: Explained) -> Explained:
         """Search in the moments that the graph implies, as long as the readings agree."""
         while self.left > 0:
-            start, n = best.parents[None], self.n[None]
+            initial, n = best.parents[None], self.n[None]
             lines = _lines(best)
-            found = search_structure(lines, n, self.known, penalty=self.penalty, start=start)
+            found = search_structure(lines, n, self.known, penalty=self.penalty, initial=initial)
             better = self.best_of(found.parents, best)
             if better is None:
                 break

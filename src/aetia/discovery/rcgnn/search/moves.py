@@ -12,7 +12,7 @@ so it does not depend on the units of the variables (least squares over standard
 does, and finds wrong directions). Parents are other variables within the step, without cycles, and
 all variables at the lags before. Moves add, delete or reverse an edge; each problem makes its best
 one until none helps. From there, every edge within the step is turned, held so while the rest
-adapts, and let go; the best of these graphs is the next start, until none is better.
+adapts, and let go; the best of these graphs is climbed from next, until none is better.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def search_structure(
     constraints: LaggedConstraints,
     *,
     penalty: float,
-    start: Bool[Tensor, "b d p"] | None = None,
+    initial: Bool[Tensor, "b d p"] | None = None,
     max_moves: int | None = None,
 ) -> ScoredGraphs:
     """Climb to a graph that no single move improves.
@@ -62,14 +62,14 @@ def search_structure(
         regressions: Of every variable.
         n: Effective number of steps, for each variable.
         constraints: What is known.
-        penalty: Lambda; 1 is the Bayesian information criterion.
-        start: Parents to start from; None starts without edges.
-        max_moves: Of one search; None is 20 for each variable.
+        penalty: Penalty weight lambda of an edge; 1 is the Bayesian information criterion.
+        initial: Parents to begin with; None begins without edges.
+        max_moves: Most moves of one search; None is 20 for each variable.
 
     Returns:
         Graphs, acyclic within the step, and the evidence for each edge.
     """
-    climb = _Climb(regressions, n, constraints, penalty, start)
+    climb = _Climb(regressions, n, constraints, penalty, initial)
     for _ in range(20 * climb.d if max_moves is None else max_moves):
         if not climb.move():
             break
@@ -77,7 +77,7 @@ def search_structure(
 
 
 def search_from(
-    start: Bool[Tensor, "d p"] | None,
+    initial: Bool[Tensor, "d p"] | None,
     regressions: Regressions,
     n: Float[Tensor, "b d"],
     constraints: LaggedConstraints,
@@ -87,7 +87,7 @@ def search_from(
     """Climb from no edges and from a given graph; each problem keeps what scores better.
 
     Args:
-        start: The graph; None climbs from no edges only.
+        initial: Graph to climb from; None climbs from no edges only.
         regressions: Of every variable.
         n: Effective number of steps, for each variable.
         constraints: What is known; the graph obeys it.
@@ -97,10 +97,10 @@ def search_from(
         Graphs, acyclic within the step.
     """
     found = search_structure(regressions, n, constraints, penalty=penalty)
-    if start is None:
+    if initial is None:
         return found
-    starts = start.expand(len(n), -1, -1)
-    other = search_structure(regressions, n, constraints, penalty=penalty, start=starts)
+    each = initial.expand(len(n), -1, -1)
+    other = search_structure(regressions, n, constraints, penalty=penalty, initial=each)
     better = other.score > found.score
     pick = better[:, None, None]
     return ScoredGraphs(
@@ -137,7 +137,7 @@ def escape_structure(
             break
         many = len(turned)
         every = regressions.repeated(many), n.expand(many, -1), constraints
-        freed = search_structure(*every, penalty=penalty, start=turned)
+        freed = search_structure(*every, penalty=penalty, initial=turned)
         at = int(freed.score.argmax())
         if float(freed.score[at]) <= float(best.score[0]) + 1e-6:
             break
@@ -166,8 +166,8 @@ def turned_edges(
         penalty: As for :func:`search_structure`.
 
     Returns:
-        A graph for each edge that can be turned, held turned while all others adapt; None if there
-        is none.
+        One graph for each edge that can be turned: the edge is held in its new direction while a
+        search adapts all other edges to it. None if no edge can be turned.
     """
     d, p = parents.shape
     target, cause = parents[:, :d].nonzero(as_tuple=True)
@@ -192,7 +192,7 @@ def turned_edges(
         n.expand(many, -1),
         locked,
         penalty=penalty,
-        start=starts[usable],
+        initial=starts[usable],
     ).parents
 
 
@@ -203,20 +203,20 @@ def log_prior(
     *,
     penalty: float,
 ) -> Float[Tensor, "*b"]:
-    """Charge for edges, and credit what is believed.
+    """Compute the log prior of graphs: edges cost, and what is believed counts for or against.
 
     Args:
         parents: Graphs.
         n: Effective number of steps, for each variable.
         constraints: What is known.
-        penalty: Of an edge, in halves of log n.
+        penalty: Penalty weight of an edge, in BIC units: half of log n.
 
     Returns:
         What is added to the log-likelihood.
     """
-    price = 0.5 * penalty * (n.log() * parents.sum(-1)).sum(-1)
+    cost = 0.5 * penalty * (n.log() * parents.sum(-1)).sum(-1)
     caused = parents.unflatten(-1, (-1, parents.shape[-2])).any(-2)
-    return torch.where(caused, constraints.log_odds, 0.0).sum((-2, -1)) - price
+    return torch.where(caused, constraints.log_odds, 0.0).sum((-2, -1)) - cost
 
 
 class _Climb:
@@ -228,7 +228,7 @@ class _Climb:
         n: Tensor,
         constraints: LaggedConstraints,
         penalty: float,
-        start: Tensor | None,
+        initial: Tensor | None,
     ) -> None:
         gram, cross, self.total, self.size = regressions
         self.b, _, self.d = cross.shape
@@ -239,12 +239,12 @@ class _Climb:
         self.cross = torch.nn.functional.pad(cross, (0, 0, 0, self.size))
         by_candidate = gram.unflatten(1, (self.p, self.size)).unflatten(3, (self.p, self.size))
         self.spread = by_candidate.diagonal(dim1=1, dim2=3).permute(0, 3, 1, 2)
-        self.penalty, self.price = penalty, 0.5 * penalty * self.size * n.log()
-        if start is None:
+        self.penalty, self.edge_cost = penalty, 0.5 * penalty * self.size * n.log()
+        if initial is None:
             self.parents = torch.zeros(self.b, self.d, self.p, dtype=torch.bool)
             self.parents[:, :, : self.d] |= constraints.required
         else:
-            self.parents = start.clone()
+            self.parents = initial.clone()
         self.reach = transitive_closure(self.parents[:, :, : self.d].mT)
         self.residual = gram.new_ones(self.b, self.d)
         # Log-likelihood that a candidate would add, or that is lost without a parent.
@@ -282,7 +282,7 @@ class _Climb:
 
     def evidence(self) -> Float[Tensor, "b d p"]:
         """Score with each edge less score without it."""
-        value = self.change - self.price.unsqueeze(-1)
+        value = self.change - self.edge_cost.unsqueeze(-1)
         return value.masked_fill(self.known.forbidden, -torch.inf)
 
     def _gains(self, at: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -292,7 +292,7 @@ class _Climb:
         # Beliefs are about causes: they count for the first lag that a cause gets.
         first = torch.where(lags == 0, known.log_odds, 0.0).repeat(1, 1, self.p // d)
         last = torch.where(lags == 1, known.log_odds, 0.0).repeat(1, 1, self.p // d)
-        worth = self.change[at] - self.price[at].unsqueeze(-1)
+        worth = self.change[at] - self.edge_cost[at].unsqueeze(-1)
         add = (worth + first).masked_fill(parents | forbidden, -torch.inf)
         needed = ((lags == 1) & known.required).repeat(1, 1, self.p // d)
         delete = -(worth + last).masked_fill(~parents | needed, torch.inf)
@@ -306,7 +306,11 @@ class _Climb:
         return add.masked_fill(closes, -torch.inf), delete, reverse
 
     def _refresh(self, b: Int[Tensor, " k"], j: Int[Tensor, " k"]) -> None:
-        """Compute what each candidate adds to some targets, or their parents are worth."""
+        """Compute what each candidate adds to some targets, or their parents are worth.
+
+        Only targets whose parents changed are computed anew. Lists of parents have one length, the
+        shorter ones padded by the dummy candidate: a batch is then one inverse and a few products.
+        """
         mask, size, p = self.parents[b, j], self.size, self.p
         most = max(int(mask.sum(-1).max()), 1)
         index = torch.where(mask, torch.arange(p), p).sort(-1).values[:, :most]

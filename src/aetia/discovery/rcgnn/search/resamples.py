@@ -146,7 +146,7 @@ def resample_graphs(
     constraints: LaggedConstraints,
     *,
     penalty: float,
-    start: Bool[Tensor, "d p"] | None = None,
+    initial: Bool[Tensor, "d p"] | None = None,
 ) -> Resampled:
     """Search a graph on every sample, each with the next variant of the moments.
 
@@ -155,8 +155,7 @@ def resample_graphs(
         samples: Numbers of the blocks of each sample.
         constraints: What is known.
         penalty: As for :func:`search_from`.
-        start: Initial graph, climbed from as well as from none; a sample keeps what scores better
-            on it.
+        initial: Graph to climb from as well as from none; a sample keeps what scores better on it.
 
     Returns:
         The graphs, cause in rows.
@@ -168,7 +167,7 @@ def resample_graphs(
         moments.append(variant.moments[rows].sum(0) / steps)
         n.append((steps * variant.information).clamp_min(20.0))
     lines = straight_lines(torch.stack(moments), constraints.required.shape[-1])
-    graphs = search_from(start, lines, torch.stack(n), constraints, penalty=penalty)
+    graphs = search_from(initial, lines, torch.stack(n), constraints, penalty=penalty)
     return by_lag(graphs)
 
 

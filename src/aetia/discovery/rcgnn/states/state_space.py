@@ -5,8 +5,8 @@ r"""Clean states behind noisy, drifting, gappy sensors: the linear Gaussian stat
     c_t = \rho c_{t-1} + \eta_t, \qquad
     x_t^j = s_t^j + c_t^j + r_j \epsilon_t^j \text{ where observed.}
 
-Filter and smoother (Kalman, 1960; Rauch, Tung and Striebel, 1965) run over all windows at once.
-Covariances depend only on which cells are seen, so windows with the same pattern share them.
+Filter and smoother (Kalman, 1960; Rauch, Tung and Striebel, 1965) run over all blocks at once.
+Covariances depend only on which cells are seen, so blocks with the same pattern share them.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class StateSpace(NamedTuple):
 
 
 class Patterns(NamedTuple):
-    """Windows grouped by which of their cells are seen, and how well."""
+    """Blocks grouped by which of their cells are seen, and how well."""
 
     precision: Float[Tensor, "u time d"]
     """Of the noise of a reading, in multiples of that of its sensor; 0 where not seen."""
@@ -99,7 +99,7 @@ class Patterns(NamedTuple):
         """Look up the precision of every reading.
 
         Returns:
-            One for each cell of each window.
+            One for each cell of each block.
         """
         return self.precision[self.which]
 
@@ -115,13 +115,13 @@ class Smoothed(NamedTuple):
 
 
 def patterns_of(precision: Bool[Tensor, "n time d"] | Float[Tensor, "n time d"]) -> Patterns:
-    """Group windows by their pattern of observed cells.
+    """Group blocks by their pattern of observed cells.
 
     Args:
         precision: Of each reading, in multiples of that of its sensor; True is 1, False is 0.
 
     Returns:
-        The patterns, and which one each window has.
+        The patterns, and which one each block has.
     """
     flat, which, counts = torch.unique(
         precision.flatten(1), dim=0, return_inverse=True, return_counts=True
@@ -159,7 +159,7 @@ def smooth(readings: Float[Tensor, "n time d"], patterns: Patterns, model: State
 
     Returns:
         Log-likelihood (without the constant) and moments of the states given all readings of a
-        window. Cost ``O(u time k^3 + n time k^2)`` for u patterns.
+        block. Cost ``O(u time k^3 + n time k^2)`` for u patterns.
     """
     which = patterns.which
     shared = len(patterns.counts) == 1
