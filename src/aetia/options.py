@@ -121,7 +121,7 @@ def choose(option: str, value: Any, registry: Mapping[str, type], *, needs: str)
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """Suggest the closest known name.
+    """Suggest the closest known name; upper and lower case count as the same.
 
     Args:
         word: What was asked for.
@@ -130,8 +130,9 @@ def nearest(word: str, known: list[str]) -> str:
     Returns:
         `` Did you mean 'x'?``, or an empty string.
     """
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    folded = {name.casefold(): name for name in reversed(known)}
+    close = difflib.get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
+    return f" Did you mean {folded[close[0]]!r}?" if close else ""
 
 
 def options_dict(config: Any) -> dict[str, Any]:

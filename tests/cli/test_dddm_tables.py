@@ -48,8 +48,8 @@ def test_generate_draws_text_and_counts_and_checks_the_law(csv, tmp_path):
     assert set(rows["site"]) <= {"north", "south"}
     assert (rows["visits"] == rows["visits"].round()).all()
     summary = json.loads((out / "summary.json").read_text())
-    assert set(summary["law"]["ranks"]) == {"x", "visits"}
-    assert set(summary["law"]["distances"]) == {"1", "2", "5", "10", "20"}
+    assert set(summary["held_out"]["ranks"]) == {"x", "visits"}
+    assert set(summary["held_out"]["distances"]) == {"1", "2", "5", "10", "20"}
     page = (out / "report.html").read_text()
     assert "Calibration" in page
     assert "Steps of the sampler" in page

@@ -226,18 +226,6 @@ def test_a_column_of_names_is_warned_of(table, tmp_path, capsys):
     assert "120 distinct values" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("method", ["causalbgm", "identifiable", "full-mcmc", "bgm"])
-def test_the_printed_options_are_read_again(method, tmp_path, capsys):
-    from aetia.cli.methods import all_methods
-    from aetia.cli.options_file import read_options
-
-    assert run("config", method) == 0
-    (tmp_path / "options.yaml").write_text(capsys.readouterr().out)
-    values = read_options(method, tmp_path / "options.yaml", (), all_methods())
-    config = all_methods()[method][1]
-    assert config(**values) == config()
-
-
 def test_a_simulated_study_comes_with_its_truth(tmp_path, capsys):
     words = ["--study", "hahn", "-n", 200, "--seed", 0, "--json", "--out", tmp_path]
     assert run("simulate", *words) == 0

@@ -82,7 +82,7 @@ def test_one_draw_can_fill_the_table_and_the_check_be_left_out(table, tmp_path, 
     assert run("impute", table, *words, "--n-draws", 10, "--json", "--out", out, *FAST) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["check"] == {}
-    assert facts["diagnostics"]["config"]["missingness"] == "mnar"
+    assert facts["facts"]["config"]["missingness"] == "mnar"
     completed, draws = pd.read_csv(out / "completed.csv"), Draws.load(out / "draws")
     np.testing.assert_allclose(completed["heat"], draws.draw(0)[:, 0], rtol=1e-6)
 
@@ -100,7 +100,7 @@ def test_generated_rows_have_the_columns_and_are_compared(table, tmp_path, capsy
     assert run("report", out) == 0
     assert (out / "report.html").read_text() == html
     assert run("generate", table, *words) == 2
-    assert "is not empty" in capsys.readouterr().err
+    assert "holds a run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", ["impute", "generate"])

@@ -1,123 +1,95 @@
-"""The verb ``corrupt``."""
+"""What ``corrupt`` does: true values in, the readings of bad sensors out, everything known."""
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import typer
 
 from aetia.cli.messages import echo_warnings
-from aetia.cli.options_file import read_setting, read_yaml
-from aetia.cli.tables import check_column, split_names, table_frame
+from aetia.cli.method_options import read_setting, read_yaml
+from aetia.cli.request import Request
+from aetia.cli.tables import choose_columns, read_truth, table_frame, truth_graph
 from aetia.data import Recordings, place_rows
 from aetia.errors import InputError
-from aetia.files import plain_json, write_atomically
+from aetia.files import (
+    check_writable,
+    dump_json,
+    plain_json,
+    replacing_run,
+    write_atomically,
+    write_json,
+)
 from aetia.options import nearest
-from aetia.report import check_writable
 from aetia.scm.corruption import PRESETS, Corrupted, Corruption, build_corruption, corrupt
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CorruptRequest", "run_corrupt", "run_list"]
+__all__ = ["list_presets", "run_corrupt"]
 
+_TABLES = ("clean.csv", "observed.csv", "data.csv")
 _PER_SENSOR = ("mean", "unit", "gain", "offset", "driver")
 _PER_CELL = ("outlier", "stuck", "missing", "dead")
 
 
-@dataclass(frozen=True, kw_only=True)
-class CorruptRequest:
-    """What the user asked for, as it stood on the command line."""
-
-    table: str | None
-    preset: str | None
-    time: str | None
-    series: str | None
-    regime: str | None
-    exclude: tuple[str, ...]
-    truth: Path | None
-    config: Path | None
-    settings: tuple[str, ...]
-    seed: int | None
-    out: Path
-    as_json: bool
-
-
-def run_list(*, as_json: bool) -> None:
-    """List the presets.
-
-    Args:
-        as_json: Print JSON instead of lines.
-    """
+def list_presets(*, as_json: bool) -> None:
+    """List the presets."""
     if as_json:
         rows = [
             {"name": name, "about": p.about, "options": _plain(p.corruption)}
             | {"n_regimes": p.n_regimes, "regime_kind": p.regime_kind}
             for name, p in PRESETS.items()
         ]
-        typer.echo(json.dumps(plain_json(rows)))
+        typer.echo(dump_json(rows))
         return
     for name, p in PRESETS.items():
         typer.echo(f"{name:25} {p.about}")
 
 
-def run_corrupt(request: CorruptRequest) -> None:
-    """Corrupt a table and write it with what is true about it.
-
-    Args:
-        request: Everything on the command line.
-
-    Raises:
-        InputError: If the table or the options cannot be used.
-    """
-    if request.table is None:
+def run_corrupt(asked: Request) -> None:
+    """Corrupt a table and write it with what is true about it."""
+    if asked.table is None:
         raise InputError(
             "corrupt needs a table of true values: aetia corrupt TABLE --preset moderate. "
             "--list shows the presets."
         )
-    options = _options(request)
-    frame, source = table_frame(request.table)
+    options = _options(asked)
+    frame, source = table_frame(asked.table)
     columns = [str(c) for c in frame.columns]
-    exclude = split_names("--exclude", request.exclude, columns)
-    roles = {"time": request.time, "series": request.series, "regime": request.regime}
-    for option, name in roles.items():
-        if name is not None:
-            check_column(f"--{option}", name, columns)
-            if name in exclude:
-                raise InputError(f"--{option} and --exclude both name the column {name!r}.")
+    roles = {"time": asked.time, "series": asked.series, "regime": asked.regime}
+    exclude = choose_columns(asked, columns, roles).exclude
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         placed = place_rows(frame, exclude=exclude, **roles)
     messages = echo_warnings(caught)
-    graph = None if request.truth is None else _read_graph(request.truth, placed.windows.names)
+    names = placed.names
+    graph = truth_graph(read_truth(asked.truth, names), names)
     if options.missing is not None and options.missing.kind == "mnar-structural" and graph is None:
         typer.echo(
             "note: losses by causes need --truth; without it they follow each sensor's own value.",
             err=True,
         )
-    if request.preset is not None and PRESETS[request.preset].n_regimes > 1:
+    if asked.preset is not None and PRESETS[asked.preset].n_regimes > 1:
         typer.echo(
-            f"note: {request.preset} has {PRESETS[request.preset].n_regimes} regimes in a "
+            f"note: {asked.preset} has {PRESETS[asked.preset].n_regimes} regimes in a "
             "simulation; regimes act inside the causal model, so those of a table stay.",
             err=True,
         )
-    _check_not_the_input(request.out, request.table)
-    folder = check_writable(request.out)
-    result = corrupt(placed.windows, options, graph=graph, random_state=request.seed)
+    _check_not_the_input(asked.out, asked.table)
+    check_writable(asked.out, force=asked.force)
+    result = corrupt(placed.windows, options, graph=graph, random_state=asked.seed)
     facts = plain_json(
-        {"preset": request.preset, "source": source}
-        | _facts(result, placed)
-        | {"warnings": messages}
+        {"preset": asked.preset, "source": source} | _facts(result, placed) | {"warnings": messages}
     )
-    _write(folder, frame, placed, result, facts)
-    if request.as_json:
-        typer.echo(json.dumps(facts | {"data": str(folder / "data.csv")}))
+    _write(asked.out, frame, placed, result, facts)
+    data = asked.out / "data.csv"
+    if asked.as_json:
+        typer.echo(dump_json(facts | {"data": data}))
         return
     lost = facts["share_lost"]
     worst = max(lost, key=lost.__getitem__)
@@ -127,28 +99,28 @@ def run_corrupt(request: CorruptRequest) -> None:
         else "no reading lost"
     )
     typer.echo(
-        f"{folder / 'data.csv'}: {len(frame):,} rows, {placed.windows.d} sensors, "
-        f"{request.preset or 'own options'}; {losses}; seed {result.seed}"
+        f"{data}: {len(frame):,} rows, {placed.d} sensors, "
+        f"{asked.preset or 'own options'}; {losses}; seed {result.seed}"
     )
 
 
-def _options(request: CorruptRequest) -> Corruption:
+def _options(asked: Request) -> Corruption:
     """Collect options: ``--set`` beats the file beats the preset."""
-    if request.preset is None and request.config is None and not request.settings:
+    if asked.preset is None and asked.config is None and not asked.settings:
         raise InputError(
             "nothing was asked for: pass --preset (--list shows them), --config or --set."
         )
-    if request.preset is not None and request.preset not in PRESETS:
+    if asked.preset is not None and asked.preset not in PRESETS:
         raise InputError(
-            f"no preset {request.preset!r}.{nearest(request.preset, list(PRESETS))} "
+            f"no preset {asked.preset!r}.{nearest(asked.preset, list(PRESETS))} "
             "`aetia corrupt --list` shows them."
         )
     values: dict[str, Any] = {}
-    if request.preset is not None:
-        values = _plain(PRESETS[request.preset].corruption)
-    if request.config is not None:
-        values = _merged(values, read_yaml(request.config))
-    for setting in request.settings:
+    if asked.preset is not None:
+        values = _plain(PRESETS[asked.preset].corruption)
+    if asked.config is not None:
+        values = _merged(values, read_yaml(asked.config))
+    for setting in asked.settings or ():
         values = _merged(values, _setting(setting))
     return build_corruption(values)
 
@@ -177,27 +149,8 @@ def _plain(options: Any) -> dict[str, Any]:
     return out
 
 
-def _read_graph(file: Path, names: tuple[str, ...]) -> np.ndarray:
-    import pandas as pd
-
-    try:
-        frame = pd.read_csv(file)
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read --truth {str(file)!r}: {error}") from error
-    if not {"source", "target"} <= set(frame.columns):
-        raise InputError(
-            f"--truth {str(file)!r} needs the columns source and target, found "
-            f"{', '.join(map(str, frame.columns))}."
-        )
-    graph = np.zeros((len(names), len(names)), dtype=bool)
-    for edge in zip(frame["source"], frame["target"], strict=True):
-        i, j = (names.index(check_column("--truth", str(end), names)) for end in edge)
-        graph[i, j] = True
-    return graph
-
-
 def _check_not_the_input(out: Path, table: str) -> None:
-    for name in ("data.csv", "clean.csv", "observed.csv"):
+    for name in _TABLES:
         if (out / name).exists() and (out / name).resolve() == Path(table).resolve():
             raise InputError(f"--out would write over the table {table!r}. Choose another folder.")
 
@@ -207,7 +160,7 @@ def _facts(result: Corrupted, placed: Recordings) -> dict[str, Any]:
     lost = recorded & ~result.observed
     facts: dict[str, Any] = {
         "seed": result.seed,
-        "rows": len(placed.window),
+        "rows": placed.n_rows,
         "recordings": len(result.data.series_names),
         "regimes": list(result.data.regime_names),
         "options": _plain(result.corruption),
@@ -288,17 +241,15 @@ def _words(options: Corruption) -> list[str]:
 
 
 def _write(
-    folder: Path, frame: pd.DataFrame, placed: Recordings, result: Corrupted, facts: dict[str, Any]
+    out: Path, frame: pd.DataFrame, placed: Recordings, result: Corrupted, facts: dict[str, Any]
 ) -> None:
     import pandas as pd
 
-    at = (placed.window, placed.step)
+    names = list(placed.names)
     data, clean = frame.copy(), frame.copy()
-    for j, name in enumerate(result.data.names):
-        data[name] = result.data.values[:, :, j][at]
-        clean[name] = result.clean[:, :, j][at]
-    observed = pd.DataFrame(result.observed[at].astype(int), columns=list(result.data.names))
-    write_atomically(folder / "clean.csv", clean.to_csv(index=False))
-    write_atomically(folder / "observed.csv", observed.to_csv(index=False))
-    write_atomically(folder / "corruption.json", json.dumps(facts, indent=1))
-    write_atomically(folder / "data.csv", data.to_csv(index=False))
+    data[names], clean[names] = placed.at_rows(result.data.values), placed.at_rows(result.clean)
+    observed = pd.DataFrame(placed.at_rows(result.observed).astype(int), columns=names)
+    with replacing_run(out, of_old_runs=(*_TABLES, "corruption.json")) as folder:
+        for name, table in zip(_TABLES, (clean, observed, data), strict=True):
+            write_atomically(folder / name, table.to_csv(index=False))
+        write_json(folder / "corruption.json", facts)

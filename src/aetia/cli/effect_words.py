@@ -44,18 +44,7 @@ class EffectWords:
 
 
 def read_effect_words(text: str, data: Dataset) -> EffectWords:
-    """Read what one ``--effect`` says, and check it against the table.
-
-    Args:
-        text: The user's words.
-        data: The table.
-
-    Returns:
-        Names and levels.
-
-    Raises:
-        InputError: If the words have another form, or name a column or level that is not there.
-    """
+    """Read what one ``--effect`` says, and check it against the table."""
     sides = [side.strip() for side in text.split("->")]
     if len(sides) != 2 or not all(sides):
         raise InputError(f"{_GRAMMAR}; got {text!r}.")
@@ -78,16 +67,7 @@ def read_effect_words(text: str, data: Dataset) -> EffectWords:
 def effects_in_words(
     posterior: GraphPosterior, data: Dataset, words: EffectWords
 ) -> list[EffectPosterior]:
-    """Compute the effects that were asked for.
-
-    Args:
-        posterior: Graphs and what effects are computed from.
-        data: The table.
-        words: Names and levels.
-
-    Returns:
-        One for each outcome.
-    """
+    """Compute the effects that were asked for, one for each outcome."""
     outcomes = list(words.outcomes)
     if words.control is None:
         treated, control = _default_levels(posterior, data, words.treatment)

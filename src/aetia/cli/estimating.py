@@ -1,64 +1,28 @@
-"""The verb ``effect``."""
+"""What ``effect`` does: the study behind a table, the levels that are compared, the estimate."""
 
 from __future__ import annotations
 
-import json
-import sys
-import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
-import typer
 
-from aetia.cli.messages import echo_warnings
-from aetia.cli.methods import effect_methods, find_method
-from aetia.cli.options_file import read_options
+from aetia.cli.estimates import by_steps
+from aetia.cli.method_options import Method, read_method
+from aetia.cli.request import Request
+from aetia.cli.runner import Job, Plan, check_level
 from aetia.cli.tables import check_column, split_names, table_frame
 from aetia.data import Dataset, as_dataset, text_columns
+from aetia.effects import METHODS
 from aetia.effects.causalbgm import joint_steps
-from aetia.effects.causalbgm.study_table import read_study
+from aetia.effects.causalbgm.study_table import StudyTable, read_study
 from aetia.errors import DataWarning, InputError
-from aetia.files import plain_json
-from aetia.report import (
-    EffectAnswers,
-    average_facts,
-    check_writable,
-    choose_contrast,
-    collect_effects,
-    effect_in_words,
-    write_effect_run,
-)
+from aetia.report import EffectAnswers, choose_contrast, collect_effects
 
-__all__ = ["EffectRequest", "run_effect"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class EffectRequest:
-    """What the user asked ``effect`` for; the command line's words."""
-
-    table: str
-    treatment: str
-    outcome: str
-    covariates: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    auxiliary: str | None = None
-    method: str = "causalbgm"
-    treated: str | None = None
-    control: str | None = None
-    doses: str | None = None
-    level: float = 0.9
-    drop_missing: bool = False
-    config: Path | None = None
-    settings: tuple[str, ...] = ()
-    seed: int | None = None
-    out: Path = Path("run")
-    as_json: bool = False
-    dry_run: bool = False
-    progress: bool | None = None
-    force: bool = False
+__all__ = ["effect_job"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -73,86 +37,67 @@ class _Study:
     n_given: int
 
 
-def run_effect(request: EffectRequest) -> None:
-    """Estimate effects of a treatment from a table and write the run folder.
+def effect_job(asked: Request) -> Job:
+    """Prepare ``effect``: read options and study, and check the levels before a long fit."""
+    method = read_method(asked, METHODS, "causalbgm")
+    check_level(asked.level)
+    levels = {"treated": _level(asked.treated), "control": _level(asked.control)}
+    doses = None if asked.doses is None else _doses(asked.doses)
+    study = _read(asked, method)
+    kind = method.options.get("treatment_kind", "auto")
+    known = read_study(asked.treatment, asked.outcome, study.data, kind=kind)
+    _check_levels(known, levels, doses)
+    estimator = method.make(asked)
+    extra = {} if study.auxiliary is None else {"auxiliary": study.auxiliary}
 
-    Args:
-        request: What the user asked for.
+    def fit(estimator: Any) -> Any:
+        return estimator.fit(asked.treatment, asked.outcome, known, **extra)
 
-    Raises:
-        InputError: If the request cannot be answered.
-    """
-    methods = effect_methods()
-    options = read_options(request.method, request.config, request.settings, methods)
-    cls, config = find_method(request.method, methods)
-    checked = config(**options)
-    options = {name: getattr(checked, name) for name in options}
-    if not 0.0 < request.level < 1.0:
-        raise InputError(f"--level must lie strictly between 0 and 1, got {request.level!r}.")
-    treated, control = _level(request.treated), _level(request.control)
-    doses = None if request.doses is None else _doses(request.doses)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        study = _read(request, options)
-        kind = options.get("treatment_kind", "auto")
-        known = read_study(request.treatment, request.outcome, study.data, kind=kind)
-        arms = tuple(str(arm) for arm in known.arms) or None
-        high, low, _ = choose_contrast(
-            known.treatment_name, arms, known.treatment, treated, control, doses=doses
-        )
-        known.scaled_treatment([high])
-        known.scaled_treatment([low])
-        estimator = cls(**options, random_state=request.seed, progress=request.progress)
-        extra = {} if study.auxiliary is None else {"auxiliary": study.auxiliary}
-        if request.dry_run:
-            _dry_run(request, estimator, study, extra)
-            echo_warnings(caught)
-            return
-        check_writable(request.out, force=request.force)
-        estimator.fit(request.treatment, request.outcome, study.data, **extra)
-        answers = collect_effects(
-            estimator,
-            treated=treated,
-            control=control,
+    def answer() -> EffectAnswers:
+        return collect_effects(
+            fit(estimator),
+            **levels,
             doses=doses,
-            level=request.level,
+            level=asked.level,
             covariates=study.data.select(study.covariates),
             rows=study.rows,
         )
-    messages = echo_warnings(caught)
-    used = answers.units.diagnostics.get("options", options)
-    files = write_effect_run(
-        answers,
-        request.out,
-        title=f"Effect of {request.treatment} on {request.outcome}",
-        config={"method": request.method, **used},
-        data_summary=_summary(request, study),
-        source=_source(study),
-        left_out=study.left_out,
-        warnings=messages,
+
+    n, lost = len(study.rows), study.n_given - len(study.rows)
+    dropped = f" ({lost:,} dropped)" if lost else ""
+    return Job(
+        kind="effect",
+        method=method.name,
+        options=method.options,
+        plan=partial(_plan, asked, method, estimator, study, fit),
+        answer=answer,
+        context={
+            "title": f"Effect of {asked.treatment} on {asked.outcome}",
+            "source": f"{study.data.source}, {n:,} rows{dropped}, "
+            f"{len(study.covariates)} covariates",
+            "data_summary": _summary(asked, study.data),
+            "left_out": study.left_out,
+        },
+        save={"model": estimator.save} if hasattr(estimator, "save") else {},
     )
-    if hasattr(estimator, "save"):
-        files["model"] = request.out / "model"
-        estimator.save(files["model"])
-    _print_result(request, answers, messages, files)
 
 
-def _read(request: EffectRequest, options: dict[str, Any]) -> _Study:
-    frame, source = table_frame(request.table)
+def _read(asked: Request, method: Method) -> _Study:
+    frame, source = table_frame(asked.table)
     names = [str(c) for c in frame.columns]
-    treatment = check_column("--treatment", request.treatment, names)
-    outcome = check_column("--outcome", request.outcome, names)
+    treatment = check_column("--treatment", asked.treatment, names)
+    outcome = check_column("--outcome", asked.outcome, names)
     if treatment == outcome:
         raise InputError(f"--treatment and --outcome are the same column, {treatment!r}.")
-    excluded = split_names("--exclude", request.exclude, names)
-    chosen = split_names("--covariates", request.covariates, names)
+    excluded = split_names("--exclude", asked.exclude, names)
+    chosen = split_names("--covariates", asked.covariates, names)
     for option, listed in (("--exclude", excluded), ("--covariates", chosen)):
         for role, name in (("treatment", treatment), ("outcome", outcome)):
             if name in listed:
                 raise InputError(f"{option} lists {name!r}, which is the {role}.")
     both = [name for name in chosen if name in excluded]
     if both:
-        raise InputError(f"{both[0]!r} is in --covariates and in --exclude.")
+        raise InputError(f"--covariates and --exclude both name the column {both[0]!r}.")
     others = [name for name in names if name not in (treatment, outcome)]
     covariates = chosen or [name for name in others if name not in excluded]
     if not covariates:
@@ -160,7 +105,7 @@ def _read(request: EffectRequest, options: dict[str, Any]) -> _Study:
             "no covariates are left; without them only a randomised trial has an answer, and there "
             "the difference of the arms' means is one."
         )
-    auxiliary = _auxiliary_column(request, options, names)
+    auxiliary = _auxiliary_column(asked, method, names)
     kept = [treatment, outcome, *covariates]
     if auxiliary is not None and auxiliary not in kept:
         kept.append(auxiliary)
@@ -168,30 +113,27 @@ def _read(request: EffectRequest, options: dict[str, Any]) -> _Study:
     data = as_dataset(few, categorical=text_columns(few), relations=False, source=source)
     _check_kinds(data, outcome, covariates)
     n_given = data.n
-    data, rows = _without_missing(request, data)
-    values = None if auxiliary is None else data.column(auxiliary)
+    data, rows = _without_missing(asked, data)
     return _Study(
         data=data.select([treatment, outcome, *covariates]),
         covariates=tuple(covariates),
         left_out=tuple(name for name in others if name not in covariates),
-        auxiliary=values,
+        auxiliary=None if auxiliary is None else data.column(auxiliary),
         rows=rows,
         n_given=n_given,
     )
 
 
-def _auxiliary_column(
-    request: EffectRequest, options: dict[str, Any], names: list[str]
-) -> str | None:
-    if request.method != "identifiable":
-        if request.auxiliary is not None:
+def _auxiliary_column(asked: Request, method: Method, names: list[str]) -> str | None:
+    if method.name != "identifiable":
+        if asked.auxiliary is not None:
             raise InputError(
-                f"--auxiliary is for --method identifiable, and --method is {request.method!r}."
+                f"--auxiliary is for --method identifiable, and --method is {method.name!r}."
             )
         return None
-    if request.auxiliary is not None:
-        return check_column("--auxiliary", request.auxiliary, names)
-    if options.get("auxiliary") == "random":
+    if asked.auxiliary is not None:
+        return check_column("--auxiliary", asked.auxiliary, names)
+    if method.options.get("auxiliary") == "random":
         return None
     raise InputError(
         "--method identifiable needs --auxiliary COLUMN: a site, batch or time segment that was "
@@ -218,10 +160,10 @@ def _check_kinds(data: Dataset, outcome: str, covariates: list[str]) -> None:
             )
 
 
-def _without_missing(request: EffectRequest, data: Dataset) -> tuple[Dataset, np.ndarray]:
+def _without_missing(asked: Request, data: Dataset) -> tuple[Dataset, np.ndarray]:
     seen = {
         name: ~np.isnan(data.column(name))
-        for name in dict.fromkeys((request.treatment, request.outcome, request.auxiliary))
+        for name in dict.fromkeys((asked.treatment, asked.outcome, asked.auxiliary))
         if name is not None
     }
     complete = np.logical_and.reduce(list(seen.values()))
@@ -230,7 +172,7 @@ def _without_missing(request: EffectRequest, data: Dataset) -> tuple[Dataset, np
         return data, rows
     parts = [f"{name!r} in {int((~s).sum())}" for name, s in seen.items() if not s.all()]
     what = f"{n_lost} of {data.n} rows lack treatment or outcome (missing: {', '.join(parts)})"
-    if not request.drop_missing:
+    if not asked.drop_missing:
         raise InputError(f"{what}. --drop-missing leaves these rows out.")
     warnings.warn(
         f"{what}; they were left out. If whether they are missing depends on the outcome, the "
@@ -240,6 +182,16 @@ def _without_missing(request: EffectRequest, data: Dataset) -> tuple[Dataset, np
     )
     kept = replace(data, values=data.values[complete], observed=data.observed[complete])
     return kept, rows
+
+
+def _check_levels(known: StudyTable, levels: Mapping[str, Any], doses: list[float] | None) -> None:
+    """Refuse levels that do not exist, before a long fit."""
+    arms = tuple(str(arm) for arm in known.arms) or None
+    high, low, _ = choose_contrast(
+        known.treatment_name, arms, known.treatment, **levels, doses=doses
+    )
+    known.scaled_treatment([high])
+    known.scaled_treatment([low])
 
 
 def _level(text: str | None) -> Any:
@@ -267,15 +219,9 @@ def _doses(text: str) -> list[float]:
     return doses
 
 
-def _source(study: _Study) -> str:
-    n, lost = len(study.rows), study.n_given - len(study.rows)
-    dropped = f" ({lost:,} dropped)" if lost else ""
-    return f"{study.data.source}, {n:,} rows{dropped}, {len(study.covariates)} covariates"
-
-
-def _summary(request: EffectRequest, study: _Study) -> dict[str, list[Any]]:
-    data, raw = study.data, study.data.summary()
-    role = {request.treatment: "treatment", request.outcome: "outcome"}
+def _summary(asked: Request, data: Dataset) -> dict[str, list[Any]]:
+    raw = data.summary()
+    role = {asked.treatment: "treatment", asked.outcome: "outcome"}
     is_text = [kind == "categorical" for kind in data.kinds]
     kinds = [
         f"text, {len(data.levels[name])} values" if text else kind
@@ -293,62 +239,21 @@ def _summary(request: EffectRequest, study: _Study) -> dict[str, list[Any]]:
     }
 
 
-def _dry_run(request: EffectRequest, estimator: Any, study: _Study, extra: dict[str, Any]) -> None:
-    """Check everything; time a few steps to estimate the whole."""
-    estimate = None
-    if request.method == "causalbgm" and not estimator.n_epochs:
-        times = []
-        for few in (4, 24):
-            short = type(estimator)(**estimator.get_params() | {"n_egm_steps": few})
-            short.set_params(progress=False)
-            started = time.perf_counter()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what so few steps find says nothing
-                short.fit(request.treatment, request.outcome, study.data, **extra)
-            times.append(time.perf_counter() - started)
-        steps = joint_steps(estimator.n_egm_steps, len(study.rows))
-        estimate = times[0] + max(times[1] - times[0], 0.0) / 20 * steps
-    facts = {
-        "method": request.method,
-        "rows": len(study.rows),
-        "treatment": request.treatment,
-        "outcome": request.outcome,
-        "covariates": list(study.covariates),
-        "left_out": list(study.left_out),
-        "estimated_seconds": estimate,
-        "out": str(request.out),
-    }
-    if request.as_json:
-        typer.echo(json.dumps(plain_json(facts)))
-        return
-    about = "time unknown" if estimate is None else f"about {estimate:.0f} s"
-    typer.echo(
-        f"would run {request.method} on {len(study.rows):,} rows and {len(study.covariates)} "
-        f"covariates into {request.out}/: {about}. Nothing was written."
+def _plan(asked: Request, method: Method, estimator: Any, study: _Study, fit: Any) -> Plan:
+    """Estimate the time of a run from short ones."""
+    seconds = None
+    if method.name == "causalbgm" and not estimator.n_epochs:
+        options = estimator.get_params() | {"progress": False}
+        short = lambda few: fit(type(estimator)(**options | {"n_egm_steps": few}))  # noqa: E731
+        seconds = by_steps(short, 4, 24, joint_steps(estimator.n_egm_steps, len(study.rows)))
+    return Plan(
+        on=f"{len(study.rows):,} rows and {len(study.covariates)} covariates",
+        seconds=seconds,
+        facts={
+            "rows": len(study.rows),
+            "treatment": asked.treatment,
+            "outcome": asked.outcome,
+            "covariates": study.covariates,
+            "left_out": study.left_out,
+        },
     )
-
-
-def _print_result(
-    request: EffectRequest, answers: EffectAnswers, messages: list[str], files: dict[str, Path]
-) -> None:
-    if request.as_json:
-        facts = {
-            "ate": average_facts(answers),
-            "overlap": {
-                "effective_share": answers.overlap.effective_share,
-                "comparable_share": answers.overlap.comparable_share,
-                "separation": answers.overlap.separation,
-                "is_poor": answers.overlap.is_poor,
-            },
-            "scores": dict(answers.scores),
-            "coverage": {f"{k:g}": v for k, v in answers.coverage().items()},
-            "diagnostics": dict(answers.facts),
-            "warnings": messages,
-            "files": {k: str(v) for k, v in files.items()},
-        }
-        typer.echo(json.dumps(plain_json(facts)))
-        return
-    for sentence in effect_in_words(answers):
-        typer.echo(sentence)
-    typer.echo(f"report: {files['report']}")
-    sys.stdout.flush()

@@ -1,11 +1,11 @@
-"""The verb ``experiment``: Hydra composes the configuration, the library runs it."""
+"""What ``experiment`` does: Hydra composes the configuration, the library runs it."""
 
 from __future__ import annotations
 
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,32 +33,28 @@ def run_experiments(words: Sequence[str]) -> None:
         _start_processes(arguments)
     raised: list[AetiaError] = []
     grid: list[dict[str, Any]] = []
+    compare: list[Callable[..., list[str]]] = []
 
     def job(cfg: Any) -> float:
         from hydra.core.hydra_config import HydraConfig
         from omegaconf import OmegaConf
 
-        from aetia.benchmark import (
-            SensorExperiment,
-            read_experiment,
-            run_experiment,
-            run_sensor_experiment,
-        )
+        from aetia.benchmark import find_experiment
 
         values: Any = OmegaConf.to_container(cfg, resolve=True)
         folder = HydraConfig.get().runtime.output_dir
         try:
-            if (values.get("model") or {}).get("type") == "rcgnn":
-                results = run_sensor_experiment(SensorExperiment.read(values), folder)
-                overrides = list(HydraConfig.get().overrides.task)
-                grid.append({"overrides": overrides, "folder": folder, **results})
-                _print_sensors(folder, results)
-            else:
-                config = read_experiment(values)
-                _print(config.name, folder, run_experiment(config, folder))
+            experiment = find_experiment(values)
+            results = experiment.run(experiment.read(values), folder)
         except AetiaError as error:
             raised.append(error)
             raise
+        if results:  # other ranks leave the printing to the first
+            if experiment.compare is not None:
+                overrides = list(HydraConfig.get().overrides.task)
+                grid.append({"overrides": overrides, "folder": folder, **results})
+                compare.append(experiment.compare)
+            _say(experiment.rows(results), Path(folder) / experiment.page)
         return 0.0
 
     before, sys.argv = sys.argv, [_PROGRAM, *arguments]
@@ -79,7 +75,7 @@ def run_experiments(words: Sequence[str]) -> None:
         if full is None:
             del os.environ["HYDRA_FULL_ERROR"]
     if len(grid) > 1:
-        _print_grid(grid)
+        _say(compare[0](grid, Path(grid[0]["folder"]).parent))
 
 
 def _hydra_words(words: list[str]) -> list[str]:
@@ -138,79 +134,15 @@ def _start_processes(arguments: Sequence[str]) -> None:
 
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     count = ["--nproc-per-node", str(_n_processes(arguments))]
-    done = subprocess.run(
-        [
-            *launcher,
-            *count,
-            "-m",
-            "aetia",
-            "experiment",
-            *(w.removeprefix("++") for w in arguments),
-        ],
-        check=False,
-    )
+    verb = ["-m", "aetia", "experiment", *(w.removeprefix("++") for w in arguments)]
+    done = subprocess.run([*launcher, *count, *verb], check=False)
     raise SystemExit(min(done.returncode, 1) if done.returncode >= 0 else 1)
 
 
-def _print(name: str, folder: str, results: dict[str, Any]) -> None:
+def _say(lines: Sequence[str], page: Path | None = None) -> None:
     import typer
 
-    if not results:  # another rank prints
-        return
-    for family, values in results["families"].items():
-        shown = ", ".join(
-            f"{metric} {values[metric]:.3f}"
-            for metric in ("auroc", "average_precision", "expected_f1", "ece")
-            if metric in values
-        )
-        typer.echo(f"{name} on {family} ({values['n_tasks']} tasks): {shown}")
-    typer.echo(f"report: {Path(folder) / 'report.html'}")
-
-
-def _print_sensors(folder: str, results: dict[str, Any]) -> None:
-    import typer
-
-    held_out = results["held_out"]
-    text = f"{results['name']}: {results['edge_count']} edges"
-    if held_out is not None:
-        text += f", held-out loss {held_out:.4f} nats per cell"
-    typer.echo(text)
-    if "external" in results:
-        scores = results["external"]
-        typer.echo(
-            f"scored from outside: F1 {scores['f1']:.3f}, SHD {scores['shd']:.0f}, AUROC "
-            f"{scores['auroc']:.3f}; best threshold in hindsight: oracle_f1 "
-            f"{scores['oracle_f1']:.3f}"
-        )
-    page = Path(folder) / "health.html"
-    if page.is_file():
-        typer.echo(f"health: {page}")
-
-
-def _print_grid(grid: list[dict[str, Any]]) -> None:
-    """Compare the runs of a grid, and pick one without a truth."""
-    import json
-
-    import typer
-
-    from aetia.benchmark import label_free_pick
-    from aetia.files import plain_json, write_atomically
-
-    pick = label_free_pick(grid)
-    width = max(len(" ".join(run["overrides"])) for run in grid)
-    typer.echo(f"{'':{width + 2}}  edges  held-out    F1  oracle F1 (needs the truth)")
-    for k, run in enumerate(grid):
-        scores = run.get("external", {})
-        held_out = "-" if run["held_out"] is None else f"{run['held_out']:.4f}"
-        typer.echo(
-            f"{'*' if k == pick else ' '} {' '.join(run['overrides']):{width}}  "
-            f"{run['edge_count']:5d}  {held_out:>8}  {scores.get('f1', float('nan')):4.2f}  "
-            f"{scores.get('oracle_f1', float('nan')):.2f}"
-        )
-    if pick is None:
-        typer.echo("no run held blocks out: set model.validation_share to pick one without a truth")
-    else:
-        typer.echo(f"* the pick, by held-out loss alone: {grid[pick]['folder']}")
-    file = Path(grid[0]["folder"]).parent / "grid.json"
-    write_atomically(file, json.dumps(plain_json({"pick": pick, "runs": grid}), indent=1))
-    typer.echo(f"grid: {file}")
+    for line in lines:
+        typer.echo(line)
+    if page is not None and page.is_file():
+        typer.echo(f"{page.stem}: {page}")

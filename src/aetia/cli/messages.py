@@ -11,14 +11,7 @@ __all__ = ["echo_warnings"]
 
 
 def echo_warnings(caught: Sequence[warnings.WarningMessage]) -> list[str]:
-    """Print the library's own warnings to stderr, each once.
-
-    Args:
-        caught: From ``warnings.catch_warnings(record=True)``.
-
-    Returns:
-        Their texts.
-    """
+    """Print the library's own warnings to stderr, each once, and return their texts."""
     ours = [w for w in caught if w.category.__module__.startswith("aetia")]
     messages = list(dict.fromkeys(str(w.message) for w in ours))
     for message in messages:

@@ -1,98 +1,93 @@
-"""The verb ``simulate``."""
+"""What ``simulate`` does: a table with known causes, or a study with known effects."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import typer
 
+from aetia.cli.request import Request
 from aetia.data import Dataset, Truth
 from aetia.errors import InputError
-from aetia.files import plain_json, write_atomically
+from aetia.files import check_writable, dump_json, plain_json, replacing_run, write_atomically
 from aetia.options import build
 from aetia.randomness import seed_sequence
-from aetia.report import check_writable
 from aetia.scm import Simulation, simulate, sortability_card
 from aetia.scm.effect_designs import simulate_study
 
-__all__ = ["run_simulate", "run_simulate_study"]
-
-
-def run_simulate(
-    options: dict[str, Any], *, noise_variance: str, seed: int | None, out: Path, as_json: bool
-) -> None:
-    """Simulate a table and write it with its truth.
-
-    Args:
-        options: Fields of ``Simulation``.
-        noise_variance: A number, or two with a comma.
-        seed: Seed, or None for a fresh one.
-        out: Folder for ``data.csv``, ``truth.csv`` and ``simulation.json``.
-        as_json: Print JSON instead of lines.
-    """
+if TYPE_CHECKING:
     import pandas as pd
 
-    simulation = build(Simulation, {**options, "noise_variance": _variance(noise_variance)})
-    folder = check_writable(out)
-    seeds = seed_sequence(seed)
-    table, _ = simulate(simulation, int(seeds.entropy) if seed is None else seed)  # pyright: ignore
-    card = sortability_card(table)
-    frame = _frame(table.data)
-    write_atomically(folder / "data.csv", frame.to_csv(index=False))
-    write_atomically(folder / "truth.csv", _edges(table.truth, pd).to_csv(index=False))
-    facts = plain_json(
-        {
-            "seed": seeds.entropy,
-            "rows": table.data.n,
-            "variables": table.data.d,
-            "edges": int(table.truth.graph.sum()),
-            **card,
-            "simulation": vars(simulation),
-        }
-    )
-    write_atomically(folder / "simulation.json", json.dumps(facts, indent=1))
-    if as_json:
-        typer.echo(json.dumps(facts | {"data": str(folder / "data.csv")}))
+__all__ = ["run_simulate"]
+
+_OF_GRAPHS = ("graph", "edges_per_node", "direction", "mechanism", "noise", "noise_variance")
+_OF_GRAPHS = (*_OF_GRAPHS, "interventional")
+_FIELDS = {"variables": "d", "rows": "n", "interventional": "n_interventional"}
+"""Options whose fields of ``Simulation`` have another name."""
+
+
+class _Simulated(NamedTuple):
+    """Tables for files, and what is said of them."""
+
+    data: pd.DataFrame
+    truth: pd.DataFrame
+    facts: dict[str, Any]
+    words: str
+
+
+def run_simulate(asked: Request) -> None:
+    """Simulate, and write the table, what is true about it, and how it was made."""
+    seeds = seed_sequence(asked.seed)
+    seed = int(seeds.entropy) if asked.seed is None else asked.seed  # pyright: ignore
+    made = (_graph if asked.study is None else _study)(asked, seed)
+    facts = plain_json({"seed": seeds.entropy, **made.facts})
+    names = ("data.csv", "truth.csv", "simulation.json")
+    check_writable(asked.out, force=asked.force)
+    with replacing_run(asked.out, of_old_runs=names) as folder:
+        write_atomically(folder / "truth.csv", made.truth.to_csv(index=False))
+        write_atomically(folder / "simulation.json", dump_json(facts, indent=1))
+        write_atomically(folder / "data.csv", made.data.to_csv(index=False))
+    if asked.as_json:
+        typer.echo(dump_json(facts | {"data": asked.out / "data.csv"}))
         return
-    typer.echo(
-        f"{folder / 'data.csv'}: {table.data.n:,} rows, {table.data.d} variables; "
-        f"{folder / 'truth.csv'}: {facts['edges']} edges; seed {facts['seed']}"
+    data, truth = (str(asked.out / name) for name in names[:2])
+    typer.echo(made.words.format(data=data, truth=truth, seed=facts["seed"]))
+
+
+def _graph(asked: Request, seed: int) -> _Simulated:
+
+    given = {name: getattr(asked, name) for name in ("variables", "rows", *_OF_GRAPHS)}
+    given = {_FIELDS.get(k, k): v for k, v in given.items() if v is not None}
+    if "noise_variance" in given:
+        given["noise_variance"] = _variance(given["noise_variance"])
+    simulation = build(Simulation, given)
+    table, _ = simulate(simulation, seed)
+    card = sortability_card(table)
+    n_edges = int(table.truth.graph.sum())
+    size = {"rows": table.data.n, "variables": table.data.d, "edges": n_edges}
+    words = (
+        f"{{data}}: {table.data.n:,} rows, {table.data.d} variables; {{truth}}: {n_edges} edges; "
+        f"seed {{seed}}\nvarsortability {card['varsortability']:.2f}, R2-sortability "
+        f"{card['r2_sortability']:.2f} (0.5 leaks nothing). Values near 1 mean that sorting the "
+        "columns by variance, or by how well the others predict them, gives the causal order: raw "
+        "synthetic scales do that."
     )
-    typer.echo(
-        f"varsortability {card['varsortability']:.2f}, R2-sortability {card['r2_sortability']:.2f} "
-        "(0.5 leaks nothing). Values near 1 mean that sorting the columns by variance, or by how "
-        "well the others predict them, gives the causal order: raw synthetic scales do that."
-    )
+    facts = {**size, **card, "simulation": vars(simulation)}
+    return _Simulated(_frame(table.data), _edges(table.truth), facts, words)
 
 
-def run_simulate_study(
-    design: str,
-    *,
-    n: int | None,
-    n_covariates: int | None,
-    seed: int | None,
-    out: Path,
-    as_json: bool,
-) -> None:
-    """Simulate a study and write it with its true effects.
-
-    Args:
-        design: Name of the design.
-        n: Units; None for the design's usual number.
-        n_covariates: Covariates; None for the design's usual number.
-        seed: Seed, or None for a fresh one.
-        out: Folder for ``data.csv``, ``truth.csv`` and ``simulation.json``.
-        as_json: Print JSON instead of lines.
-    """
+def _study(asked: Request, seed: int) -> _Simulated:
     import pandas as pd
 
-    seeds = seed_sequence(seed)
-    used = int(seeds.entropy) if seed is None else seed  # pyright: ignore[reportArgumentType]
-    study = simulate_study(design, n, n_covariates, random_state=used)
-    folder = check_writable(out)
+    for option in _OF_GRAPHS:
+        if getattr(asked, option) is not None:
+            name = option.replace("_", "-")
+            raise InputError(
+                f"--{name} is of simulated graphs; the study {asked.study!r} has none."
+            )
+    study = simulate_study(asked.study, asked.rows, asked.variables, random_state=seed)
     data, truth = study.data, study.truth
     is_arms = truth.propensity is not None
     doses = np.array([0.0, 1.0])
@@ -101,36 +96,23 @@ def run_simulate_study(
         doses = np.linspace(low, high, 20)
     response = truth.dose_response(doses)
     frame = _frame(data)
+    known: Mapping[str, Any] = {"dose": doses, "mean": response}
+    what, last = "mean outcomes of 20 doses", ""
+    ate = None
     if is_arms:
         frame["treatment"] = frame["treatment"].astype(int)
-        unit = {"row": np.arange(data.n), "effect": truth.unit_effects()}
-        text = pd.DataFrame(unit).to_csv(index=False)
-    else:
-        text = pd.DataFrame({"dose": doses, "mean": response}).to_csv(index=False)
-    write_atomically(folder / "data.csv", frame.to_csv(index=False))
-    write_atomically(folder / "truth.csv", text)
-    facts = plain_json(
-        {
-            "design": design,
-            "seed": seeds.entropy,
-            "rows": data.n,
-            "covariates": study.covariates.shape[1],
-            "ate": float(response[1] - response[0]) if is_arms else None,
-            "doses": doses,
-            "dose_response": response,
-        }
+        known = {"row": np.arange(data.n), "effect": truth.unit_effects()}
+        ate = float(response[1] - response[0])
+        what, last = "effects of all units", f"\ntrue average effect {ate:.4g}"
+    n_covariates = study.covariates.shape[1]
+    size = {"rows": data.n, "covariates": n_covariates}
+    facts = {"ate": ate, "doses": doses, "dose_response": response}
+    words = (
+        f"{{data}}: {data.n:,} units, {n_covariates} covariates; {{truth}}: {what}; seed {{seed}}"
     )
-    write_atomically(folder / "simulation.json", json.dumps(facts, indent=1))
-    if as_json:
-        typer.echo(json.dumps(facts | {"data": str(folder / "data.csv")}))
-        return
-    what = "effects of all units" if is_arms else "mean outcomes of 20 doses"
-    typer.echo(
-        f"{folder / 'data.csv'}: {data.n:,} units, {facts['covariates']} covariates; "
-        f"{folder / 'truth.csv'}: {what}; seed {facts['seed']}"
+    return _Simulated(
+        frame, pd.DataFrame(known), {"design": asked.study, **size, **facts}, words + last
     )
-    if is_arms:
-        typer.echo(f"true average effect {facts['ate']:.4g}")
 
 
 def _variance(text: str) -> float | tuple[float, float]:
@@ -143,7 +125,7 @@ def _variance(text: str) -> float | tuple[float, float]:
     return numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
 
 
-def _frame(data: Dataset) -> Any:
+def _frame(data: Dataset) -> pd.DataFrame:
     import pandas as pd
 
     frame = pd.DataFrame(data.values, columns=list(data.names))
@@ -153,7 +135,9 @@ def _frame(data: Dataset) -> Any:
     return frame
 
 
-def _edges(truth: Truth, pd: Any) -> Any:
+def _edges(truth: Truth) -> pd.DataFrame:
+    import pandas as pd
+
     i, j = np.nonzero(truth.graph)
     frame = pd.DataFrame(
         {"source": [truth.names[k] for k in i], "target": [truth.names[k] for k in j]}

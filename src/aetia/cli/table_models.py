@@ -1,213 +1,165 @@
-"""What the verbs ``impute`` and ``generate`` share: the table, the model, a dry run."""
+"""What ``impute`` and ``generate`` share: the table, the model, and how long it trains."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import typer
 
-from aetia.cli.methods import find_method, table_methods
-from aetia.cli.options_file import read_options
+from aetia.cli.estimates import by_steps
+from aetia.cli.method_options import Method, read_method
+from aetia.cli.request import Request
+from aetia.cli.runner import Plan
 from aetia.cli.tables import split_names, table_frame
 from aetia.data import Rows, as_dataset, read_rows, text_columns
 from aetia.errors import InputError
-from aetia.files import plain_json
+from aetia.generation import METHODS
 from aetia.options import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Table", "TableRequest", "dry_run", "make_model", "read_table"]
-
-
-_NOT_OPTIONS = ("random_state", "device", "progress")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TableRequest:
-    """What the user asked ``impute`` or ``generate`` for; the command line's words."""
-
-    table: str
-    exclude: tuple[str, ...] = ()
-    method: str = "bgm"
-    missingness: str | None = None
-    n_draws: int = 200
-    fill: str = "mean"
-    check_share: float = 0.1
-    rows: int = 1000
-    level: float = 0.9
-    config: Path | None = None
-    settings: tuple[str, ...] = ()
-    seed: int | None = None
-    out: Path = Path("run")
-    as_json: bool = False
-    dry_run: bool = False
-    progress: bool | None = None
-    force: bool = False
+__all__ = ["TableModel", "read_table_model"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Table:
-    """The columns that are modelled, and the others."""
+class TableModel:
+    """A table, and the model that will be fitted to it.
 
+    Attributes:
+        method: The method and its options.
+        estimator: Not fitted yet.
+        frame: The columns that are modelled.
+        rows: The same as numbers; labels of text are codes.
+        source: Where the table came from.
+        left_out: Columns that are not modelled.
+    """
+
+    method: Method
+    estimator: Any
     frame: pd.DataFrame
     rows: Rows
-    left_out: tuple[str, ...]
     source: str
-    levels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Labels of text columns, whose values in ``rows`` are codes."""
+    left_out: tuple[str, ...]
 
-    def summary(self) -> dict[str, list[Any]]:
-        """Describe every column.
+    def job(self, title: str, n_fits: int = 1) -> dict[str, Any]:
+        """Say what a job is made of, whatever the verb.
 
-        Returns:
-            Lists by field.
-        """
-        columns = [column[~np.isnan(column)] for column in self.rows.values.T]
-        return {
-            "column": list(self.rows.names),
-            "missing": [len(self.rows.values) - len(c) for c in columns],
-            "mean": [float(c.mean()) for c in columns],
-            "sd": [float(c.std(ddof=1)) if len(c) > 1 else 0.0 for c in columns],
-            "min": [float(c.min()) for c in columns],
-            "max": [float(c.max()) for c in columns],
-        }
-
-    def described(self) -> str:
-        """Say where the table came from.
+        Args:
+            title: Heading of the report.
+            n_fits: How often the model will be fitted.
 
         Returns:
-            One line.
+            Arguments of ``Job``.
         """
         n, d = self.rows.values.shape
-        return f"{self.source}, {n:,} rows, {d} columns"
+        context = {
+            "title": title,
+            "source": f"{self.source}, {n:,} rows, {d} columns",
+            "data_summary": _summary(self.rows),
+            "left_out": self.left_out,
+        }
+        return {
+            "method": self.method.name,
+            "options": self.method.options,
+            "plan": partial(_plan, self, n_fits),
+            "context": context,
+            "save": {"model": self.estimator.save},
+        }
 
 
-def make_model(request: TableRequest) -> Any:
-    """Build the estimator from options.
-
-    Args:
-        request: What the user asked for.
-
-    Returns:
-        The estimator, not fitted.
-
-    Raises:
-        InputError: If an option is unknown or impossible.
-    """
-    methods = table_methods()
-    options = read_options(request.method, request.config, request.settings, methods)
-    if request.missingness is not None:
-        if request.missingness not in ("mar", "mnar"):
+def read_table_model(asked: Request) -> TableModel:
+    """Read options and table, and build the model, not fitted yet."""
+    method = read_method(asked, METHODS, "bgm")
+    missingness = getattr(asked, "missingness", None)
+    if missingness is not None:
+        if missingness not in ("mar", "mnar"):
             raise InputError(
-                f"--missingness takes mar or mnar, got {request.missingness!r}."
-                + nearest(request.missingness, ["mar", "mnar"])
+                f"--missingness takes mar or mnar, got {missingness!r}."
+                + nearest(missingness, ["mar", "mnar"])
             )
-        if request.method != "bgm":
+        if method.name != "bgm":
             raise InputError(
-                f"--missingness is an option of bgm; {request.method} assumes that whether a "
-                "cell is missing depends only on what was seen."
+                f"--missingness is an option of bgm; {method.name} assumes that whether a cell is "
+                "missing depends only on what was seen."
             )
-        options["missingness"] = request.missingness
-    cls, config = find_method(request.method, methods)
-    config(**options)  # all checks here
-    if not 0.0 < request.level < 1.0:
-        raise InputError(f"--level must lie strictly between 0 and 1, got {request.level!r}.")
-    return cls(**options, random_state=request.seed, progress=request.progress)
-
-
-def read_table(request: TableRequest) -> Table:
-    """Read the columns that are modelled.
-
-    Args:
-        request: What the user asked for.
-
-    Returns:
-        The table.
-
-    Raises:
-        InputError: If a column is text, or none is left.
-    """
-    frame, source = table_frame(request.table)
-    names = [str(c) for c in frame.columns]
-    excluded = split_names("--exclude", request.exclude, names)
+        method = method._replace(options=method.options | {"missingness": missingness})
+        method.config(**method.options)
+    frame, source = table_frame(asked.table)
+    excluded = split_names("--exclude", asked.exclude, [str(c) for c in frame.columns])
     kept = frame.drop(columns=excluded)
     if not len(kept.columns):
         raise InputError("no columns are left in the table.")
-    text = text_columns(kept)
-    if text and request.method == "dddm":
-        return _with_codes(kept, text, tuple(excluded), source)
-    if text:
-        first = next(iter(text))
-        n_levels = len({str(v) for v in kept[first] if v == v})
-        others = f" (and {len(text) - 1} more)" if len(text) > 1 else ""
-        raise InputError(
-            f"column {first!r}{others} is text ({n_levels} distinct values), and the model needs "
-            f"numbers. Leave it out with --exclude {','.join(map(repr, text))}, replace it by one "
-            "0/1 column for each value, or use --method dddm, which takes text."
-        )
-    return Table(frame=kept, rows=read_rows(kept), left_out=tuple(excluded), source=source)
-
-
-def _with_codes(
-    frame: pd.DataFrame, text: Sequence[str], left_out: tuple[str, ...], source: str
-) -> Table:
-    data = as_dataset(frame, categorical=text, relations=False)
-    rows = Rows(data.values, data.names, ())
-    return Table(frame=frame, rows=rows, left_out=left_out, source=source, levels=data.levels)
-
-
-def dry_run(request: TableRequest, estimator: Any, table: Table, n_fits: int) -> None:
-    """Time a few steps to estimate the whole; print, write nothing.
-
-    Args:
-        request: What the user asked for.
-        estimator: Not fitted.
-        table: The table.
-        n_fits: How often the model will be fitted.
-    """
-    from sklearn.base import clone
-
-    is_bgm = request.method == "bgm"
-    times = []
-    for few in (5, 45):
-        short: Any = clone(estimator)
-        training = {"n_steps": few, "n_egm_steps": 0} if is_bgm else {"n_training_steps": few}
-        short.set_params(**training, progress=False)
-        started = time.perf_counter()
-        short.fit(table.frame)
-        times.append(time.perf_counter() - started)
-    steps = _training_steps(request, estimator)
-    estimate = n_fits * (times[0] + max(times[1] - times[0], 0.0) / 40 * steps)
-    n, d = table.rows.values.shape
-    facts = {
-        "method": request.method,
-        "rows": n,
-        "columns": list(table.rows.names),
-        "left_out": list(table.left_out),
-        "missing_cells": int(np.isnan(table.rows.values).sum()),
-        "estimated_seconds": estimate,
-        "out": str(request.out),
-    }
-    if request.as_json:
-        typer.echo(json.dumps(plain_json(facts)))
-        return
-    typer.echo(
-        f"would run {request.method} on {n:,} rows and {d} columns into {request.out}/: about "
-        f"{estimate:.0f} s for the training. Nothing was written."
+    return TableModel(
+        method=method,
+        estimator=method.make(asked),
+        frame=kept,
+        rows=_rows(kept, method.name),
+        source=source,
+        left_out=tuple(excluded),
     )
 
 
-def _training_steps(request: TableRequest, estimator: Any) -> int:
-    """Count the updates of a fit; DDDM calls those of the sampler n_steps."""
-    if request.method == "bgm":
-        return estimator.n_steps + estimator.n_egm_steps
-    _, config = find_method(request.method, table_methods())
-    options = {k: v for k, v in estimator.get_params().items() if k not in _NOT_OPTIONS}
-    return int(config(**options).value("n_training_steps"))
+def _rows(frame: pd.DataFrame, method: str) -> Rows:
+    text = text_columns(frame)
+    if not text:
+        return read_rows(frame)
+    if method == "dddm":
+        data = as_dataset(frame, categorical=text, relations=False)
+        return Rows(data.values, data.names, ())
+    first = next(iter(text))
+    n_levels = len({str(v) for v in frame[first] if v == v})
+    others = f" (and {len(text) - 1} more)" if len(text) > 1 else ""
+    raise InputError(
+        f"column {first!r}{others} is text ({n_levels} distinct values), and the model needs "
+        f"numbers. Leave it out with --exclude {','.join(map(repr, text))}, replace it by one "
+        "0/1 column for each value, or use --method dddm, which takes text."
+    )
+
+
+def _summary(rows: Rows) -> Mapping[str, list[Any]]:
+    columns = [column[~np.isnan(column)] for column in rows.values.T]
+    return {
+        "column": list(rows.names),
+        "missing": [len(rows.values) - len(c) for c in columns],
+        "mean": [float(c.mean()) for c in columns],
+        "sd": [float(c.std(ddof=1)) if len(c) > 1 else 0.0 for c in columns],
+        "min": [float(c.min()) for c in columns],
+        "max": [float(c.max()) for c in columns],
+    }
+
+
+def _plan(model: TableModel, n_fits: int) -> Plan:
+    """Estimate the time of the training from short ones."""
+    from sklearn.base import clone
+
+    estimator, config = model.estimator, model.method.config
+    is_bgm = model.method.name == "bgm"
+    if is_bgm:
+        steps = estimator.n_steps + estimator.n_egm_steps
+    else:  # some of its options are "auto"
+        given = estimator.get_params()
+        options = config(**{f.name: given[f.name] for f in fields(config) if f.name in given})
+        steps = int(options.value("n_training_steps"))
+
+    def short(few: int) -> object:
+        one: Any = clone(estimator)
+        training = {"n_steps": few, "n_egm_steps": 0} if is_bgm else {"n_training_steps": few}
+        return one.set_params(**training, progress=False).fit(model.frame)
+
+    seconds = n_fits * by_steps(short, 5, 45, steps)
+    n, d = model.rows.values.shape
+    return Plan(
+        on=f"{n:,} rows and {d} columns",
+        seconds=seconds,
+        about=f"about {seconds:.0f} s for the training",
+        facts={
+            "rows": n,
+            "columns": model.rows.names,
+            "left_out": model.left_out,
+            "missing_cells": int(np.isnan(model.rows.values).sum()),
+        },
+    )

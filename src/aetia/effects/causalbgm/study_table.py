@@ -174,7 +174,7 @@ def read_study(
         treatment: A column, or the name of one in ``covariates``.
         outcome: A column, or the name of one in ``covariates``.
         covariates: A frame, array, Dataset, or path of a table; text columns become indicators,
-            missing values are allowed.
+            missing values are allowed. A study that was read before is returned as it is.
         kind: Of the treatment; ``"auto"`` takes two levels as binary.
 
     Returns:
@@ -183,6 +183,8 @@ def read_study(
     Raises:
         InputError: Naming the column, what was found and what to do.
     """
+    if isinstance(covariates, StudyTable):
+        return covariates
     names = [a for a in (treatment, outcome) if isinstance(a, str)]
     if len(names) == 2 and names[0] == names[1]:
         raise InputError(f"treatment and outcome are the same column, {names[0]!r}.")
