@@ -52,6 +52,9 @@ _DIGITS: Mapping[str, Any] = {
 _OUR_DIGITS: Mapping[str, Any] = {"epochs": 160, "lr": 2e-3, "ckpt_every": 40}
 """With ``preset="default"``: as much training as the measured digits had."""
 
+_OF_RUNS = ("method", "version", "channels", "steps_per_epoch", "scale")
+"""What the files of a run hold besides its options."""
+
 _KINDS: Mapping[str, str] = {"float": "a number", "int": "an integer", "bool": "true or false"}
 
 
@@ -305,6 +308,7 @@ def _given(cls: type, explicit: Mapping[str, Any], file: str | None) -> dict[str
     from_file = {} if file is None else read_experiment_file(file)
     if "use_wandb" in from_file:  # its name in some of the original files
         from_file["wandb"] = from_file.pop("use_wandb")
+    from_file = {k: v for k, v in from_file.items() if k not in _OF_RUNS}
     known = [f.name for f in fields(cls)]
     unknown = [name for name in from_file if name not in known]
     if unknown:
@@ -317,7 +321,9 @@ def _given(cls: type, explicit: Mapping[str, Any], file: str | None) -> dict[str
 
 def _named(option: str, name: Any, known: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
     if name not in known:
-        raise InputError(f"{option}={name!r} is not one of {', '.join(known)}.")
+        raise InputError(
+            f"{option}={name!r} is not one of {', '.join(known)}.{nearest(str(name), list(known))}"
+        )
     return known[name]
 
 
@@ -349,7 +355,10 @@ def _typed(name: str, kind: str, value: Any) -> Any:
         allowed = ast.literal_eval(wanted.removeprefix("Literal"))
         if value in allowed:
             return value
-        raise InputError(f"{name}={value!r} is not one of {', '.join(allowed)}.")
+        raise InputError(
+            f"{name}={value!r} is not one of {', '.join(allowed)}."
+            f"{nearest(str(value), list(allowed))}"
+        )
     if wanted == "str" and isinstance(value, (str, Path)):
         return str(value)
     raise InputError(f"{name} must be {_KINDS.get(wanted, 'text')}, got {value!r}.")
