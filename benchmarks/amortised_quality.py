@@ -45,7 +45,7 @@ def measure(network, normalise: bool, tasks) -> dict[str, float]:
     graphs = [t.graphs[0] for t in tasks]
     for k, task in enumerate(tasks):
         with torch.inference_mode():
-            p = network.law(predict(network, task, normalise=normalise)).marginals()[0]
+            p = network.distribution(predict(network, task, normalise=normalise)).marginals()[0]
         scores.append(auroc(graphs[k], p))
         precisions.append(average_precision(graphs[k], p))
         controls.append(auroc(graphs[(k + 1) % len(graphs)], p))

@@ -1,12 +1,13 @@
 """Conditional distributions with known truth: DDDM next to engression and a quantile forest.
 
-    python benchmarks/conditional_distributions.py [--distributions ...] [--methods ...] [--seeds 3] [--out F.jsonl]
+    python benchmarks/conditional_distributions.py [--distributions ...] [--methods ...]
+        [--seeds 3] [--out F.jsonl]
 
 n = 5,000 rows are learned from; at 300 new ones 200 draws of the outcome are scored: CRPS (energy
-score for the outcome in five dimensions) next to that of the true distribution's own draws, and coverage of
-central 90 % intervals. Every cell runs in a process of its own, one thread, with wall time and peak
-memory; finished rows of the output file are skipped. `dddm` learns the outcome given the rest
-(targets=...), `dddm-any` any columns given any others.
+score for the outcome in five dimensions) next to that of the true distribution's own draws, and
+coverage of central 90 % intervals. Every cell runs in a process of its own, one thread, with wall
+time and peak memory; finished rows of the output file are skipped. `dddm` learns the outcome given
+the rest (targets=...), `dddm-any` any columns given any others.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class FiveDimensional(Distribution):
 
 
 class MissingCovariates(Distribution):
-    """Normal covariates, a third of whose cells are hidden; the distribution given the rest is known."""
+    """Normal covariates, a third of whose cells are hidden; the truth given the rest is known."""
 
     mean_weights = np.array([1.0, -1.0, 0.5])
     covariance = np.array([[1.0, 0.6, 0.0], [0.6, 1.0, 0.3], [0.0, 0.3, 1.0]])
@@ -222,7 +223,7 @@ def cell(name, method, seed):
     draws = METHODS[method](x, y, seen, seed)
     seconds = time.perf_counter() - started
     low, high = np.quantile(draws, [0.05, 0.95], axis=0)
-    # Against draws of the true distribution, not one outcome each; the optimum against the same ones.
+    # Against true draws, not one outcome each; the optimum against the same ones.
     others, rest = best[:50], best[50:350]
     score = np.mean([energy_score(draws, other) for other in others])
     optimum = float(np.mean([energy_score(rest, other) for other in others]))

@@ -74,7 +74,7 @@ def main() -> None:
         fitted = cls.pretrain(FAMILY, network=config, training=training, batch_size=64)
         network = cls.network_of(fitted.weights)
         with torch.inference_mode():
-            p = network.law(predict(network, tasks)).marginals().numpy()
+            p = network.distribution(predict(network, tasks)).marginals().numpy()
         forward, backward = p[:, 0, 1], p[:, 1, 0]
         error = np.abs(np.stack([forward, backward]) - exact / 2)
         stated = forward + backward

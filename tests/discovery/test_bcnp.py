@@ -13,7 +13,7 @@ from scipy import stats
 
 from aetia.discovery import BCNPConfig
 from aetia.discovery.amortised import build_network
-from aetia.discovery.bcnp.graph_law import (
+from aetia.discovery.bcnp.graph_distribution import (
     OrderedEdges,
     joint_loss,
     marginal_loss,
@@ -433,7 +433,7 @@ def test_either_objective_finds_the_order_of_one_known_graph(objective, permutat
         loss.backward()
         optimiser.step()
     prediction = kind(((logits + logits.mT) / 2).detach(), scores.detach())
-    p = some.law(prediction).marginals()[0]
+    p = some.distribution(prediction).marginals()[0]
     assert p[graph[0]].mean() > 0.75
     assert p[~graph[0]].mean() < 0.15
 

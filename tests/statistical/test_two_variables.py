@@ -62,7 +62,7 @@ def accuracy(noise):
     network = AVICI.network_of(fitted.weights)
     tasks = family.simulate([np.random.SeedSequence([99, k]) for k in range(400)], TaskSize(2, 100))
     with torch.inference_mode():
-        p = network.law(network(tasks.standardised(), tasks.intervened)).marginals()
+        p = network.distribution(network(tasks.standardised(), tasks.intervened)).marginals()
     graphs, off = tasks.graphs, ~torch.eye(2, dtype=torch.bool)
     has = graphs.flatten(1).any(1)
     forward = p[has, 0, 1] - p[has, 1, 0]
@@ -169,7 +169,7 @@ def test_bcnp_learns_a_known_posterior(objective):
     pretrain_network(network, data, training(3000, ema_decay=0.98))
     tasks = Known().simulate([np.random.SeedSequence([5, k]) for k in range(1000)], TaskSize(2, N))
     with torch.inference_mode():
-        p = network.eval().law(network(tasks.values, tasks.intervened)).marginals()
+        p = network.eval().distribution(network(tasks.values, tasks.intervened)).marginals()
     got, expected = torch.stack([p[:, 0, 1], p[:, 1, 0]], -1), exact_posterior(tasks)[:, :2]
     assert (expected - 1 / 3).abs().mean() > 0.3
     assert (got - expected).abs().mean() < 0.05

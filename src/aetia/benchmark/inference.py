@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 import time
 import warnings
 from collections.abc import Callable
@@ -21,12 +19,17 @@ from aetia.discovery import METHODS
 from aetia.discovery.amortised.network import AmortisedNetwork
 from aetia.discovery.amortised.scores import predict
 from aetia.errors import ConvergenceError
+from aetia.files import is_bundle, load_bundle, save_bundle
 from aetia.graphs import Knowledge
 from aetia.randomness import torch_generator
 from aetia.results import GraphPosterior
 from aetia.scm import Tasks
 
 __all__ = ["Inferred", "Predictor", "cached", "network_predictor", "per_task_predictor"]
+
+
+_KIND, _SCHEMA = "TaskPrediction", 2
+_NUMBERS = ("joint_nll", "seconds", "share_cyclic")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,10 +39,10 @@ class Inferred:
     posterior: GraphPosterior
     truth: np.ndarray
     joint_nll: float
-    """Minus the log-probability of the true graph under the predicted law; NaN if unknown."""
+    """Minus the log-probability of the true graph under the prediction; NaN if unknown."""
     seconds: float
     share_cyclic: float
-    """Of the raw draws."""
+    """Share of the raw draws that have a cycle."""
 
 
 Predictor = Callable[[Tasks, int], Inferred | None]
@@ -47,13 +50,13 @@ Predictor = Callable[[Tasks, int], Inferred | None]
 
 
 def network_predictor(
-    network: AmortisedNetwork, n_samples: int, *, normalise: bool = True
+    network: AmortisedNetwork, n_draws: int, *, normalise: bool = True
 ) -> Predictor:
     """Predict with a pre-trained network.
 
     Args:
         network: In evaluation mode.
-        n_samples: Graphs drawn for each task.
+        n_draws: Graphs drawn for each task.
         normalise: Whether tables are standardised, as in the network's training.
 
     Returns:
@@ -70,11 +73,11 @@ def network_predictor(
                 predict(network, task, normalise=normalise)
                 warm.append(True)
             started = time.perf_counter()
-            law = network.law(predict(network, task, normalise=normalise))
+            predicted = network.distribution(predict(network, task, normalise=normalise))
             generator = torch_generator(np.random.SeedSequence([seed, int(task.index[0])]))
-            draws = law.draw_dags(nothing, n_samples, generator)
+            draws = predicted.draw_dags(nothing, n_draws, generator)
             seconds = time.perf_counter() - started
-            joint = -float(law.log_prob(task.graphs)[0])
+            joint = -float(predicted.log_prob(task.graphs)[0])
         posterior = GraphPosterior(
             graphs=draws.graphs.numpy(),
             log_weights=(draws.log_weights - draws.log_weights.logsumexp(0)).numpy(),
@@ -92,13 +95,13 @@ def network_predictor(
     return infer
 
 
-def per_task_predictor(method: str, options: dict[str, Any], n_samples: int) -> Predictor:
+def per_task_predictor(method: str, options: dict[str, Any], n_draws: int) -> Predictor:
     """Fit a method to every task.
 
     Args:
         method: Name in ``METHODS``.
         options: Of its estimator.
-        n_samples: Graphs drawn from each posterior.
+        n_draws: Graphs drawn from each posterior.
 
     Returns:
         The predictor; None where the method did not converge.
@@ -130,10 +133,10 @@ def per_task_predictor(method: str, options: dict[str, Any], n_samples: int) -> 
             return None
         facts = posterior.diagnostics
         truth = task.graphs[0].numpy()
-        if len(posterior.graphs) > n_samples:
+        if len(posterior.graphs) > n_draws:
             p = posterior.edge_probabilities()
-            draws = posterior.sample(n_samples, random_state=np.random.default_rng([seed, number]))
-            weights = np.full(n_samples, -np.log(n_samples))
+            draws = posterior.sample(n_draws, random_state=np.random.default_rng([seed, number]))
+            weights = np.full(n_draws, -np.log(n_draws))
             posterior = GraphPosterior(
                 graphs=draws, log_weights=weights, names=posterior.names, edge_marginals=p
             )
@@ -159,7 +162,7 @@ def cached(
     Args:
         predictor: Makes them.
         folder: Where to; None keeps none.
-        key: What they depend on besides family and task: method, weights, number of samples.
+        key: What they depend on besides family and task: method, weights, number of draws.
         n_stored: How many graphs are kept; None for all.
 
     Returns:
@@ -184,8 +187,6 @@ def cached(
 
 
 def _write(file: Path, made: Inferred, n_stored: int | None) -> None:
-    from safetensors.numpy import save_file
-
     p = made.posterior
     keep = slice(n_stored)
     arrays = {
@@ -194,27 +195,17 @@ def _write(file: Path, made: Inferred, n_stored: int | None) -> None:
         "marginals": p.edge_probabilities().astype(np.float32),
         "truth": made.truth.astype(np.uint8),
     }
-    facts = {
-        "joint_nll": made.joint_nll,
-        "seconds": made.seconds,
-        "share_cyclic": made.share_cyclic,
-    }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=file.parent, prefix=".writing-") as folder:
-        part = Path(folder) / "task"
-        arrays = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
-        save_file(arrays, part, metadata={"facts": json.dumps(facts)})
-        with part.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        os.replace(part, file)
+    plain = {name: getattr(made, name) for name in _NUMBERS}
+    tensors = {k: torch.from_numpy(np.ascontiguousarray(v)) for k, v in arrays.items()}
+    save_bundle(file, kind=_KIND, schema=_SCHEMA, tensors=tensors, plain=plain)
 
 
 def _read(file: Path) -> Inferred:
-    from safetensors import safe_open
-
-    with safe_open(file, framework="numpy") as handle:
-        arrays = {k: handle.get_tensor(k) for k in handle.keys()}  # noqa: SIM118
-        facts = json.loads(handle.metadata()["facts"])
+    if is_bundle(file):
+        _, _, tensors, plain = load_bundle(file, kind=_KIND, schema=_SCHEMA)
+    else:
+        tensors, plain = _read_first_schema(file)
+    arrays = {k: v.numpy() for k, v in tensors.items()}
     weights = arrays["log_weights"]
     posterior = GraphPosterior(
         graphs=arrays["graphs"].astype(bool),
@@ -222,4 +213,14 @@ def _read(file: Path) -> Inferred:
         names=tuple(f"x{i}" for i in range(len(arrays["truth"]))),
         edge_marginals=arrays["marginals"].astype(np.float64),
     )
-    return Inferred(posterior=posterior, truth=arrays["truth"].astype(bool), **facts)
+    numbers = {k: float("nan") if plain[k] is None else plain[k] for k in _NUMBERS}
+    return Inferred(posterior=posterior, truth=arrays["truth"].astype(bool), **numbers)
+
+
+def _read_first_schema(file: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read a file without a checksum."""
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as handle:
+        tensors = {k: handle.get_tensor(k) for k in handle.keys()}  # noqa: SIM118
+        return tensors, json.loads(handle.metadata()["facts"])

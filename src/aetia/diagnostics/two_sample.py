@@ -1,4 +1,4 @@
-"""How far two samples are apart: unbiased statistics that are zero on average for equal laws."""
+"""How far two samples are apart: unbiased statistics, zero on average for equal distributions."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def sliced_wasserstein(
 
 
 def frechet_distance(a: Float[np.ndarray, " n d"], b: Float[np.ndarray, " k d"]) -> float:
-    r"""Compute the Frechet distance of normal laws with the samples' moments.
+    r"""Compute the Frechet distance of normal distributions with the samples' moments.
 
     .. math:: |\mu_a - \mu_b|^2 + \mathrm{tr}(\Sigma_a + \Sigma_b
               - 2 (\Sigma_a^{1/2} \Sigma_b \Sigma_a^{1/2})^{1/2})
@@ -142,7 +142,7 @@ def frechet_of_moments(
     mean_b: Float[np.ndarray, " d"],
     cov_b: Float[np.ndarray, " d d"],
 ) -> float:
-    """Compute the Frechet distance of two normal laws.
+    """Compute the Frechet distance of two normal distributions.
 
     Args:
         mean_a: Of the first.

@@ -106,7 +106,7 @@ class BGe:
         """Compute the posterior of the weights and noise variances, given each graph.
 
         The covariance of a parent set and its child is inverse Wishart with
-        ``N + alpha_w - d + l + 1`` degrees of freedom, which gives the weights a Student law.
+        ``N + alpha_w - d + l + 1`` degrees of freedom, which gives the weights a Student t.
 
         Args:
             graphs: DAGs.

@@ -164,7 +164,9 @@ def _in_chunks(block: nn.Module, x: Tensor, keep: Tensor | None) -> Tensor:
 
 
 def scaled_uniform_(layer: nn.Linear, scale: float) -> None:
-    """Draw weights from the centred uniform law with variance ``scale / fan_in``; zero biases.
+    """Draw weights from the uniform distribution around 0 with variance ``scale / fan_in``.
+
+    Biases become zero.
 
     Args:
         layer: The layer, changed in place.

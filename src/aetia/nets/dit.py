@@ -107,7 +107,8 @@ class DiT(nn.Module):
         n_time_features: Sinusoids of the time.
         n_shared: Blocks before the noise enters, run once for all draws of an image.
         n_classes: Labels that draws can be conditioned on; 0 for none.
-        class_dropout: Share of labels that training hides, so that one network knows both laws.
+        class_dropout: Share of labels that training hides, so that one network knows the
+            distributions with and without them.
         skip: Weights of x_t and of the network; then the last layer starts at zero. None: the
             network predicts x_0 itself.
 

@@ -1,4 +1,4 @@
-"""The last outputs of a network, read as the mean and the variance of a normal law."""
+"""The last outputs of a network, read as the mean and the variance of a normal distribution."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FLOOR = 1e-6
 
 
 class NormalHead(NamedTuple):
-    """A normal law for every row."""
+    """A normal distribution for every row."""
 
     mean: Float[Tensor, "*rows p"]
     variance: Float[Tensor, "*rows q"]
@@ -48,8 +48,8 @@ def normal_log_prob(
     r"""Sum :math:`-(x - m)^2 / (2 s^2) - \frac12 \log 2 \pi s^2` over the columns that were seen.
 
     Args:
-        x: Values; anything where not observed; shared by leading dimensions of the law.
-        head: The law of every row.
+        x: Values; anything where not observed; shared by leading dimensions of the distribution.
+        head: The distribution of every row.
         observed: True where a value was seen; None for everywhere.
 
     Returns:

@@ -1,4 +1,4 @@
-r"""Random orders by the Plackett-Luce law.
+r"""Random orders by the Plackett-Luce distribution.
 
 The first item is drawn with probability proportional to :math:`e^{s_i}`, the next from those that
 are left, and so on; equivalently, items are sorted by :math:`s_i` plus standard Gumbel noise

@@ -1,4 +1,4 @@
-r"""Perceptrons with a normal law for every weight (Blundell et al., 2015).
+r"""Perceptrons with a normal distribution for every weight (Blundell et al., 2015).
 
 Training never draws the weights: given rows x, the sum :math:`\sum_i x_i w_{ij}` is normal, and
 noise is drawn for it (Kingma, Salimans & Welling, 2015, the local reparameterisation). It is the

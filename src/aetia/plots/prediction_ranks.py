@@ -19,7 +19,7 @@ __all__ = ["plot_prediction_ranks"]
 def plot_prediction_ranks(
     ranks: Float[np.ndarray, " n"], *, n_bins: int = 10, ax: Axes | None = None
 ) -> tuple[Axes, pd.DataFrame]:
-    """Draw the histogram of ranks of outcomes in their predicted laws; flat is calibrated.
+    """Draw the histogram of ranks of outcomes in their predicted distributions; flat is calibrated.
 
     Args:
         ranks: Probability integral transforms in [0, 1].
@@ -40,6 +40,6 @@ def plot_prediction_ranks(
     ax.axhspan(even - spread, even + spread, color=GREY, alpha=0.25, lw=0)
     ax.axhline(even, color=GREY, lw=1)
     ax.set_xlim(0, 1)
-    ax.set_xlabel("rank of the outcome in its predicted law")
+    ax.set_xlabel("rank of the outcome in its predicted distribution")
     ax.set_ylabel("share of outcomes")
     return ax, pd.DataFrame({"rank": edges[:-1], "share": share})

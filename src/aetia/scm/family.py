@@ -41,7 +41,7 @@ class TaskSize(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
-    """A law over causal models and their tables.
+    """A distribution over causal models and their tables.
 
     Attributes:
         name: In reports.
@@ -155,7 +155,7 @@ class Family:
                 standardise_inputs=self.standardise_inputs,
             ),
             noise_std=scale.astype(float),
-            noise=recipe.noise_law,
+            noise=recipe.noise_distribution,
         )
 
     # -- many tasks -----------------------------------------------------------------------
@@ -323,7 +323,7 @@ class Family:
                     mechanism=family,
                     parameters=family.draw(graph[np.ix_(order, order)], rng),
                     noise=noise.draw((n, d), noise_rng),
-                    noise_law=noise,
+                    noise_distribution=noise,
                     intervened=intervened,
                     set_to=set_to,
                 )

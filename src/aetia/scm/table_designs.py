@@ -1,4 +1,4 @@
-r"""Simulated tables with a known law, for imputation and generation.
+r"""Simulated tables with a known distribution, for imputation and generation.
 
 Draws follow the order of the original simulators: a ``RandomState`` with their seed gives their
 numbers.
@@ -44,7 +44,7 @@ class LatentTable(NamedTuple):
 
 
 class Regression(NamedTuple):
-    """Inputs, an outcome, and the law of the outcome at each row."""
+    """Inputs, an outcome, and the distribution of the outcome at each row."""
 
     inputs: Float[np.ndarray, "n d"]
     outcome: Float[np.ndarray, " n *k"]
@@ -102,7 +102,7 @@ def latent_heteroskedastic(n: int, k: int, d: int, rng: Rng) -> Regression:
         rng: Source of randomness, also of A, w and u (standard normal).
 
     Returns:
-        Inputs and outcome, with the law of the outcome given the latents.
+        Inputs and outcome, with the distribution of the outcome given the latents.
     """
     z, a = _normal(rng, (n, k)), _normal(rng, (d, k))
     x = 0.2 * z @ a.T + 0.1 * _normal(rng, (n, d))

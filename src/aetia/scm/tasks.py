@@ -112,7 +112,7 @@ class Recipe(NamedTuple):
     """Of the variables in topological order."""
     noise: Float[np.ndarray, "n d"]
     """Of scale 1."""
-    noise_law: Noise
+    noise_distribution: Noise
     intervened: Bool[np.ndarray, "n d"]
     set_to: Float[np.ndarray, "n d"]
     """In observational standard deviations from the mean."""
@@ -207,7 +207,7 @@ def _propagate_family(
             mean = x.mean(1)
             std = (x - mean[:, None]).square().mean(1).sqrt()
         else:
-            # Rows in which another variable was set do not follow the observational law either.
+            # Rows in which another variable was set are not observational either.
             count = observational.sum(1)
             mean = (x * observational).sum(1) / count
             gaps = (x - mean[:, None]).square() * observational

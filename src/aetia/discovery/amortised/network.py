@@ -1,4 +1,4 @@
-"""What AVICI and BCNP have in common: a network that reads a table and predicts a law of graphs."""
+"""What AVICI and BCNP have in common: a network that predicts a distribution of graphs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from aetia.graphs import Constraints
 from aetia.training import Healthy
 
-__all__ = ["AmortisedNetwork", "DAGDraws", "PredictedLaw"]
+__all__ = ["AmortisedNetwork", "DAGDraws", "PredictedDistribution"]
 
 
 class DAGDraws(NamedTuple):
@@ -28,8 +28,8 @@ class DAGDraws(NamedTuple):
 
 
 @runtime_checkable
-class PredictedLaw(Protocol):
-    """A predicted law over the graphs of B tables."""
+class PredictedDistribution(Protocol):
+    """A predicted distribution over the graphs of B tables."""
 
     def marginals(self) -> Float[Tensor, "b d d"]:
         """Compute edge probabilities in float64, with a zero diagonal."""
@@ -71,8 +71,8 @@ class AmortisedNetwork(nn.Module, ABC):
         """Compute the training loss of a prediction, and its named parts."""
 
     @abstractmethod
-    def law(self, prediction: Any) -> PredictedLaw:
-        """Turn a prediction into a law over graphs."""
+    def distribution(self, prediction: Any) -> PredictedDistribution:
+        """Turn a prediction into a distribution over graphs."""
 
     def after_step(
         self,

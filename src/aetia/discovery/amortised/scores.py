@@ -1,4 +1,4 @@
-"""How good a predicted law is on tasks with known graphs."""
+"""How good a predicted distribution is on tasks with known graphs."""
 
 from __future__ import annotations
 
@@ -65,18 +65,18 @@ def validation_rows(
 
     rows = []
     for task in tasks:
-        law = network.law(predict(network, task, normalise=normalise))
-        graph, p = task.graphs[0].cpu(), law.marginals()[0].cpu()
+        predicted = network.distribution(predict(network, task, normalise=normalise))
+        graph, p = task.graphs[0].cpu(), predicted.marginals()[0].cpu()
         off = ~torch.eye(len(graph), dtype=torch.bool)
         stated, true = p[off].numpy(), graph[off].numpy()
         seeds = np.random.SeedSequence([seed, int(task.index[0])])
-        draws = law.sample(n_draws, torch_generator(seeds))[:, 0]
+        draws = predicted.sample(n_draws, torch_generator(seeds))[:, 0]
         pairs = max(len(stated), 1)
         rows.append(
             {
                 "task": f"{family}/{int(task.index[0])}",
                 "loss": _cross_entropy(p[off], graph[off]),
-                "joint_nll": -float(law.log_prob(task.graphs)[0]) / pairs,
+                "joint_nll": -float(predicted.log_prob(task.graphs)[0]) / pairs,
                 "auroc": auroc(graph, p),
                 "average_precision": average_precision(graph, p),
                 "f1": float(_f1(graph, (p > 0.5)[None])[0]),

@@ -1,4 +1,4 @@
-"""Independent edges: the law that AVICI predicts, its loss, and draws without cycles from it."""
+"""Independent edges, the distribution that AVICI predicts: its loss, and draws without cycles."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ class IndependentEdges:
     def draw_dags(self, constraints: Constraints, n: int, generator: torch.Generator) -> DAGDraws:
         """Draw acyclic graphs of the first table.
 
-        Raw draws without cycles are exact draws from the law restricted to DAGs; in the others,
-        edges enter from the most probable down unless they would close a cycle.
+        Raw draws without cycles are exact draws from the distribution restricted to DAGs; in the
+        others, edges enter from the most probable down unless they would close a cycle.
 
         Args:
             constraints: Hard statements hold in every draw; beliefs multiply the odds.
@@ -102,9 +102,9 @@ class IndependentEdges:
         logits = self.logits[:1].double().cpu() + constraints.log_odds
         logits = logits.masked_fill(constraints.forbidden, -torch.inf)
         logits = logits.masked_fill(constraints.required, torch.inf)
-        law = IndependentEdges(logits)
-        p = law.marginals()[0]
-        raw = law.sample(n, generator)[:, 0]
+        predicted = IndependentEdges(logits)
+        p = predicted.marginals()[0]
+        raw = predicted.sample(n, generator)[:, 0]
         acyclic = is_acyclic(raw)
         graphs = raw.clone()
         if not acyclic.all():

@@ -117,14 +117,14 @@ class AVICINetwork(AmortisedNetwork):
         parts = {"cross_entropy": cost, "spectral_radius": radius.detach(), "penalty": penalty}
         return cost + penalty, parts
 
-    def law(self, prediction: Float[Tensor, "b d d"]) -> IndependentEdges:
+    def distribution(self, prediction: Float[Tensor, "b d d"]) -> IndependentEdges:
         """Read logits as independent coins.
 
         Args:
             prediction: Logits.
 
         Returns:
-            The law over graphs.
+            The distribution over graphs.
         """
         return IndependentEdges(prediction)
 

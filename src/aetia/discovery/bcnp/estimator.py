@@ -29,7 +29,7 @@ class BCNPOptions:
 
 
 class BCNP(AmortisedEstimator):
-    """Predict a law over orders and edges along them with a pre-trained network.
+    """Predict a distribution over orders and edges along them with a pre-trained network.
 
     Training needs tables with known graphs, which are simulated; prediction needs only the table.
     Every draw is acyclic by construction.

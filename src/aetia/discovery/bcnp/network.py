@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from aetia.discovery.amortised.network import AmortisedNetwork
 from aetia.discovery.bcnp.config import BCNPConfig
-from aetia.discovery.bcnp.graph_law import (
+from aetia.discovery.bcnp.graph_distribution import (
     OrderedEdges,
     joint_loss,
     marginal_loss,
@@ -168,14 +168,14 @@ class BCNPNetwork(AmortisedNetwork):
             cost = marginal_loss(logits.sigmoid() * mean_before, graphs).mean()
             return cost, {"cross_entropy": cost}
 
-    def law(self, prediction: OrderAndEdges) -> OrderedEdges:
-        """Read the prediction as a law over graphs.
+    def distribution(self, prediction: OrderAndEdges) -> OrderedEdges:
+        """Read the prediction as a distribution over graphs.
 
         Args:
             prediction: Of the network.
 
         Returns:
-            The law.
+            The distribution.
         """
         return OrderedEdges(prediction.edge_logits, prediction.scores, self.config)
 

@@ -29,7 +29,7 @@ class Units(NamedTuple):
 
 @runtime_checkable
 class EffectDesign(Protocol):
-    """A law over studies with known effects; a user's own class plugs in."""
+    """A distribution over studies with known effects; a user's own class plugs in."""
 
     def draw(self, n: int, p: int, rng: Rng, assign: Assignment) -> Units:
         """Draw units; the treatment depends on ``assign(causes)`` instead of the causes."""

@@ -37,8 +37,9 @@ def simulate_study(
         n: Units; None for the design's usual number.
         n_covariates: Covariates; None for the design's usual number.
         confounding: Share of units whose treatment depends on their own covariates. The others
-            are treated as if they were some other unit, which keeps the law of the treatment and
-            all effects, and leaves nothing to confound: 1 is the design, 0 a randomised trial.
+            are treated as if they were some other unit, which keeps the distribution of the
+            treatment and all effects, and leaves nothing to confound: 1 is the design, 0 a
+            randomised trial.
         random_state: None, an integer or a generator.
 
     Returns:

@@ -2,7 +2,7 @@
 
 Undirected constructions are directed along a uniformly random order, and every sampler ends with
 a uniformly random relabelling, so that the index of a variable says nothing. These are samplers;
-the graph laws of :mod:`aetia.graphs` are priors with a log-probability.
+the graph distributions of :mod:`aetia.graphs` are priors with a log-probability.
 """
 
 from aetia.scm.graph_families.blocks import Blocks

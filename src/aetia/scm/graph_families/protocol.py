@@ -12,7 +12,7 @@ __all__ = ["GraphFamily"]
 
 @runtime_checkable
 class GraphFamily(Protocol):
-    """A law over DAGs that can be sampled at any size; a user's own class plugs in."""
+    """A distribution over DAGs that can be sampled at any size; a user's own class plugs in."""
 
     def sample(self, d: int, rng: np.random.Generator) -> Bool[np.ndarray, "d d"]:
         """Draw a DAG; ``[i, j]`` is True for i -> j."""

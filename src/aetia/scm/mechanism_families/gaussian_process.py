@@ -42,7 +42,7 @@ class GaussianProcess:
         n_kernels: Number of kernels that are added.
         noise_input: Whether the noise is an input of the function; otherwise it is added.
         bias: b ~ U(-bias, bias) is added.
-        noise_scale: Law of the noise.
+        noise_scale: Distribution of the standard deviation of the noise.
     """
 
     name: ClassVar[str] = "gp"

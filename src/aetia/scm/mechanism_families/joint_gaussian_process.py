@@ -33,7 +33,7 @@ class JointGaussianProcess:
     Attributes:
         exponent: Range of g.
         noise_rate: gamma ~ Gamma(1, rate), for each row.
-        noise_scale: Law of e.
+        noise_scale: Distribution of the standard deviation of e.
     """
 
     name: ClassVar[str] = "joint-gp"

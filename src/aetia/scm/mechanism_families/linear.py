@@ -31,7 +31,7 @@ class Linear:
         low: See above.
         high: See above.
         bias: b ~ U(-bias, bias).
-        noise_scale: Law of s.
+        noise_scale: Distribution of the standard deviation of s.
     """
 
     name: ClassVar[str] = "linear"

@@ -33,7 +33,7 @@ class NeuralNetwork:
         hidden: Width of the hidden layers.
         n_layers: Their number.
         noise_input: Whether the noise enters the network; otherwise it is added to its output.
-        noise_scale: Law of the noise.
+        noise_scale: Distribution of the standard deviation of the noise.
     """
 
     name: ClassVar[str] = "mlp"

@@ -1,4 +1,4 @@
-"""The law of the scale of the noise, and checks of ranges."""
+"""The distribution of the scale of the noise, and checks of ranges."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["NoiseScale", "check_order", "read_noise_scale", "read_range"]
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseScale:
-    """The law of the standard deviation of a variable's noise, drawn once for each variable.
+    """How the standard deviation of a variable's noise is drawn, once for each variable.
 
     Attributes:
         law: ``"constant"`` (low), ``"uniform"`` (low, high), or ``"gamma"`` (shape, rate).

@@ -29,7 +29,7 @@ class _Projected(ABC):
     scale: float = 1.0
     """Standard deviation of the weights w."""
     noise_scale: Any = field(default_factory=lambda: NoiseScale(law="constant", low=0.1))
-    """Law of the additive noise."""
+    """Distribution of the standard deviation of the additive noise."""
 
     def __post_init__(self) -> None:
         check_positive(self, "scale")

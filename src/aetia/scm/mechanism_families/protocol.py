@@ -17,7 +17,7 @@ Drawn = Mapping[str, Tensor]
 
 @runtime_checkable
 class MechanismFamily(Protocol):
-    """A law over mechanisms; a user's own (hashable) class plugs in."""
+    """A distribution over mechanisms; a user's own (hashable) class plugs in."""
 
     def draw(self, graph: Bool[np.ndarray, "d d"], rng: np.random.Generator) -> Parameters:
         """Draw parameters of every variable of a graph whose order is 0, 1, ..., d - 1.

@@ -1,4 +1,4 @@
-r"""A random order, and edges along it: the law that BCNP predicts.
+r"""A random order, and edges along it: the distribution that BCNP predicts.
 
 With :math:`\phi_{ij} = \sigma(S_{ij})`, S symmetric, a graph is drawn by drawing an order and then
 every pair with probability :math:`\phi_{ij}`, from the earlier to the later variable. So every draw
@@ -89,7 +89,7 @@ def joint_loss(
         before: Precedence of K orders.
         graphs: True graphs.
         log_ratio: Added to the log-probability of each order: its log-probability minus the same
-            without gradient, which carries the gradient to the scores of a discrete law.
+            without gradient, which carries the gradient to the scores of a discrete distribution.
 
     Returns:
         Divided by the number of ordered pairs; finite for orders against the graph.
@@ -112,7 +112,7 @@ class OrderedEdges:
     Attributes:
         edge_logits: S, symmetric.
         scores: p, of the order; higher scores tend to come first under Plackett-Luce.
-        config: Which law the order has.
+        config: Which distribution the order has.
     """
 
     edge_logits: Float[Tensor, "b d d"]
@@ -192,21 +192,21 @@ class OrderedEdges:
         Returns:
             Weighted draws; ``share_orders_sorted`` were put into line by force.
         """
-        law = OrderedEdges(self.edge_logits[:1], self.scores[:1], self.config)
+        predicted = OrderedEdges(self.edge_logits[:1], self.scores[:1], self.config)
         closure = transitive_closure(constraints.required)
-        orders = law.orders(n, generator)[:, 0]
+        orders = predicted.orders(n, generator)[:, 0]
         agrees = _agrees(orders, closure)
         for _ in range(19):
             if agrees.all():
                 break
-            again = law.orders(int((~agrees).sum()), generator)[:, 0]
+            again = predicted.orders(int((~agrees).sum()), generator)[:, 0]
             orders[~agrees] = again
             agrees[~agrees.clone()] = _agrees(again, closure)
         sorted_by_force = float((~agrees).double().mean())
         if not agrees.all():
             orders[~agrees] = _in_line(orders[~agrees], closure)
         before = order_precedence(orders)
-        logits = law.edge_logits[0].double().cpu()
+        logits = predicted.edge_logits[0].double().cpu()
         phi = logits.sigmoid()
         odds = constraints.log_odds.exp()
         total = (1 - phi) + phi * odds
@@ -223,7 +223,10 @@ class OrderedEdges:
             or (constraints.forbidden & ~torch.eye(len(phi), dtype=torch.bool)).any()
             or (constraints.log_odds != 0).any()
         )
-        marginals = law.marginals()[0] if is_free else (log_weights.exp()[:, None, None] * p).sum(0)
+        if is_free:
+            marginals = predicted.marginals()[0]
+        else:
+            marginals = (log_weights.exp()[:, None, None] * p).sum(0)
         return DAGDraws(
             graphs=graphs,
             log_weights=log_weights,
@@ -252,7 +255,7 @@ def training_precedence(
 
     Args:
         scores: p.
-        config: Which law, and how many.
+        config: Which distribution, and how many.
         generator: Source of randomness, on the CPU.
 
     Returns:
