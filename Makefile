@@ -14,7 +14,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 demo: $(READY)  ## discover causes in a bundled real table, write demo-run/report.html
-	$(BIN)/aetia demo --out demo-run
+	$(BIN)/aetia demo --out demo-run --force
 
 test: $(READY)  ## the quick suite: unit, property, contract and golden tests, doctests, examples
 	$(BIN)/python -m pytest -n 2 -m "not statistical" -q

@@ -162,7 +162,7 @@ def _read(asked: Request) -> Dataset:
                 f"--{option}: data set {asked.table!r} has no column of interventions or regimes."
             )
     table = read_frame(asked.table) if data is None else data
-    names = tuple(map(str, table.columns)) if data is None else data.names
+    names = table.names if isinstance(table, Dataset) else tuple(map(str, table.columns))
     chosen = choose_columns(asked, names, roles)
     read = read_discovery_table(
         table,

@@ -7,6 +7,7 @@ import time
 import warnings
 from collections.abc import Callable
 
+from aetia.data import Dataset
 from aetia.discovery.automatic import EXACT_COLUMNS
 from aetia.errors import ConvergenceError
 

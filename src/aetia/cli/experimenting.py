@@ -54,7 +54,8 @@ def run_experiments(words: Sequence[str]) -> None:
                 overrides = list(HydraConfig.get().overrides.task)
                 grid.append({"overrides": overrides, "folder": folder, **results})
                 compare.append(experiment.compare)
-            _say(experiment.rows(results), Path(folder) / experiment.page)
+            lines = [*experiment.rows(results), *results.get("findings", ())]
+            _say(lines, Path(folder) / experiment.page)
         return 0.0
 
     before, sys.argv = sys.argv, [_PROGRAM, *arguments]

@@ -82,7 +82,7 @@ def run(asked: Request, prepare: Callable[[Request], Job]) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         job = prepare(asked)
-        plan = job.plan() if asked.dry_run else None
+        plan, answers = (job.plan(), None) if asked.dry_run else (None, None)
         if plan is None:
             check_writable(asked.out, force=asked.force)
             answers = job.answer()

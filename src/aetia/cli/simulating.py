@@ -13,7 +13,7 @@ from aetia.data import Dataset, Truth
 from aetia.errors import InputError
 from aetia.files import check_writable, dump_json, plain_json, replacing_run, write_atomically
 from aetia.options import build
-from aetia.randomness import seed_sequence
+from aetia.randomness import seed_of, seed_sequence
 from aetia.scm import Simulation, simulate, sortability_card
 from aetia.scm.effect_designs import simulate_study
 
@@ -39,10 +39,9 @@ class _Simulated(NamedTuple):
 
 def run_simulate(asked: Request) -> None:
     """Simulate, and write the table, what is true about it, and how it was made."""
-    seeds = seed_sequence(asked.seed)
-    seed = int(seeds.entropy) if asked.seed is None else asked.seed  # pyright: ignore
+    seed = seed_of(seed_sequence(asked.seed))
     made = (_graph if asked.study is None else _study)(asked, seed)
-    facts = plain_json({"seed": seeds.entropy, **made.facts})
+    facts = plain_json({"seed": seed, **made.facts})
     names = ("data.csv", "truth.csv", "simulation.json")
     check_writable(asked.out, force=asked.force)
     with replacing_run(asked.out, of_old_runs=names) as folder:

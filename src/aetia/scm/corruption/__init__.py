@@ -1,6 +1,7 @@
 """Corruption of measurements: what sensors do to true values, with everything known."""
 
 from aetia.scm.corruption.corrupt import Corrupted, corrupt
+from aetia.scm.corruption.in_words import corruption_in_words
 from aetia.scm.corruption.options import (
     Corruption,
     Failures,
@@ -22,4 +23,5 @@ __all__ = [
     "Preset",
     "build_corruption",
     "corrupt",
+    "corruption_in_words",
 ]
