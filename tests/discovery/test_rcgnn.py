@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from aetia.data import as_windows
+from aetia.data import as_windows, place_rows
 from aetia.discovery import RCGNN
 from aetia.errors import InputError
 from aetia.graphs import Knowledge, is_acyclic, retrieval_scores
@@ -287,3 +287,48 @@ def test_calibrated_probabilities_rise_with_the_frequency(clean):
     assert (np.diff(q[order]) >= 0).all()
     assert ((q >= 0) & (q <= 1)).all()
     assert q[p == 1].min() > 0.5 > q[p == 0].max()
+
+
+def test_recordings_that_were_placed_give_the_same_fit_as_their_table():
+    process = random_structural_var(3, 3, regimes=Regimes(n=2), random_state=2)
+    data = process.sample(4, 60, random_state=3).data
+    frame = pd.DataFrame(data.values.reshape(-1, 3), columns=["co", "no2", "temp"])
+    frame["hour"], frame["box"] = np.tile(np.arange(60), 4), np.repeat(list("abcd"), 60)
+    frame["site"] = np.repeat(np.array(["north", "south"])[data.regime], 60)
+    frame = frame.drop(index=[4, 5, 70]).sample(frac=1.0, random_state=0)
+    roles = {"time": "hour", "series": "box", "regime": "site"}
+    placed = place_rows(frame, **roles)
+    of_table = RCGNN(**QUICK, season=12).fit(frame, **roles)
+    of_placed = RCGNN(**QUICK, season=12).fit(placed)
+    for name in ("weights_", "imputed_", "imputed_sd_", "clean_", "summary_probability_"):
+        np.testing.assert_array_equal(getattr(of_placed, name), getattr(of_table, name))
+    sensors = frame[["co", "no2", "temp"]].to_numpy()
+    np.testing.assert_allclose(placed.at_rows(of_placed.imputed_), sensors)
+    assert of_placed.regime_names_ == ("north", "south")
+    with pytest.raises(InputError, match="time is decided when the rows of a table are placed"):
+        RCGNN(**QUICK).fit(placed, time="hour")
+
+
+def test_facts_of_the_run_health_and_history(clean):
+    _, _, fitted = clean
+    facts = fitted.facts_
+    assert fitted.posterior_.facts == facts
+    assert (facts.method, facts.seed, facts.device, facts.n_steps) == ("rcgnn", 0, "cpu", None)
+    assert facts.seconds > 0
+    assert facts.config["n_resamples"] == 20
+    assert fitted.health_["n_edges"] == int(fitted.summary_graph_.sum())
+    assert fitted.history_ == []
+    again = RCGNN(**dict(facts.config), random_state=facts.seed).fit(clean[0])
+    np.testing.assert_array_equal(again.posterior_.graphs, fitted.posterior_.graphs)
+
+
+def test_the_earlier_name_of_a_neural_option_answers_for_one_release():
+    data, _ = recordings(d=3, seed=9, n=6)
+    quick = {"n_steps": 6, "n_hidden": 2, "encoder_width": 4, "n_searches": 1, "log_every": 3}
+    options = {"backend": "neural", "n_refits": 1, "random_state": 0, "progress": False}
+    with pytest.warns(FutureWarning, match="refit_share is now final_share"):
+        old = RCGNN(**options, neural=quick | {"refit_share": 0.4}).fit(data)
+    new = RCGNN(**options, neural=quick | {"final_share": 0.4}).fit(data)
+    np.testing.assert_array_equal(old.clean_, new.clean_)
+    assert new.facts_.n_steps == 6
+    assert [row["step"] for row in new.history_ if "loss" in row] == [3, 6]

@@ -327,8 +327,8 @@ def test_shapes_with_regimes_and_lags(n_regimes: int, n_lags: int):
         value = getattr(result, name)
         assert value.shape == cells
         assert bool(value.isfinite().all())
-    assert result.noise_scale.shape == result.freedom.shape == (D,)
-    assert bool((result.freedom > 2).all())
+    assert result.noise_scale.shape == result.degrees_of_freedom.shape == (D,)
+    assert bool((result.degrees_of_freedom > 2).all())
     assert bool((result.state_sd > 0).all())
     assert result.n_steps == 8
 
@@ -549,7 +549,7 @@ def test_the_published_penalties_are_as_bad_as_described():
 
 def test_options_that_do_nothing_or_make_no_sense_are_refused():
     with pytest.raises(InputError, match="leave no step"):
-        NeuralOptions(warmup_share=0.5, refit_share=0.6)
+        NeuralOptions(warmup_share=0.5, final_share=0.6)
     with pytest.raises(InputError, match="give it a weight"):
         NeuralOptions(invariance="irm")
     with pytest.raises(InputError, match="temperature"):

@@ -252,6 +252,7 @@ class RCGNN(BaseEstimator):
         recordings, windows = _read(X, observed, time, series, regime, config.season)
         statements = statements_of(knowledge)
         constraints = statements.constraints(windows.names)
+        # A variable is no cause of itself within a step; its own past is free whatever is known.
         constraints = constraints._replace(
             forbidden=constraints.forbidden | torch.eye(windows.d, dtype=torch.bool)
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,7 @@ from aetia.discovery.rcgnn.search.weights import candidates_of, held_out_losses,
 from aetia.discovery.rcgnn.states.choose import choose_states
 from aetia.discovery.rcgnn.states.fitted import FittedStates
 from aetia.discovery.rcgnn.states.moments import CleanMoments
+from aetia.discovery.rcgnn.states.state_space import noiseless_variance
 from aetia.graphs import Constraints
 from aetia.randomness import torch_generator
 
@@ -52,7 +52,7 @@ def fit_linear(
         blocks: Standardised readings.
         config: Options.
         constraints: What is known.
-        seeds: Of half-samples and imputations.
+        seeds: Source of the half-samples and of the imputations.
 
     Returns:
         Graphs, weights, states and sensors.
@@ -88,9 +88,11 @@ def fit_linear(
         threshold=float(threshold),
         feedback_threshold=config.feedback_threshold,
     )
+    # Weights are those of the deployed graph, from the moments of all blocks.
     parents = candidates_of(deployed.within, deployed.lagged)
     moments, steps = _by_group(states.moments, blocks.regime)
     weights = weights_given_graph(moments.sum(0) / steps.sum(), parents)
+    # Where readings determine only a share of what is new, a step is worth that share of one.
     share = float(states.moments.information.mean())
     # With one regime these are the weights of the pooled fit; with several, what most share.
     shifts = sparse_shifts(
@@ -99,7 +101,7 @@ def fit_linear(
     model, which = states.model, states.patterns.which
     level = states.level[blocks.readings.regime].unsqueeze(1)
     readout = model.readout()
-    spread = torch.einsum("jk,utkl,jl->utj", readout, states.smoothed.covariance, readout)
+    spread = noiseless_variance(states.smoothed, model)
     clean = states.smoothed.mean[..., : model.d]
     return Answer(
         within=within,
@@ -120,14 +122,7 @@ def fit_linear(
         sensor_noise=states.noise_variance.sqrt().numpy(),
         drift_sd=None if model.drift_variance is None else model.drift_variance.sqrt().numpy(),
         information=states.moments.information.numpy(),
-        facts={
-            "sensor_noise_share": float(states.noise_variance.mean()),
-            "has_heavy_tails": math.isfinite(states.degrees_of_freedom),
-            "has_drift": model.drift_variance is not None,
-            "n_outliers": states.n_outliers,
-            "information": share,
-            "n_changed_mechanisms": int(shifts.changed.sum()),
-        },
+        facts={**states.facts(), "n_changed_mechanisms": int(shifts.changed.sum())},
     )
 
 

@@ -140,6 +140,7 @@ def fit_neural(
         InputError: If blocks are too short.
         NumericalError: If the data do not reach the graph.
     """
+    # One stream for each use: what one of them draws must not depend on the options of another.
     held_seed, net_seed, step_seed, search_seed, draw_seed = seeds.spawn(5)
     _check_size(readings, n_lags)
     device = torch.device("cpu") if device is None else device
@@ -156,6 +157,7 @@ def fit_neural(
     batch = inputs.rows(train_rows)
     module = _build(inputs, batch, warm, n_lags, n_regimes, options, constraints, net_seed)
     check_connected(module, batch)
+    # The first search looks at draws under the linear state space: the encoder knows nothing yet.
     draws = None
     if warm is not None and options.start == "search":
         generator = torch_generator(draw_seed)

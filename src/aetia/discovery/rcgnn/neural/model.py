@@ -297,9 +297,11 @@ class CorruptedSCM(nn.Module):
         """
         options, gates_of = self.options, self.gates
         self.learns_graph = self.stage(step) == "graph"
+        # In odd steps the encoder sees only part of the readings and must impute the others.
         turn = (step // 2) % batch.n_sets if step % 2 else None
         states = self.infer(batch, generator, hidden=turn)
         gates = self.gates_at(step, len(batch.values), generator)
+        # Unless missingness may depend on the missing value itself, it must not shape the states.
         log_odds = self.missingness(
             states.draw if options.mnar else states.draw.detach(), batch.regime
         )

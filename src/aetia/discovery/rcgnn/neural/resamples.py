@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -73,25 +72,14 @@ def fit_resamples(
     known = lagged_constraints(constraints, n_lags)
     is_published = config.backend == "as-published"
     options = _options(config.neural, PublishedOptions if is_published else NeuralOptions)
-    warm = None
-    if not is_published:
-        warm = choose_states(
-            readings if split is None else readings.select(torch.from_numpy(split.train)),
-            n_lags=n_lags,
-            drift=None if config.drift == "auto" else bool(config.drift),
-            outlier_score=config.outlier_score,
-        )
-        if split is not None:
-            warm = extend_states(warm, readings, outlier_score=config.outlier_score)
-    likeliest = None
-    if warm is not None:
-        likeliest = _likeliest(warm, readings, known, config.penalty, split)
+    # The linear state space guesses states, noise and graph. The prototype did without.
+    warm = None if is_published else _warm_start(readings, known, config, split)
     sample_seed, *fit_seeds = seeds.spawn(config.n_refits + 1)
     rng = np.random.default_rng(sample_seed)
     halves = half_samples(blocks.regime, config.n_refits - 1, config.resample_share, rng)
 
     def fit(
-        part: Readings, warm_part: FittedStates | None, seed: np.random.SeedSequence, is_first: bool
+        part: Readings, states: FittedStates | None, seed: np.random.SeedSequence, is_first: bool
     ) -> NeuralFit:
         shared: dict[str, Any] = {
             "n_lags": n_lags,
@@ -106,21 +94,34 @@ def fit_resamples(
         return fit_neural(
             part,
             options=options,
-            warm=warm_part,
-            initial=likeliest,
+            warm=states,
+            initial=None if warm is None else warm.graph,
             split=split if is_first else None,
             evaluator=evaluator if is_first else None,
             facts=facts,
             **shared,
         )
 
-    whole = fit(readings, warm, fit_seeds[0], is_first=True)
-    fits = [whole]
+    # Only the first fit is recorded and validated: the others are there for the frequencies.
+    fits = [fit(readings, None if warm is None else warm.states, fit_seeds[0], is_first=True)]
     for rows, seed in zip(halves, fit_seeds[1:], strict=True):
         at = torch.from_numpy(rows)
         part = readings.select(at)
-        warm_part = None if warm is None else states_of_blocks(warm, at, part)
-        fits.append(fit(part, warm_part, seed, is_first=False))
+        # States of a half are those of the whole: what fits differ in are graphs and networks.
+        states = None if warm is None else states_of_blocks(warm.states, at, part)
+        fits.append(fit(part, states, seed, is_first=False))
+    return _answer(fits, None if warm is None else warm.states, blocks, config, constraints)
+
+
+def _answer(
+    fits: list[NeuralFit],
+    warm: FittedStates | None,
+    blocks: Blocks,
+    config: RCGNNConfig,
+    constraints: Constraints,
+) -> Answer:
+    """Count the edges of all fits; states, sensors and mechanisms are those of the first."""
+    whole = fits[0]
     graphs = torch.stack([f.graph for f in fits]).numpy()
     frequency = frequencies(graphs[:, 0], graphs[:, 1:])
     gates = torch.stack([torch.cat([f.within[None], f.lagged]) for f in fits]).double().mean(0)
@@ -130,6 +131,8 @@ def fit_resamples(
     )
     clean = whole.state.double().numpy()
     noise_variance, invariance = _unexplained(whole, blocks)
+    no_outliers = torch.zeros_like(blocks.readings.observed)
+    drift_variance = None if warm is None else warm.model.drift_variance
     return Answer(
         within=graphs[:, 0],
         lagged=graphs[:, 1:],
@@ -145,13 +148,9 @@ def fit_resamples(
         clean=clean,
         noiseless=clean + whole.drift.double().numpy(),
         reading_sd=(whole.state_sd.square() + whole.noise_scale.square()).sqrt().double().numpy(),
-        outliers=torch.zeros_like(readings.observed).numpy()
-        if warm is None
-        else warm.outliers.numpy(),
+        outliers=(no_outliers if warm is None else warm.outliers).numpy(),
         sensor_noise=whole.noise_scale.double().numpy(),
-        drift_sd=None
-        if warm is None or warm.model.drift_variance is None
-        else warm.model.drift_variance.sqrt().numpy(),
+        drift_sd=None if drift_variance is None else drift_variance.sqrt().numpy(),
         information=None if warm is None else warm.moments.information.numpy(),
         facts=_facts(fits, warm),
         n_steps=whole.n_steps,
@@ -187,19 +186,33 @@ def _with_final_share(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"final_share" if k == "refit_share" else k: v for k, v in values.items()}
 
 
-def _likeliest(
-    warm: FittedStates,
-    readings: Readings,
-    known: LaggedConstraints,
-    penalty: float,
-    split: WindowSplit | None,
-) -> Bool[Tensor, "d p"]:
-    """Find the linear graph under which the readings are likeliest, without held-out blocks."""
-    if split is not None:
-        rows = torch.from_numpy(split.train)
-        readings = readings.select(rows)
-        warm = states_of_blocks(warm, rows, readings)
-    return likeliest_graph(warm, readings, known, penalty=penalty).parents
+class _WarmStart(NamedTuple):
+    """What the linear back end says before a network is trained."""
+
+    states: FittedStates
+    """State space and states of all blocks."""
+    graph: Bool[Tensor, "d p"]
+    """Linear graph under which the readings are likeliest, target by candidate."""
+
+
+def _warm_start(
+    readings: Readings, known: LaggedConstraints, config: RCGNNConfig, split: WindowSplit | None
+) -> _WarmStart:
+    """Fit the state space and the linear graph, without validation blocks."""
+    rows = None if split is None else torch.from_numpy(split.train)
+    train = readings if rows is None else readings.select(rows)
+    fitted = choose_states(
+        train,
+        n_lags=config.n_lags,
+        drift=None if config.drift == "auto" else bool(config.drift),
+        outlier_score=config.outlier_score,
+    )
+    if rows is None:
+        graph = likeliest_graph(fitted, train, known, penalty=config.penalty).parents
+        return _WarmStart(fitted, graph)
+    states = extend_states(fitted, readings, outlier_score=config.outlier_score)
+    seen = states_of_blocks(states, rows, train)
+    return _WarmStart(states, likeliest_graph(seen, train, known, penalty=config.penalty).parents)
 
 
 def _changed(whole: NeuralFit) -> np.ndarray:
@@ -225,16 +238,5 @@ def _unexplained(whole: NeuralFit, blocks: Blocks) -> tuple[np.ndarray, np.ndarr
 
 
 def _facts(fits: list[NeuralFit], warm: FittedStates | None) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "n_refits": len(fits),
-        "n_skipped": sum(f.n_skipped for f in fits),
-    }
-    if warm is not None:
-        facts |= {
-            "sensor_noise_share": float(warm.noise_variance.mean()),
-            "has_heavy_tails": math.isfinite(warm.degrees_of_freedom),
-            "has_drift": warm.model.drift_variance is not None,
-            "n_outliers": warm.n_outliers,
-            "information": float(warm.moments.information.mean()),
-        }
-    return facts
+    facts: dict[str, Any] = {"n_refits": len(fits), "n_skipped": sum(f.n_skipped for f in fits)}
+    return facts if warm is None else facts | warm.facts()

@@ -80,12 +80,14 @@ def deploy(
     tied = chosen & chosen.T & (p == p.T) & (p < feedback_threshold)
     chosen &= ~(tied & (frequency.by_lag[0] < frequency.by_lag[0].T))
     chosen = (chosen | required) & ~(forbidden & ~required)
+    # An edge that is frequent enough over all lags together may be so at none: the best is drawn.
     strongest = frequency.by_lag.max(0)
     edges = chosen & ((frequency.by_lag >= threshold) | (frequency.by_lag == strongest))
     own = np.eye(len(p), dtype=bool)
     edges &= (frequency.by_lag > 0) | (required & (strongest == 0))
     edges[1:] |= own & (frequency.by_lag[1:] >= threshold) & (frequency.by_lag[1:] > 0)
     edges[0] &= ~own
+    # What is required enters first; it is acyclic, so that it stays.
     priority = torch.from_numpy(np.where(required, 2.0, frequency.by_lag[0]))
     within = greedy_dag(torch.from_numpy(edges[0]), priority).numpy()
     return Deployed(within, edges[1:])

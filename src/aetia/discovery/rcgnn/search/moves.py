@@ -255,6 +255,7 @@ class _Climb:
 
     def move(self) -> bool:
         """Make the best move of every search that has one; the others end."""
+        # One best move for each search that still goes on, so that a batch ends with its slowest.
         add, delete, reverse = self._gains(self.active)
         gains = torch.stack([add, delete, reverse], 1).flatten(1)
         value, which = gains.max(-1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -49,6 +49,20 @@ class FittedStates(NamedTuple):
     def n_outliers(self) -> int:
         """Number of flagged outliers."""
         return int(self.outliers.sum())
+
+    def facts(self) -> dict[str, Any]:
+        """Sum up the fit for the diagnostics of a result.
+
+        Returns:
+            Facts by name.
+        """
+        return {
+            "sensor_noise_share": float(self.noise_variance.mean()),
+            "has_heavy_tails": math.isfinite(self.degrees_of_freedom),
+            "has_drift": self.model.drift_variance is not None,
+            "n_outliers": self.n_outliers,
+            "information": float(self.moments.information.mean()),
+        }
 
 
 def smoothed_again(

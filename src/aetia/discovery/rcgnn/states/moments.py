@@ -8,7 +8,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aetia.discovery.rcgnn.states.state_space import Patterns, Smoothed, StateSpace
+from aetia.discovery.rcgnn.states.state_space import (
+    Patterns,
+    Smoothed,
+    StateSpace,
+    noiseless_variance,
+)
 
 __all__ = ["CleanMoments", "clean_moments", "drift_innovations", "squared_errors"]
 
@@ -47,7 +52,7 @@ def squared_errors(
         For every cell; of no meaning where nothing was seen.
     """
     readout = model.readout()
-    variance = torch.einsum("jk,utkl,jl->utj", readout, smoothed.covariance, readout)
+    variance = noiseless_variance(smoothed, model)
     return (x - smoothed.mean @ readout.mT).square() + variance[patterns.which]
 
 

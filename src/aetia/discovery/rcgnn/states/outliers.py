@@ -8,7 +8,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aetia.discovery.rcgnn.states.state_space import Patterns, Smoothed, StateSpace
+from aetia.discovery.rcgnn.states.state_space import (
+    Patterns,
+    Smoothed,
+    StateSpace,
+    noiseless_variance,
+)
 
 __all__ = ["CentredReadings", "Outliers", "SmoothedStates", "find_outliers"]
 
@@ -58,10 +63,8 @@ def find_outliers(readings: CentredReadings, states: SmoothedStates, *, score: f
         The outliers, and a prediction for every cell.
     """
     model, patterns, smoothed = states
-    readout = model.readout()
-    mean = smoothed.mean @ readout.mT
-    spread = torch.einsum("jk,utkl,jl->utj", readout, smoothed.covariance, readout)
-    spread = spread[patterns.which].clamp_min(1e-12)
+    mean = smoothed.mean @ model.readout().mT
+    spread = noiseless_variance(smoothed, model)[patterns.which].clamp_min(1e-12)
     noise = model.sensor_variance
     # Leave the reading out again: Gaussian precisions subtract.
     left = 1 / (1 / spread - 1 / noise).clamp_min(_LEAST_PRECISION)

@@ -17,7 +17,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["Patterns", "Smoothed", "StateSpace", "patterns_of", "smooth", "stationary_covariance"]
+__all__ = [
+    "Patterns",
+    "Smoothed",
+    "StateSpace",
+    "noiseless_variance",
+    "patterns_of",
+    "smooth",
+    "stationary_covariance",
+]
 
 
 class StateSpace(NamedTuple):
@@ -169,6 +177,7 @@ def smooth(readings: Float[Tensor, "n time d"], patterns: Patterns, model: State
 
     forward, step, readout = model.transition(), model.step_covariance(), model.readout()
     precision = patterns.precision.to(readings)
+    # Readings are whitened: where one counts for nothing its row is 0 and the update leaves it out.
     root = precision.sqrt() / model.sensor_variance.sqrt()
     x = torch.where(precision[which] > 0, readings, 0.0)
     eye = torch.eye(model.d).to(readings)
@@ -176,6 +185,7 @@ def smooth(readings: Float[Tensor, "n time d"], patterns: Patterns, model: State
     m = readings.new_zeros(len(x), len(forward))
     filtered, predicted = [], []
     log_likelihood = readings.new_zeros(())
+    # Forwards: predict each row from the one before, then take in its readings.
     for t in range(x.shape[1]):
         if t:
             m = filtered[-1][0] @ forward.mT
@@ -201,9 +211,11 @@ def smooth(readings: Float[Tensor, "n time d"], patterns: Patterns, model: State
         log_likelihood = (
             log_likelihood - (logs * patterns.counts).sum() - 0.5 * white.square().sum()
         )
+    # The densities above are those of whitened readings; this takes them back to readings.
     logs = torch.where(precision > 0, root, 1.0).log().sum((1, 2))
     log_likelihood = log_likelihood + (logs * patterns.counts).sum()
     means, covariances, cross = [filtered[-1][0]], [filtered[-1][1]], []
+    # Backwards (Rauch, Tung and Striebel): what the later rows say corrects each filtered state.
     for t in range(x.shape[1] - 2, -1, -1):
         m, p = filtered[t]
         next_m, next_p = predicted[t + 1]
@@ -217,6 +229,20 @@ def smooth(readings: Float[Tensor, "n time d"], patterns: Patterns, model: State
         torch.stack(covariances[::-1], 1),
         torch.stack(cross[::-1], 1) if cross else covariances[0][:, None][:, :0],
     )
+
+
+def noiseless_variance(smoothed: Smoothed, model: StateSpace) -> Float[Tensor, "u time d"]:
+    """Compute the variance of what sensors would read without noise: state plus drift.
+
+    Args:
+        smoothed: States given the readings.
+        model: Parameters the states were smoothed with.
+
+    Returns:
+        One number for each cell of each pattern.
+    """
+    readout = model.readout()
+    return torch.einsum("jk,utkl,jl->utj", readout, smoothed.covariance, readout)
 
 
 def _apply(matrix: Tensor, vectors: Tensor) -> Tensor:
