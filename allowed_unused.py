@@ -47,6 +47,26 @@ _.rmse
 _.rmse_of_mean
 _.total_variance
 
+# -- read by the templates of the pages
+_.dense
+_.tone
+
+# -- keys of configurations, handed on by name (benchmark/inherited_names.py)
+_.checkpoint_every_n_steps
+_.d_model
+_.dim_feedforward
+_.log_every_n_steps
+_.max_steps
+_.n_perm_samples
+_.nhead
+_.num_layers
+_.num_layers_decoder
+_.scheduler
+_.scheduler_eta_min
+_.scheduler_t_max
+_.sinkhorn_iter
+_.val_check_interval
+
 # -- counted for tests: how often a table of scores computes
 _.n_scored
 

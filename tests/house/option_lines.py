@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 import aetia
 from aetia.benchmark.data_config import DataConfig, FamilyConfig
 from aetia.benchmark.experiment_config import ExperimentConfig, InferenceConfig, LoggerConfig
+from aetia.benchmark.inherited_names import NETWORK_NAMES, TRAINING_NAMES
 from aetia.benchmark.model_config import AVICIModel, BCNPModel, DiBSModel, ExactModel
 from aetia.benchmark.sensor_config import SensorExperiment
 from aetia.benchmark.trainer_config import TrainerConfig
@@ -86,11 +87,18 @@ OPTIONS = [
     ),
 ]
 
+HANDED_ON = {
+    AVICIModel: (AVICIConfig, NETWORK_NAMES),
+    BCNPModel: (BCNPConfig, NETWORK_NAMES),
+    TrainerConfig: (TrainingConfig, TRAINING_NAMES),
+}
+"""Sections whose fields ``options_for`` hands on by name: to which options, and other names."""
+
 _HOLDERS = {
-    "build",  # build(FamilyConfig, values).group
     "config",
     "data",
     "experiment",
+    "family_config",
     "inference",
     "logger",
     "model",
@@ -137,7 +145,12 @@ def args_of(estimator: type) -> dict[str, str]:
 
 def is_read(options: Options, field: str) -> bool:
     """Find whether code reads a field, outside the checks of its own class."""
-    return field in _reads(options)
+    if field in _reads(options):
+        return True
+    target, names = HANDED_ON.get(options.config, (None, {}))
+    if target is None or names.get(field, field) not in {f.name for f in fields(target)}:
+        return False
+    return is_read(next(o for o in OPTIONS if o.config is target), names.get(field, field))
 
 
 @cache

@@ -8,24 +8,13 @@ import pytest
 from house.option_lines import OPTIONS, args_of, faults, is_read, texts_of, written
 
 LINES_TO_DO = {
-    "AVICIModel",
-    "BCNPModel",
     "CausalBGMConfig",
     "DDDMConfig",
-    "DataConfig",
-    "DiBSModel",
-    "ExactModel",
-    "ExperimentConfig",
-    "FamilyConfig",
     "FullMCMCConfig",
     "IdentifiableConfig",
     "ImageDDDMConfig",
     "ImageExperiment",
-    "LoggerConfig",
-    "SensorExperiment",
     "ToyExperiment",
-    "TrainerConfig",
-    "TrainingConfig",
 }
 """Configurations with options that lack a full sentence."""
 

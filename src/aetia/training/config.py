@@ -39,66 +39,78 @@ class TrainingConfig:
     """Options of the training loop; a step is one optimiser update."""
 
     n_steps: int = 100_000
-    """Optimiser steps."""
+    """Number of optimiser updates; raise it when the loss still falls at the end."""
     accumulate: int = 1
-    """Batches whose gradients are averaged in one step."""
+    """Number of batches whose gradients are averaged in one step; more save memory, not time."""
     optimiser: Literal["adamw", "lamb"] = "adamw"
-    """lamb scales the step of each tensor to its size, for very large batches."""
+    """Update rule: ``"adamw"``, or ``"lamb"``, which scales the step of each tensor to its size,
+    for very large batches."""
     learning_rate: float = 1e-4
-    """Largest learning rate."""
+    """Largest learning rate, reached at the end of the warm-up; lower it when steps are skipped or
+    losses jump."""
     weight_decay: float = 1e-4
-    """Decoupled decay of matrices; never of biases, normalisations and scalars."""
+    """Decoupled decay of matrices for each step, never of biases, normalisations and scalars;
+    larger keeps weights smaller."""
     betas: tuple[float, float] = (0.9, 0.999)
-    """Memories of the two moments."""
+    """Decays of the running means of the gradient and of its square; closer to 1 averages over more
+    steps."""
     eps: float = 1e-8
-    """Added to the root of the second moment."""
+    """Number added to the root of the second moment; larger damps steps where gradients are
+    tiny."""
     schedule: Literal["cosine", "multistep", "plateau", "constant"] = "cosine"
-    """How the learning rate falls after the warm-up."""
+    """How the learning rate falls after the warm-up: along a ``"cosine"``, in steps at
+    ``milestones`` (``"multistep"``), when validation stops improving (``"plateau"``), or not at all
+    (``"constant"``)."""
     warmup: float = 0.02
-    """Share of the steps over which the learning rate rises linearly."""
+    """Share of the steps over which the learning rate rises linearly from 0."""
     cosine_steps: int | None = None
-    """Steps after which the cosine ends; null for n_steps."""
+    """Number of steps after which the cosine ends; null takes ``n_steps``."""
     min_learning_rate: float = 0.0
-    """Where the schedule ends."""
+    """Learning rate at which the schedule ends."""
     milestones: tuple[float, ...] = (0.667,)
-    """multistep: shares of the steps at which the rate is multiplied by `decay`."""
+    """Shares of the steps at which ``"multistep"`` multiplies the learning rate by ``decay``."""
     decay: float = 0.1
-    """multistep and plateau: factor."""
+    """Factor by which ``"multistep"`` and ``"plateau"`` multiply the learning rate."""
     plateau_patience: int = 4
-    """plateau: validations without improvement that are forgiven; the next one lowers the rate."""
+    """Number of validations without improvement that ``"plateau"`` forgives; the next one lowers
+    the rate."""
     plateau_cooldown: int = 0
-    """plateau: validations after a fall of the rate during which none counts as bad."""
+    """Number of validations after a fall of the rate during which ``"plateau"`` counts none as
+    bad."""
     plateau_threshold: float = 1e-4
-    """plateau: smallest improvement, as a share of the best value."""
+    """Smallest improvement that ``"plateau"`` counts, as a share of the best value."""
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    """Arithmetic; mixed precision needs a GPU to be worth while."""
+    """Arithmetic of the network; mixed precision needs a GPU to be worth while."""
     clip_norm: float | None = 1.0
-    """Largest gradient norm; null or 0 switches clipping off."""
+    """Largest norm of a gradient, to which longer ones are shortened; null or 0 shortens none."""
     clip: Literal["global", "per-group"] = "global"
-    """One norm over all parameters of a phase, or each of its named groups by its own norm."""
+    """Whether one norm over all parameters of a phase is clipped (``"global"``), or each of its
+    named groups by its own norm (``"per-group"``)."""
     max_nonfinite: int = 10
-    """Updates in a row whose gradient is not finite, after which training gives up; each one is
-    skipped and halves the learning rate for good."""
+    """Number of updates in a row whose gradient is not finite, after which training gives up; each
+    one is skipped and halves the learning rate for good."""
     ema_decay: float | None = None
-    """Memory of the average of the weights that is validated and kept; null for none."""
+    """Decay of the average of the weights that is validated and kept, for each step; closer to 1
+    averages over more steps, null averages none."""
     log_every: int = 100
-    """Steps between rows of the health record."""
+    """Number of steps between rows of the health record."""
     gradient_shares: bool = True
     """Whether rows of the record say how much of the gradient comes from each part of the loss."""
     validate_every: int = 1000
-    """Steps between validations; 0 for none."""
+    """Number of steps between validations; 0 makes none."""
     metric: str = "loss"
-    """Validation metric that chooses the best weights."""
+    """Validation metric that chooses the best checkpoint."""
     mode: Literal["min", "max"] = "min"
-    """Whether the metric should be small or large."""
+    """Whether the metric should be small (``"min"``) or large (``"max"``)."""
     patience: int | None = None
-    """Validations without improvement before training stops early; null for never."""
+    """Number of validations without improvement after which training stops early; null never
+    stops."""
     checkpoint_every: int = 1000
-    """Steps between checkpoints."""
+    """Number of steps between checkpoints; fewer lose less when a run is interrupted."""
     keep_last: int = 2
-    """Checkpoints that are kept, besides the best."""
+    """Number of checkpoints that are kept, besides the best."""
     n_workers: int = 0
-    """Processes that prepare batches."""
+    """Number of processes that prepare batches; raise it when training waits for data."""
     progress: bool | None = None
     """Whether to show a progress bar; null shows it in terminals."""
 
