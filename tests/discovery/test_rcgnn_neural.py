@@ -147,7 +147,7 @@ def model_and_batch(
             knows_noise=True,
         )
     side = torch.cat([batch.guess.mean[:, 1:], batch.guess.mean[:, :-1]], -1).flatten(0, 1)
-    module.mechanisms.start_linear(side, module.gates.allowed.flatten(0, 1), scale=True)
+    module.mechanisms.initialise_linear(side, module.gates.allowed.flatten(0, 1), scale=True)
     return module, batch
 
 
@@ -264,7 +264,7 @@ def test_independent_sensors_get_at_most_one_edge():
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not():
     first, second, other = fit(n_steps=12), fit(n_steps=12), fit(n_steps=12, seed=1)
-    for name in ("within", "lagged", "state", "state_sd", "bias", "noise_scale", "deltas"):
+    for name in ("within", "lagged", "state", "state_sd", "drift", "noise_scale", "deltas"):
         assert torch.equal(getattr(first, name), getattr(second, name)), name
     assert not torch.equal(first.state, other.state)
 
@@ -323,7 +323,7 @@ def test_shapes_with_regimes_and_lags(n_regimes: int, n_lags: int):
     assert result.lagged.shape == (n_lags, D, D)
     assert result.graph.shape == (n_lags + 1, D, D)
     assert result.deltas.shape == (n_regimes, n_lags + 1, D, D)
-    for name in ("state", "state_sd", "bias", "inverse_probability"):
+    for name in ("state", "state_sd", "drift", "inverse_probability"):
         value = getattr(result, name)
         assert value.shape == cells
         assert bool(value.isfinite().all())

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from aetia.data import Dataset, Windows, as_dataset, text_columns
+from aetia.data import Dataset, Recordings, Windows, as_dataset, text_columns
 from aetia.data.checks import check_text
 from aetia.data.tables import split_columns
 from aetia.discovery.methods import METHODS
@@ -174,8 +174,8 @@ def discover(
     """Compute the posterior over causal graphs of a table.
 
     Args:
-        X: A frame, array, Dataset, Windows, or path of a CSV or Parquet file. Columns of text are
-            categories.
+        X: A frame, array, Dataset, Recordings, Windows, or path of a CSV or Parquet file. Columns
+            of text are categories.
         knowledge: What is known about the graph.
         method: ``"auto"`` sums all graphs up to 20 columns, runs chains over orders beyond, and
             gives time series to RC-GNN; or the name of a method.
@@ -204,7 +204,7 @@ def discover(
         >>> bool(posterior.edge_probabilities().sum() > 0.99)  # adjacent; the direction stays open
         True
     """
-    is_series = isinstance(X, Windows) or time is not None or series is not None
+    is_series = isinstance(X, (Recordings, Windows)) or time is not None or series is not None
     if is_series:
         name, reason = choose_method(0, is_series=True) if method == "auto" else (method, "")
         cls = _estimator(name)
