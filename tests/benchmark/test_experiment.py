@@ -31,7 +31,7 @@ TINY = {
             "id": {"group": "id", "graph": {"name": "erdos-renyi", "edges": 3}},
             "ood_square": {"group": "ood_mechanism", "mechanism": "square"},
         },
-        "samples_per_task": 20,
+        "rows_per_task": 20,
         "seeds_val": [1, 2],
         "seeds_test": [5, 6, 7],
     },
@@ -44,7 +44,7 @@ TINY = {
         "checkpoint_every_n_steps": 2,
         "device": "cpu",
     },
-    "inference": {"n_samples": 12},
+    "inference": {"n_draws": 12},
 }
 
 
@@ -115,12 +115,12 @@ def test_running_again_trains_and_predicts_nothing_anew(finished):
 
 def test_predictions_are_kept_under_weights_and_family(finished, tmp_path):
     folder, _ = finished
-    values = tiny(inference={"weights": str(folder / "weights"), "n_samples": 12})
+    values = tiny(inference={"weights": str(folder / "weights"), "n_draws": 12})
     run_experiment(read_experiment(values), tmp_path)
     same = {p.name for p in (tmp_path / "inference").iterdir()}
     assert same == {p.name for p in (folder / "inference").iterdir()}
-    values["data"]["samples_per_task"] = 21
-    values["inference"]["store_samples"] = 5
+    values["data"]["rows_per_task"] = 21
+    values["inference"]["n_stored_draws"] = 5
     run_experiment(read_experiment(values), tmp_path)
     assert len({p.name for p in (tmp_path / "inference").iterdir()} - same) == 2
 
@@ -148,14 +148,14 @@ def test_options_of_the_data_reach_the_training(monkeypatch, tmp_path):
     class StopHereError(Exception):
         pass
 
-    def fake(network, data, training, **_):
+    def fake(method, network, config, data, training, **_):
         seen.update(data=data, training=training)
         raise StopHereError
 
-    monkeypatch.setattr(experiment_module, "pretrain_network", fake)
+    monkeypatch.setattr(experiment_module, "pretrain", fake)
     values = tiny(
         data={"pin_memory": True, "normalize_data": False, "replay": 2, "num_workers": 3},
-        trainer={"val_n_samples": 5, "val_max_tasks": 1},
+        trainer={"val_n_draws": 5, "val_max_tasks": 1},
     )
     with pytest.raises(StopHereError):
         run_experiment(read_experiment(values), tmp_path)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
 
+from aetia.benchmark.inherited_names import current_names
 from aetia.errors import InputError
 from aetia.options import build, check_positive
 from aetia.scm import Family, KnownLinear, TaskFamily
 
-__all__ = ["DataConfig", "FamilyConfig"]
+__all__ = ["DataConfig", "Families", "FamilyConfig"]
+
+_USUAL_SIZE = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,35 +22,45 @@ class FamilyConfig:
     """One family of tasks."""
 
     type: Literal["random", "known-linear"] = "random"
+    """Whether graphs and mechanisms are drawn anew for every task, or are those that ``edges``
+    states."""
     n_nodes: Any = None
-    """Number of variables, or several; null for that of the training family."""
-    n_samples: Any = None
-    """Rows of a task, or a range; null for data.samples_per_task."""
+    """Number of variables of a task, or a list to choose from; null for that of the training
+    family."""
+    n_rows: Any = None
+    """Rows of a task, or the two ends of a range; null for ``data.rows_per_task``."""
     graph: Any = "erdos-renyi"
+    """Distribution of the graphs: a name, or a mapping with ``name`` and options."""
     mechanism: Any = "linear"
+    """Distribution of the mechanisms: a name, or a mapping with ``name`` and options."""
     noise: Any = "gaussian"
+    """Distribution of the noise: a name, or a mapping with ``name`` and options."""
     interventions: Any = None
+    """Which variables are set in which share of the rows, as a mapping; null for none."""
     standardise_inputs: bool = True
+    """Whether mechanisms see their inputs at mean 0 and variance 1, so that scales do not grow
+    along the causal order."""
     edges: Any = None
-    """known-linear: triples (cause, effect, weight)."""
+    """Edges of ``type: known-linear``, as triples of cause, effect and weight."""
     noise_std: float = 1.0
-    """known-linear: standard deviation of the noise."""
+    """Standard deviation of the noise of ``type: known-linear``, in units of the variables."""
     group: str = "ood"
-    """Families of one group are averaged together in the results."""
+    """Group of the family in the results, where the families of one group are averaged; ``id`` is
+    the training distribution."""
 
-    def family(self, name: str, n_nodes: Any, n_samples: Any) -> TaskFamily:
+    def family(self, name: str, n_nodes: Any, n_rows: Any) -> TaskFamily:
         """Build the family.
 
         Args:
             name: In results.
             n_nodes: If it has none of its own.
-            n_samples: If it has none of its own.
+            n_rows: If it has none of its own.
 
         Returns:
             The family.
         """
         d = n_nodes if self.n_nodes is None else self.n_nodes
-        n = n_samples if self.n_samples is None else self.n_samples
+        n = n_rows if self.n_rows is None else self.n_rows
         if self.type == "known-linear":
             return KnownLinear(
                 name=name,
@@ -68,33 +82,48 @@ class FamilyConfig:
         )
 
 
+class Families(NamedTuple):
+    """The families of an experiment."""
+
+    train: TaskFamily
+    """Training family, named ``id``."""
+    validation: dict[str, TaskFamily]
+    tests: dict[str, TaskFamily]
+    groups: dict[str, str]
+    """Test family to group."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
     """Simulated tasks."""
 
     train_family: Any = field(default_factory=dict)
-    """Of the training stream."""
+    """Family of the training tasks, as a mapping of its options."""
     val_families: Any = None
-    """By name; omitted: the training family, as `id`."""
+    """Families of the validation tasks by name; null for the training family, as ``id``."""
     test_families: Any = None
-    """By name; omitted: the training family, as `id`."""
+    """Families of the test tasks by name; null for the training family, as ``id``."""
     base_seed: int = 42
-    samples_per_task: Any = 256
-    """Rows of each task."""
+    """Seed of all tasks; another one gives other graphs and tables."""
+    rows_per_task: Any = 256
+    """Rows of each task, or the two ends of a range, for families that do not say it."""
     seeds_val: Sequence[int] = tuple(range(1000, 1005))
     """Numbers of the validation tasks of each family."""
     seeds_test: Sequence[int] = tuple(range(2000, 2005))
     """Numbers of the test tasks of each family."""
     num_workers: int = 0
-    """Processes that simulate ahead."""
+    """Processes that simulate tasks ahead; 0 simulates them when they are needed."""
     pin_memory: bool = False
-    """Whether batches of workers wait in page-locked memory for a GPU."""
+    """Whether batches of workers wait in page-locked memory, from which copies to a GPU are
+    faster."""
     normalize_data: bool = True
-    """Whether each task is standardised before the network sees it."""
+    """Whether each task is standardised before the network sees it, so that units have no
+    effect."""
     replay: int = 1
-    """How often each simulated task is used, each time with other rows."""
+    """How often each simulated task is used in training, each time with other rows; raise it if
+    simulation is slower than training."""
     cache: str | None = None
-    """Folder for the simulated validation and test tasks, or null."""
+    """Folder that keeps the simulated validation and test tasks; null simulates them again."""
 
     def __post_init__(self) -> None:
         check_positive(self, "replay")
@@ -103,51 +132,32 @@ class DataConfig:
             object.__setattr__(self, name, tuple(int(s) for s in getattr(self, name)))
             if not getattr(self, name):
                 raise InputError(f"data.{name} must list at least one number.")
-        self.train()
-        self.validation()
-        self.tests()
+        _ = self.families  # all checks of families are there
 
-    def train(self) -> TaskFamily:
-        """Build the training family.
+    @cached_property
+    def families(self) -> Families:
+        """The families, built once."""
+        own = _family_config("train_family", self.train_family or {})
+        train = own.family("id", _USUAL_SIZE, self.rows_per_task)
+        alone = {"id": train}
+        size = own.n_nodes or _USUAL_SIZE
 
-        Returns:
-            The family, named ``id``.
-        """
-        own = build(FamilyConfig, self.train_family or {})
-        return own.family("id", 20, self.samples_per_task)
+        def built(options: Mapping[str, Any]) -> dict[str, TaskFamily]:
+            named = {k: _family_config(k, v) for k, v in options.items()}
+            return {k: v.family(k, size, self.rows_per_task) for k, v in named.items()}
 
-    def validation(self) -> dict[str, TaskFamily]:
-        """Build the validation families.
+        tests = self.test_families
+        return Families(
+            train=train,
+            validation=built(self.val_families) if self.val_families else alone,
+            tests=built(tests) if tests else alone,
+            groups={k: _family_config(k, v).group for k, v in tests.items()}
+            if tests
+            else {"id": "id"},
+        )
 
-        Returns:
-            By name.
-        """
-        if not self.val_families:
-            return {"id": self.train()}
-        return {k: self._family(k, v) for k, v in self.val_families.items()}
 
-    def tests(self) -> dict[str, TaskFamily]:
-        """Build the test families.
-
-        Returns:
-            By name.
-        """
-        if not self.test_families:
-            return {"id": self.train()}
-        return {k: self._family(k, v) for k, v in self.test_families.items()}
-
-    def groups(self) -> dict[str, str]:
-        """Tell which group each test family belongs to.
-
-        Returns:
-            Family to group.
-        """
-        if not self.test_families:
-            return {"id": "id"}
-        return {k: build(FamilyConfig, v).group for k, v in self.test_families.items()}
-
-    def _family(self, name: str, options: Any) -> TaskFamily:
-        if not isinstance(options, Mapping):
-            raise InputError(f"family {name!r} must be a mapping of options, got {options!r}.")
-        n_nodes = build(FamilyConfig, self.train_family or {}).n_nodes or 20
-        return build(FamilyConfig, options).family(name, n_nodes, self.samples_per_task)
+def _family_config(name: str, options: Any) -> FamilyConfig:
+    if not isinstance(options, Mapping):
+        raise InputError(f"family {name!r} must be a mapping of options, got {options!r}.")
+    return build(FamilyConfig, current_names("family", options))

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from lightning_fabric import Fabric
 
 from aetia.benchmark.evaluation import summarise, task_row
 from aetia.benchmark.experiment_config import ExperimentConfig, on_gpu
-from aetia.benchmark.inference import cached, network_predictor, per_task_predictor
-from aetia.benchmark.model_config import AVICIModel, BCNPModel
+from aetia.benchmark.inference import Predictor, cached, network_predictor, per_task_predictor
+from aetia.benchmark.model_config import AVICIModel, BCNPModel, Model
 from aetia.discovery import AVICI, BCNP, Pretrained
-from aetia.discovery.amortised import PretrainingData, build_network, pretrain_network
-from aetia.discovery.amortised.estimator import pretrained_of
-from aetia.files import plain_json, write_atomically
-from aetia.options import options_dict
-from aetia.report import check_writable, render_experiment_report
-from aetia.scm import FixedTasks, TaskFamily, overlap
+from aetia.discovery.amortised import PretrainingData, build_network, pretrain
+from aetia.files import check_writable, plain_json, write_atomically
+from aetia.report import ExperimentAnswers, RunContext, write_run
+from aetia.results import RunFacts
+from aetia.scm import FixedTasks, overlap
 from aetia.training import TRACKERS, Tracker, gather_rows, make_fabric
 from aetia.version import __version__
 
@@ -30,6 +29,19 @@ __all__ = ["run_experiment"]
 
 _LOG = logging.getLogger(__name__)
 _ESTIMATORS = {"avici": AVICI, "bcnp": BCNP}
+
+Tests = Mapping[str, FixedTasks]
+
+
+class _Method(NamedTuple):
+    """What predicts, and what its predictions depend on."""
+
+    predict: Predictor
+    key: tuple[str, ...]
+    facts: dict[str, Any]
+    """What ``metrics.json`` says about it."""
+    n_steps: int | None = None
+    best_step: int | None = None
 
 
 def run_experiment(config: ExperimentConfig, folder: str | Path) -> dict[str, Any]:
@@ -40,12 +52,41 @@ def run_experiment(config: ExperimentConfig, folder: str | Path) -> dict[str, An
         folder: For checkpoints, weights, predictions, ``metrics.json`` and ``report.html``.
 
     Returns:
-        What ``metrics.json`` holds.
+        What ``metrics.json`` holds; empty on processes that do not gather.
 
     Raises:
         InputError: If the folder cannot be used or belongs to another experiment.
     """
-    folder = check_writable(folder)
+    started = time.perf_counter()
+    folder = check_writable(folder, force=True)  # a run in it goes on
+    fabric = _fabric(config)
+    if fabric.is_global_zero:  # from the first moment on, so that an interrupted run can be read
+        text = yaml.safe_dump(plain_json(config.values()), sort_keys=False)
+        write_atomically(folder / "config.yaml", text)
+    tests = _test_tasks(config)
+    method = _method(config, folder, fabric, tests)
+    rows = gather_rows(fabric, _predicted_rows(config, method, folder, fabric, tests))
+    results: dict[str, Any] = {}
+    if fabric.is_global_zero:
+        results = _results(config, method, fabric, rows)
+        facts = RunFacts(
+            method=config.model.type,
+            seed=config.seed,
+            device=str(fabric.device),
+            seconds=time.perf_counter() - started,
+            n_steps=method.n_steps,
+            best_step=method.best_step,
+            config=config.values(),
+        )
+        answers = ExperimentAnswers(results=results, facts=facts)
+        context = RunContext(title=config.name, source="simulated tasks")
+        write_run("experiment", answers, folder, context, force=True)
+        _LOG.info("results in %s", folder)
+    fabric.barrier()
+    return results
+
+
+def _fabric(config: ExperimentConfig) -> Fabric:
     trainer = config.trainer
     fabric = make_fabric(
         device=trainer.device,
@@ -55,120 +96,124 @@ def run_experiment(config: ExperimentConfig, folder: str | Path) -> dict[str, An
     )
     if trainer.devices * trainer.nodes > 1:
         fabric.launch()
-    if fabric.is_global_zero:
-        text = yaml.safe_dump(plain_json(options_dict(config)), sort_keys=False)
-        write_atomically(folder / "config.yaml", text)
-    tests = {
+    return fabric
+
+
+def _test_tasks(config: ExperimentConfig) -> dict[str, FixedTasks]:
+    data = config.data
+    return {
         name: FixedTasks(
             family=family,
-            numbers=config.data.seeds_test,
-            seed=config.data.base_seed,
+            numbers=data.seeds_test,
+            seed=data.base_seed,
             split="test",
-            cache=_folder(config.data.cache),
+            cache=None if data.cache is None else Path(data.cache),
         )
-        for name, family in config.data.tests().items()
+        for name, family in data.families.tests.items()
     }
-    facts: dict[str, Any] = {"name": config.name, "model": config.model.type}
+
+
+def _method(config: ExperimentConfig, folder: Path, fabric: Fabric, tests: Tests) -> _Method:
+    """Make the predictor: a network, trained or loaded, or an estimator for every task."""
+    n_draws = config.inference.n_draws
     if isinstance(config.model, (AVICIModel, BCNPModel)):
-        weights = _weights(config, config.model, folder, fabric, tests, facts)
+        weights, facts = _weights(config, config.model, folder, fabric, tests)
         network = _ESTIMATORS[config.model.type].network_of(weights).to(fabric.device)
-        predictor = network_predictor(
-            network,
-            config.inference.n_samples,
-            normalise=bool(weights.card.get("normalise", True)),
+        normalise = bool(weights.card.get("normalise", True))
+        step, best = weights.card.get("step"), weights.card.get("best_step")
+        return _Method(
+            predict=network_predictor(network, n_draws, normalise=normalise),
+            key=(config.model.type, weights.key, str(n_draws)),
+            facts=facts | {"weights": {"key": weights.key, "best_step": best}},
+            n_steps=step,
+            best_step=best,
         )
-        key = (config.model.type, weights.key, str(config.inference.n_samples))
-        facts["weights"] = {"key": weights.key, "best_step": weights.card.get("best_step")}
-    else:
-        options = dict(config.model.options or {})
-        predictor = per_task_predictor(config.model.type, options, config.inference.n_samples)
-        key = (config.model.type, json.dumps(plain_json(options), sort_keys=True), __version__)
-        key = (*key, str(config.inference.n_samples))
-    infer = cached(
-        predictor,
-        folder / "inference" if config.inference.cache else None,
-        key,
-        config.inference.store_samples,
+    options = dict(config.model.options or {})
+    described = json.dumps(plain_json(options), sort_keys=True)
+    return _Method(
+        predict=per_task_predictor(config.model.type, options, n_draws),
+        key=(config.model.type, described, __version__, str(n_draws)),
+        facts={},
     )
+
+
+def _predicted_rows(
+    config: ExperimentConfig, method: _Method, folder: Path, fabric: Fabric, tests: Tests
+) -> list[dict[str, Any]]:
+    """Predict and score this process's share of the test tasks."""
+    kept = folder / "inference" if config.inference.cache else None
+    infer = cached(method.predict, kept, method.key, config.inference.n_stored_draws)
     rows = []
-    for fixed_name, fixed in tests.items():
-        tasks = fixed.tasks()
+    for name, fixed in tests.items():
         # Every rank takes its own tasks; no padding, so nothing is counted twice.
-        for task in tasks[fabric.global_rank :: fabric.world_size]:
-            made = infer(task, config.seed, fixed.key)
-            rows.append(task_row(task, fixed_name, made))
-    rows = gather_rows(fabric, rows)
-    results: dict[str, Any] = {}
-    if fabric.is_global_zero:
-        families: Mapping[str, TaskFamily] = config.data.tests()
-        summary = summarise(rows, config.data.groups(), families, config.data.train())
-        results = {
-            **facts,
-            "version": __version__,
-            "device": str(fabric.device),
-            "world_size": fabric.world_size,
-            **summary,
-            "tasks": [{k: v for k, v in r.items() if k not in ("stated", "true")} for r in rows],
-        }
-        text = json.dumps(plain_json(_without_nan(results)), indent=1)
-        write_atomically(folder / "metrics.json", text)
-        html = render_experiment_report(results, options_dict(config))
-        write_atomically(folder / "report.html", html)
-        _LOG.info("results in %s", folder)
-    fabric.barrier()
-    return results
+        for task in fixed.tasks()[fabric.global_rank :: fabric.world_size]:
+            rows.append(task_row(task, name, infer(task, config.seed, fixed.key)))
+    return rows
+
+
+def _results(
+    config: ExperimentConfig, method: _Method, fabric: Fabric, rows: list[dict[str, Any]]
+) -> dict[str, Any]:
+    families = config.data.families
+    return {
+        "name": config.name,
+        "model": config.model.type,
+        **method.facts,
+        "version": __version__,
+        "device": str(fabric.device),
+        "world_size": fabric.world_size,
+        **summarise(rows, families.groups, families.tests, families.train),
+        "tasks": [{k: v for k, v in r.items() if k not in ("stated", "true")} for r in rows],
+    }
 
 
 def _weights(
     config: ExperimentConfig,
-    model: AVICIModel | BCNPModel,
+    model: Model,
     folder: Path,
     fabric: Fabric,
-    tests: Mapping[str, FixedTasks],
-    facts: dict[str, Any],
-) -> Pretrained:
-    """Load the weights that are asked for, or train them."""
+    tests: Tests,
+) -> tuple[Pretrained, dict[str, Any]]:
+    """Load the weights that are asked for, or train them; and say what their data share."""
+    assert isinstance(model, (AVICIModel, BCNPModel))
     if config.inference.weights is not None:
-        return Pretrained.load(config.inference.weights)
-    estimator, trainer = _ESTIMATORS[model.type], config.trainer
+        return Pretrained.load(config.inference.weights), {}
+    trainer = config.trainer
     network_config = model.network(trainer.regulariser_update_interval)
-    training = trainer.training(n_workers=config.data.num_workers, on_gpu=on_gpu(trainer.device))
-    held_out = {k: fixed.fingerprints() for k, fixed in tests.items()}
-    data = PretrainingData(
-        family=config.data.train(),
-        batch_size=trainer.batch_size,
-        seed=config.data.base_seed,
-        replay=config.data.replay,
-        validation=config.data.validation(),
-        validation_numbers=config.data.seeds_val,
-        reserved=frozenset(h for many in held_out.values() for h in many),
-        n_draws=trainer.val_n_samples,
-        max_tasks=trainer.val_max_tasks,
-        normalise=config.data.normalize_data,
-        pin_memory=config.data.pin_memory,
-    )
+    held_out = [h for fixed in tests.values() for h in fixed.fingerprints()]
+    data = _pretraining_data(config, frozenset(held_out))
     validated = [h for s in data.validation_sets().values() for h in s.fingerprints()]
-    facts["graphs_in_validation_and_test"] = overlap(
-        validated, [h for many in held_out.values() for h in many]
-    )
-    trained = pretrain_network(
-        build_network(estimator.network_class, network_config, config.seed),
+    weights = pretrain(
+        model.type,
+        build_network(_ESTIMATORS[model.type].network_class, network_config, config.seed),
+        network_config,
         data,
-        training,
+        trainer.training(n_workers=config.data.num_workers, on_gpu=on_gpu(trainer.device)),
+        fabric=fabric,
         seed=config.seed,
         folder=folder,
-        fabric=fabric,
+        name=config.name,
         trackers=_trackers(config, folder) if fabric.is_global_zero else (),
-        identity={"network": str(sorted(options_dict(network_config).items()))},
         force=trainer.force_resume,
     )
-    weights = pretrained_of(
-        estimator, network_config, trained.module, trained, data, training, config.seed
+    return weights, {"graphs_in_validation_and_test": overlap(validated, held_out)}
+
+
+def _pretraining_data(config: ExperimentConfig, reserved: frozenset[bytes]) -> PretrainingData:
+    data, trainer = config.data, config.trainer
+    return PretrainingData(
+        family=data.families.train,
+        batch_size=trainer.batch_size,
+        seed=data.base_seed,
+        replay=data.replay,
+        validation=data.families.validation,
+        validation_numbers=data.seeds_val,
+        reserved=reserved,
+        n_draws=trainer.val_n_draws,
+        max_tasks=trainer.val_max_tasks,
+        normalise=data.normalize_data,
+        pin_memory=data.pin_memory,
     )
-    weights = replace(weights, name=config.name)
-    if fabric.is_global_zero:
-        weights.save(folder / "weights")
-    return weights
 
 
 def _trackers(config: ExperimentConfig, folder: Path) -> list[Tracker]:
@@ -176,18 +221,3 @@ def _trackers(config: ExperimentConfig, folder: Path) -> list[Tracker]:
         return []
     made = TRACKERS[config.logger.type]
     return [made(folder / config.logger.type, **dict(config.logger.options or {}))]
-
-
-def _folder(name: str | None) -> Path | None:
-    return None if name is None else Path(name)
-
-
-def _without_nan(value: Any) -> Any:
-    """Write what is not a number as null, which every JSON reader takes."""
-    if isinstance(value, Mapping):
-        return {k: _without_nan(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(v) for v in value]
-    if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):
-        return None
-    return value

@@ -1,4 +1,4 @@
-"""One training of RC-GNN from start to end: recordings, fit, health, and scores from outside.
+"""One training of RC-GNN from start to end: recordings, fit, health, external evaluation.
 
 The fit sees no truth. Where the recordings are simulated, the graph is scored afterwards, and the
 best threshold in hindsight is printed as ``oracle_f1``, apart from the method's own figures.
@@ -6,7 +6,6 @@ best threshold in hindsight is printed as ``oracle_f1``, apart from the method's
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,9 @@ import yaml
 from aetia.benchmark.sensor_config import SensorData, SensorExperiment
 from aetia.data import Truth, Windows, as_windows
 from aetia.discovery import RCGNN
-from aetia.files import plain_json, write_atomically
+from aetia.files import check_writable, plain_json, write_atomically, write_json
 from aetia.graphs import retrieval_scores
-from aetia.options import options_dict
-from aetia.report import check_writable, write_health_pages
+from aetia.report import write_health_pages
 from aetia.scm import Regimes, random_structural_var
 from aetia.scm.corruption import PRESETS, corrupt
 from aetia.version import __version__
@@ -72,8 +70,8 @@ def run_sensor_experiment(config: SensorExperiment, folder: str | Path) -> dict[
     Raises:
         InputError: If the folder or the recordings cannot be used.
     """
-    folder = check_writable(folder)
-    text = yaml.safe_dump(plain_json(options_dict(config)), sort_keys=False)
+    folder = check_writable(folder, force=True)  # a run in it goes on
+    text = yaml.safe_dump(plain_json(config.values()), sort_keys=False)
     write_atomically(folder / "config.yaml", text)
     recordings, truth = recordings_of(config.data)
     estimator = RCGNN(
@@ -82,7 +80,7 @@ def run_sensor_experiment(config: SensorExperiment, folder: str | Path) -> dict[
         device=config.device,
         progress=config.progress,
     )
-    fitted = estimator.fit(recordings, folder=folder, evaluator=_outsider(truth))
+    fitted = estimator.fit(recordings, folder=folder, evaluator=_external_evaluation(truth))
     fitted.posterior_.save(folder / "posterior")
     results: dict[str, Any] = {
         "name": config.name,
@@ -94,7 +92,7 @@ def run_sensor_experiment(config: SensorExperiment, folder: str | Path) -> dict[
         "held_out": held_out_loss(fitted.history_),
         "lambdas": _lambdas(fitted.history_),
         "findings": [f"{f.code} {f.severity}: {f.text} {f.advice}" for f in fitted.findings_],
-        "wall_time_s": fitted.facts_.seconds,
+        "seconds": fitted.facts_.seconds,
     }
     if truth is not None:
         results["external"] = retrieval_scores(
@@ -102,15 +100,15 @@ def run_sensor_experiment(config: SensorExperiment, folder: str | Path) -> dict[
             torch.from_numpy(fitted.summary_graph_),
             torch.from_numpy(fitted.summary_probability_),
         )
-    write_atomically(folder / "metrics.json", json.dumps(plain_json(results), indent=1))
+    write_json(folder / "metrics.json", results)
     write_health_pages(folder)
     return results
 
 
-def _outsider(
+def _external_evaluation(
     truth: Truth | None,
 ) -> Callable[[np.ndarray, np.ndarray], Mapping[str, float]] | None:
-    """Score the graph while it is learned, where the truth is known."""
+    """Make what compares the graph with the truth while it is learned; the fit does not see it."""
     if truth is None:
         return None
     summary = torch.from_numpy(truth.summary_graph)
@@ -123,7 +121,7 @@ def _outsider(
 
 
 def held_out_loss(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """Average the last loss of the blocks that were not trained on over the regimes.
+    """Average the last loss of the validation blocks over the regimes.
 
     Args:
         rows: The record of training.

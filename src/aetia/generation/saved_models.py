@@ -11,28 +11,10 @@ from torch import Tensor
 
 from aetia.errors import CheckpointError, ResultFileError
 
-__all__ = ["MODEL_FILE", "damage_named", "is_bundle", "options_of", "some"]
+__all__ = ["MODEL_FILE", "damage_named", "options_of", "some"]
 
 MODEL_FILE = "model.safetensors"
 """The bundle in the folder that ``save`` writes."""
-
-
-def is_bundle(file: Path) -> bool:
-    """Tell a bundle from the safetensors files of earlier versions.
-
-    Args:
-        file: Any path.
-
-    Returns:
-        True for what :func:`aetia.files.save_bundle` wrote.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(file, "pt") as handle:
-            return "plain" in (handle.metadata() or {})
-    except (OSError, SafetensorError):
-        return False
 
 
 def options_of(plain: Mapping[str, Any]) -> dict[str, Any]:

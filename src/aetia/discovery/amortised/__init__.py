@@ -2,13 +2,19 @@
 
 from aetia.discovery.amortised.familiarity import Familiarity
 from aetia.discovery.amortised.pretrained import Pretrained, shipped_weights
-from aetia.discovery.amortised.pretraining import PretrainingData, build_network, pretrain_network
+from aetia.discovery.amortised.pretraining import (
+    PretrainingData,
+    build_network,
+    pretrain,
+    pretrain_network,
+)
 
 __all__ = [
     "Familiarity",
     "Pretrained",
     "PretrainingData",
     "build_network",
+    "pretrain",
     "pretrain_network",
     "shipped_weights",
 ]

@@ -7,7 +7,7 @@ import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -23,7 +23,7 @@ from aetia.discovery.amortised.pretrained import Pretrained
 from aetia.discovery.amortised.pretraining import (
     PretrainingData,
     build_network,
-    pretrain_network,
+    pretrain,
 )
 from aetia.discovery.table import Accepts, DiscoveryTable, read_table
 from aetia.errors import CheckpointError, DataWarning, FamiliarityWarning, InputError
@@ -34,7 +34,6 @@ from aetia.randomness import seed_of, seed_sequence, torch_generator
 from aetia.results import GraphPosterior, LinearModel, RunFacts
 from aetia.scm import TaskFamily
 from aetia.training import Tracker, TrainingConfig, make_fabric
-from aetia.version import __version__
 
 __all__ = ["AmortisedEstimator"]
 
@@ -123,21 +122,19 @@ class AmortisedEstimator(BaseEstimator, ABC):
         )
         fabric = make_fabric(device=device, precision=training.precision)
         fabric.launch()
-        trained = pretrain_network(
+        weights = pretrain(
+            cls.method,
             build_network(cls.network_class, config, seed),
+            config,
             data,
             training,
+            fabric=fabric,
             seed=seed,
             folder=None if folder is None else Path(folder),
-            fabric=fabric,
             trackers=trackers,
-            identity={"network": str(sorted(options_dict(config).items()))},
             resume=resume,
             force=force,
         )
-        weights = pretrained_of(cls, config, trained.module, trained, data, training, seed)
-        if folder is not None and fabric.is_global_zero:
-            weights.save(Path(folder) / "weights")
         return cls(weights=weights)  # pyright: ignore[reportCallIssue]
 
     def fit(
@@ -196,7 +193,7 @@ class AmortisedEstimator(BaseEstimator, ABC):
             read = values if weights.card.get("normalise", True) else raw.float()
             prediction = network.to(device)(read.to(device), marks.to(device))
             seeds = seed_sequence(self.random_state)
-            draws = network.law(prediction).draw_dags(
+            draws = network.distribution(prediction).draw_dags(
                 table.constraints, config.n_draws, torch_generator(seeds)
             )
         self.facts_ = RunFacts(
@@ -254,61 +251,6 @@ class AmortisedEstimator(BaseEstimator, ABC):
                 f"{error}"
             ) from error
         return network.eval()
-
-
-def pretrained_of(
-    cls: type[AmortisedEstimator],
-    config: Any,
-    network: torch.nn.Module,
-    trained: Any,
-    data: PretrainingData,
-    training: TrainingConfig,
-    seed: int,
-) -> Pretrained:
-    """Collect weights and card of a finished training.
-
-    Args:
-        cls: Estimator of the method.
-        config: Options of the network.
-        network: With the weights to keep.
-        trained: How training went.
-        data: What it was trained on.
-        training: Options of the loop.
-        seed: Root of all seeds.
-
-    Returns:
-        What ``save`` writes.
-    """
-    ece = trained.best_metrics.get("ece")
-    badge = ""
-    if ece is not None:
-        badge = (
-            f"Measured calibration of these weights: on {len(data.validation_numbers)} held-out "
-            f"simulated tables of the training family the edge probabilities have an expected "
-            f"calibration error of {ece:.3f} per table. On other data they may be far off."
-        )
-    return Pretrained(
-        method=cls.method,
-        network=options_dict(config),
-        weights={k: v.detach().cpu() for k, v in network.state_dict().items()},
-        name=f"{cls.method}, trained on {getattr(data.family, 'name', 'a family')}",
-        card={
-            "family": options_dict(data.family) if is_dataclass(data.family) else data.family.key,
-            "family_key": data.family.key,
-            "training": options_dict(training),
-            "batch_size": data.batch_size,
-            "normalise": data.normalise,
-            "n_tasks": trained.step * training.accumulate * data.batch_size,
-            "step": trained.step,
-            "best_step": trained.best_step,
-            "seed": seed,
-            "metrics": trained.best_metrics,
-            "skipped_steps": trained.n_skipped,
-            "familiarity": Familiarity.of(data.family, seed=seed).to_dict(),
-            "calibration_badge": badge,
-            "version": __version__,
-        },
-    )
 
 
 def _familiarity(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +12,19 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from aetia.discovery.amortised.familiarity import Familiarity
 from aetia.discovery.amortised.network import AmortisedNetwork
+from aetia.discovery.amortised.pretrained import Pretrained
 from aetia.discovery.amortised.scores import validation_rows
 from aetia.errors import InputError
 from aetia.nets import seeded
-from aetia.options import check_positive
+from aetia.options import check_positive, options_dict
 from aetia.randomness import torch_generator
 from aetia.scm import FixedTasks, TaskFamily, Tasks, TaskStream
 from aetia.training import Phase, Tracker, Trained, TrainingConfig, make_fabric, train
+from aetia.version import __version__
 
-__all__ = ["PretrainingData", "build_network", "pretrain_network"]
+__all__ = ["PretrainingData", "build_network", "pretrain", "pretrain_network"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -199,6 +202,93 @@ def pretrain_network(
         resume=resume,
         force=force,
     )
+
+
+def pretrain(
+    method: str,
+    network: AmortisedNetwork,
+    config: Any,
+    data: PretrainingData,
+    training: TrainingConfig,
+    *,
+    fabric: Fabric,
+    seed: int = 0,
+    folder: Path | None = None,
+    name: str | None = None,
+    trackers: Sequence[Tracker] = (),
+    resume: bool = True,
+    force: bool = False,
+) -> Pretrained:
+    """Train a network and put the best weights with their card.
+
+    Args:
+        method: Name in the registry.
+        network: With fresh weights; trained in place.
+        config: Options of the network.
+        data: Streams and fixed sets.
+        training: Options of the loop.
+        fabric: Processes.
+        seed: Of weights, dropout and orders.
+        folder: For checkpoints, the health record and ``weights``; None keeps nothing.
+        name: What the weights are called; None names them after the family.
+        trackers: Follow the run.
+        resume: Whether to go on from a checkpoint in the folder.
+        force: Resume even if options changed.
+
+    Returns:
+        The weights, as saved.
+    """
+    trained = pretrain_network(
+        network,
+        data,
+        training,
+        seed=seed,
+        folder=folder,
+        fabric=fabric,
+        trackers=trackers,
+        identity={"network": str(sorted(options_dict(config).items()))},
+        resume=resume,
+        force=force,
+    )
+    weights = Pretrained(
+        method=method,
+        network=options_dict(config),
+        weights={k: v.detach().cpu() for k, v in trained.module.state_dict().items()},
+        name=name or f"{method}, trained on {getattr(data.family, 'name', 'a family')}",
+        card=_card(trained, data, training, seed),
+    )
+    if folder is not None and fabric.is_global_zero:
+        weights.save(folder / "weights")
+    return weights
+
+
+def _card(
+    trained: Trained, data: PretrainingData, training: TrainingConfig, seed: int
+) -> dict[str, Any]:
+    """Say what weights were trained on, and how it went."""
+    ece, badge = trained.best_metrics.get("ece"), ""
+    if ece is not None:
+        badge = (
+            f"Measured calibration of these weights: on {len(data.validation_numbers)} held-out "
+            f"simulated tables of the training family the edge probabilities have an expected "
+            f"calibration error of {ece:.3f} per table. On other data they may be far off."
+        )
+    return {
+        "family": options_dict(data.family) if is_dataclass(data.family) else data.family.key,
+        "family_key": data.family.key,
+        "training": options_dict(training),
+        "batch_size": data.batch_size,
+        "normalise": data.normalise,
+        "n_tasks": trained.step * training.accumulate * data.batch_size,
+        "step": trained.step,
+        "best_step": trained.best_step,
+        "seed": seed,
+        "metrics": trained.best_metrics,
+        "skipped_steps": trained.n_skipped,
+        "familiarity": Familiarity.of(data.family, seed=seed).to_dict(),
+        "calibration_badge": badge,
+        "version": __version__,
+    }
 
 
 _WEIGHTS_STREAM = 12

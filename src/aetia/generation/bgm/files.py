@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from aetia.errors import CheckpointError, ResultFileError
-from aetia.files import load_bundle, save_bundle
+from aetia.files import is_bundle, load_bundle, save_bundle
 from aetia.generation.bgm.building import Config, build_networks, likelihood_of
 from aetia.generation.bgm.config import BGMConfig, ImageBGMConfig
 from aetia.generation.bgm.model import FittedModel
 from aetia.generation.bgm.table import ColumnScales
-from aetia.generation.saved_models import MODEL_FILE, damage_named, is_bundle, some
+from aetia.generation.saved_models import MODEL_FILE, damage_named, some
 from aetia.nets import seeded
 from aetia.options import build
 from aetia.results import RunFacts

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from aetia.errors import CheckpointError, InputError
-from aetia.files import load_bundle, save_bundle
+from aetia.files import is_bundle, load_bundle, save_bundle
 from aetia.generation.diffusion.process.distances import DISTANCES
 from aetia.generation.diffusion.process.schedule import SCHEDULES
-from aetia.generation.saved_models import MODEL_FILE, is_bundle, options_of, some
+from aetia.generation.saved_models import MODEL_FILE, options_of, some
 from aetia.results import RunFacts
 
 __all__ = ["Stored", "read_model", "write_model"]
