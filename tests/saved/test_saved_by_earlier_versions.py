@@ -25,7 +25,7 @@ ON_THE_PAGE = {
     "run-generate-bgm": ("holes.csv", "heat", "visits"),
     "run-generate-dddm": ("holes.csv", "heat", "site", "visits"),
     "run-diffusion": ("MMD", "<img"),
-    "run-experiment": (),
+    "run-experiment": ("ood_periodic",),
 }
 """What the report says, whatever its layout."""
 
@@ -63,8 +63,9 @@ def test_reports_are_made_again_from_run_folders(copied, request):
     assert page.parent == copied
     html = page.read_text()
     assert html.lstrip().lower().startswith("<!doctype html>")
-    for words in ON_THE_PAGE[request.node.callspec.params["copied"]]:
-        assert words in html
+    if page.name == "report.html":  # 0.1.0 made of an experiment the page of its training alone
+        for words in ON_THE_PAGE[request.node.callspec.params["copied"]]:
+            assert words in html
     if (copied / "health.jsonl").is_file():
         assert "<img" in (copied / "health.html").read_text()
 
