@@ -11,15 +11,15 @@ import pytest
 
 from aetia.effects import CausalBGM
 from aetia.generation import BGM
+from aetia.generation.comparison import compare_tables
 from aetia.report import (
-    GenerationAnswers,
-    check_effects,
+    RunContext,
     collect_effects,
-    compare_tables,
+    collect_generation,
     effect_in_words,
-    model_facts,
+    findings,
     render_effect_report,
-    render_generation_report,
+    render_report,
 )
 from aetia.report.learning import learning_curves
 from aetia.scm.effect_designs import simulate_study
@@ -36,13 +36,13 @@ def answers():
 
 @pytest.fixture(scope="module")
 def page(answers, tmp_path_factory):
-    html = render_effect_report(
-        answers,
+    context = RunContext(
         title="Effect <of> things",
         data_summary={"column": ["<b>age</b>", "z" * 60], "missing": [0, 3]},
         left_out=["<i>name</i>"],
         warnings=["mind the <gap>"],
     )
+    html = render_report("effect", answers, context)
     file = tmp_path_factory.mktemp("page") / "report.html"
     file.write_text(html)
     return file
@@ -82,8 +82,14 @@ def test_coverage_counts_ranks_around_one_half(answers):
     even = replace(answers, rows=np.arange(1000), ranks=(np.arange(1000) + 0.5) / 1000)
     assert even.coverage() == pytest.approx({0.5: 0.5, 0.8: 0.8, 0.9: 0.9, 0.95: 0.95})
     narrow = replace(answers, ranks=np.repeat([0.01, 0.99], 60))
-    verdicts = {c.code: c.verdict for c in check_effects(narrow)}
+    verdicts = {f.code: f.verdict for f in findings("effect", narrow)}
     assert verdicts["AF003"] == "bad"
+
+
+def test_the_earlier_name_of_the_page_still_works(answers):
+    with pytest.warns(FutureWarning, match="render_report"):
+        html = render_effect_report(answers, title="t")
+    assert html == render_report("effect", answers, RunContext(title="t"))
 
 
 def test_curves_of_a_second_stage_continue_the_first():
@@ -91,7 +97,7 @@ def test_curves_of_a_second_stage_continue_the_first():
     assert learning_curves(history, {"loss": "loss"})["loss"]["step"] == [1, 2, 3, 4]
 
 
-def test_rows_that_differ_are_told_apart():
+def test_rows_that_differ_are_discriminated():
     rng = np.random.default_rng(0)
     real = rng.normal(size=(200, 2))
     same = compare_tables(real, rng.normal(size=(200, 2)), ["a", "b"])
@@ -117,11 +123,9 @@ def test_the_report_of_generated_rows_fits_a_phone(tmp_path):
     table = pd.DataFrame(rng.normal(size=(120, 3)), columns=["a", "b", "long name " * 6])
     fitted = BGM(n_steps=40, random_state=0, progress=False).fit(table)
     draws = fitted.sample(100)
-    curves, facts = model_facts(fitted)
-    comparison = compare_tables(table.to_numpy(), draws.draw(0), list(table.columns))
-    made = GenerationAnswers(draws=draws, comparison=comparison, curves=curves, facts=facts)
+    made = collect_generation(fitted, draws, table.to_numpy())
     file = tmp_path / "report.html"
-    file.write_text(render_generation_report(made, title="Rows"))
+    file.write_text(render_report("generation", made, RunContext(title="Rows")))
     shown = open_page(file, tmp_path, 390)
     assert shown.scroll_width <= 390
     assert shown.n_broken == 0

@@ -11,10 +11,12 @@ import torch
 
 from aetia.data import as_dataset
 from aetia.likelihoods import BGe, Moments
-from aetia.report import rebuild_report, write_run
-from aetia.report.all_pairs import affordable_total_effects, all_pairs_block
-from aetia.report.graph_effects import effect_block, percent
+from aetia.report import RunContext, collect_graph, rebuild_report, write_run
+from aetia.report.numbers import percent
+from aetia.report.sections import Details, Table, Words
+from aetia.report.sections.graph_effects import all_pairs, effect_blocks
 from aetia.results import GraphPosterior, LinearModel, SimulationModel
+from aetia.results.affordable_effects import affordable_total_effects
 from browser import CHROMIUM, open_page
 
 
@@ -57,10 +59,18 @@ def levels():
     )
 
 
+def words_of(blocks):
+    return [b.text for b in blocks if isinstance(b, Words)]
+
+
+def rows_of(blocks):
+    return [row for b in blocks if isinstance(b, Table) for row in b.rows]
+
+
 def test_one_number_is_said_with_all_that_is_uncertain_about_it(levels):
     effect = levels.effect("site", "y", treated="south", control="north", n_draws=200)
-    block = effect_block(effect)
-    text = " ".join(block["text"])
+    block = effect_blocks(effect)
+    text = " ".join(words_of(block))
     row = effect.frame().iloc[0]
     assert f"from north to south changes y by {row['mean']:.4g}" in text
     assert "no effect at all with probability 30\u00a0%" in text
@@ -68,7 +78,7 @@ def test_one_number_is_said_with_all_that_is_uncertain_about_it(levels):
     assert f"{row['mean_given_path']:.4g} on average if there is one" in text
     assert "is uncertainty about the graph" in text
     assert f"(probability 70\u00a0%) alone would say {row['best_graph_mean']:.4g}" in text
-    assert block["rows"] == []
+    assert rows_of(block) == []
 
 
 @pytest.mark.parametrize(
@@ -82,21 +92,21 @@ def test_one_number_is_said_with_all_that_is_uncertain_about_it(levels):
 )
 def test_levels_and_doses_have_a_row_each(levels, treatment, outcome, levels_of, n_rows, first):
     effect = levels.effect(treatment, outcome, **levels_of, n_draws=100)
-    block = effect_block(effect)
-    assert len(block["rows"]) == n_rows
-    assert block["rows"][0]["quantity"].startswith(first)
+    block = effect_blocks(effect)
+    assert len(rows_of(block)) == n_rows
+    assert rows_of(block)[0][""].startswith(first)
     frame = effect.frame()
-    assert [r["zero"] for r in block["rows"]] == [percent(z) for z in frame["zero"]]
-    assert [r["mean"] for r in block["rows"]] == [f"{m:.3g}" for m in frame["mean"]]
+    assert [r["none"] for r in rows_of(block)] == [percent(z) for z in frame["zero"]]
+    assert [r["mean"] for r in rows_of(block)] == [f"{m:.3g}" for m in frame["mean"]]
     path = levels.path_probability(treatment, outcome)
-    assert f"(no directed path) is {percent(1 - path)}" in " ".join(block["text"])
+    assert f"(no directed path) is {percent(1 - path)}" in " ".join(words_of(block))
 
 
 def test_numbers_as_doses_are_named(levels):
     effect = posterior_of(3).effect("column_0", "column_1", doses=[1.0, 2.0], control=0.5)
-    block = effect_block(effect)
-    assert "from 0.5 to each of the levels below" in block["text"][0]
-    assert [r["quantity"] for r in block["rows"]] == ["at 1", "at 2"]
+    block = effect_blocks(effect)
+    assert "from 0.5 to each of the levels below" in words_of(block)[0]
+    assert [r[""] for r in rows_of(block)] == ["at 1", "at 2"]
 
 
 def test_only_certainty_reads_as_certain():
@@ -108,11 +118,14 @@ def test_all_pairs_are_told_where_they_are_cheap():
     small = posterior_of(4)
     frame = affordable_total_effects(small)
     pd.testing.assert_frame_equal(frame, small.total_effects())
-    block = all_pairs_block(frame)
-    assert block["n"] == 12
-    assert block["n_rows"] == (frame["zero"] < 0.99).sum() == len(block["rows"])
+    (section,) = all_pairs(frame, 4)
+    assert "12 pairs" in words_of(section.blocks)[0]
+    (details,) = (b for b in section.blocks if isinstance(b, Details))
+    rows = rows_of(details.blocks)
+    assert details.summary.startswith(f"{(frame['zero'] < 0.99).sum()} effects")
+    assert (frame["zero"] < 0.99).sum() == len(rows)
     largest = frame["standardised"].abs().idxmax()
-    assert block["rows"][0]["treatment"] == frame["treatment"][largest]
+    assert rows[0]["effect of, on"].startswith(f"{frame['treatment'][largest]} →")
     assert len(affordable_total_effects(posterior_of(4, linear=False))) == 12
     assert affordable_total_effects(posterior_of(9, linear=False)) is None
     assert affordable_total_effects(posterior_of(8, n=1000, linear=False)) is None
@@ -123,12 +136,12 @@ def test_all_pairs_are_told_where_they_are_cheap():
 def test_many_graphs_are_thinned_evenly(monkeypatch):
     """1,302 draws of 60 graphs: each within one of its number, means within .1 sd (3.6 sigma)."""
     posterior = posterior_of(4, n_graphs=60)
-    monkeypatch.setattr("aetia.report.all_pairs._LINEAR_WORK", 2.5e5)
+    monkeypatch.setattr("aetia.results.affordable_effects._LINEAR_WORK", 2.5e5)
     few = affordable_total_effects(posterior)
     whole = posterior.total_effects()
     assert np.abs(few["zero"] - whole["zero"]).max() < 60 / 1302
     assert (np.abs(few["mean"] - whole["mean"]) <= 0.1 * whole["sd"] + 1e-12).all()
-    monkeypatch.setattr("aetia.report.all_pairs._LINEAR_WORK", 1e3)
+    monkeypatch.setattr("aetia.results.affordable_effects._LINEAR_WORK", 1e3)
     assert affordable_total_effects(posterior) is None
 
 
@@ -140,14 +153,10 @@ def folder(levels, tmp_path_factory):
         levels.effect("y", "ill", doses=[0.0, 1.0], control=2.0, n_draws=60),
         levels.effect("site", "y", treated="<west>", control="north", n_draws=60),
     ]
-    write_run(
-        levels,
-        out,
-        title="Effects",
-        data_summary={"column": list(levels.names)},
-        source="a test",
-        effects=effects,
+    context = RunContext(
+        title="Effects", source="a test", data_summary={"column": list(levels.names)}
     )
+    write_run("graph", collect_graph(levels, effects=effects), out, context)
     return out
 
 

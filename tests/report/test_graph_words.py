@@ -5,15 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from aetia.report import check_posterior, render_graph_report
-from aetia.report.graph_words import (
-    class_rows,
-    directions,
-    experiments,
-    graph_in_words,
-    likelihood_line,
-)
-from aetia.results import GraphPosterior
+from aetia.report import GraphAnswers, RunContext, findings, render_report
+from aetia.report.sections import Table, Words
+from aetia.report.sections.graph_answer import directions, graph_in_words, likelihood_line
+from aetia.report.sections.graph_classes import classes, experiments
+from aetia.results import GraphPosterior, RunFacts
 from small_posteriors import graph
 
 
@@ -25,12 +21,13 @@ def three():
         graphs=np.stack(graphs),
         log_weights=np.log([0.3, 0.3, 0.4]),
         names=("a", "b", "c"),
-        diagnostics={"method": "ExactPosterior"},
+        diagnostics={"exact": "enumeration"},
+        facts=RunFacts(method="exact"),
     )
 
 
 def page(posterior):
-    return render_graph_report(posterior, title="t")
+    return render_report("graph", GraphAnswers(posterior), RunContext(title="t"))
 
 
 def test_decided_and_open_directions_are_listed(three):
@@ -43,41 +40,53 @@ def test_decided_and_open_directions_are_listed(three):
     assert "no direction is open" in graph_in_words(sure)[0]
 
 
+def words_of(section):
+    return [b.text for b in section.blocks if isinstance(b, Words)]
+
+
+def rows_of(section):
+    return [row for b in section.blocks if isinstance(b, Table) for row in b.rows]
+
+
 def test_classes_are_described_by_what_differs_from_the_first(three):
-    found = class_rows(three)
-    assert (found["n"], found["n_graphs"], found["total"]) == ("2", "3", "1")
-    assert [r["p"] for r in found["rows"]] == [".60", ".40"]
-    assert found["rows"][0]["text"] == "a – b, b – c"
-    assert found["rows"][1]["text"] == (
+    found = classes(three)
+    assert words_of(found)[0] == (
+        "3 distinct graph(s) fall into 2 Markov equivalence class(es). The 2 shown hold 1 of the "
+        "probability."
+    )
+    assert [r["probability"] for r in rows_of(found)] == [".60", ".40"]
+    assert rows_of(found)[0]["edges"] == "a – b, b – c"
+    assert rows_of(found)[1]["edges"] == (
         "as the first, but a → b instead of a – b, c → b instead of b – c"
     )
 
 
 def test_the_best_experiment_is_named_with_what_it_reveals(three):
-    found = experiments(three)
-    assert "The uncertainty about the graph is 1.57 bits" in found["words"][0]
-    assert "can remove 0.97 of them" in found["words"][0]
-    assert "sets b can remove 1.57" in found["words"][0]
-    assert [r["set"] for r in found["rows"]] == ["b", "a", "c"]
-    assert [r["beyond"] for r in found["rows"]] == ["0.60", "0.60", "0.00"]
+    (found,) = experiments(three)
+    words = words_of(found)[0]
+    assert "The uncertainty about the graph is 1.57 bits" in words
+    assert "can remove 0.97 of them" in words
+    assert "sets b can remove 1.57" in words
+    assert [r["set"] for r in rows_of(found)] == ["b", "a", "c"]
+    assert [r["beyond rows"] for r in rows_of(found)] == ["0.60", "0.60", "0.00"]
 
 
 def test_few_draws_rank_experiments_by_directions_and_say_why(three):
-    found = experiments(replace(three, diagnostics={"method": "DiBS"}))
-    assert not found["has_bits"]
-    assert "too few to measure the entropy" in found["words"][1]
-    assert found["rows"][0]["set"] == "b"
+    (found,) = experiments(replace(three, diagnostics={}, facts=RunFacts(method="dibs")))
+    assert "bits removed" not in rows_of(found)[0]
+    assert "too few to measure the entropy" in words_of(found)[1]
+    assert rows_of(found)[0]["set"] == "b"
 
 
 def test_a_settled_graph_asks_for_no_experiment(three):
     settled = replace(three, log_weights=np.array([-np.inf, -np.inf, 0.0]))
-    assert experiments(settled) is None
+    assert experiments(settled) == []
     assert 'id="experiments"' not in page(settled)
     assert 'id="experiments"' in page(three)
 
 
 def test_doubts_stand_before_the_answer(three):
-    html = page(replace(three, diagnostics={"method": "DiBS"}))
+    html = page(replace(three, diagnostics={}, facts=RunFacts(method="dibs")))
     assert 0 < html.index("Do not rely on this answer") < html.index('id="answer"')
     assert "Do not rely" not in page(three)
 
@@ -92,27 +101,27 @@ def test_the_likelihood_is_named_with_its_reason(three):
     assert likelihood_line({}) == ""
 
 
-ORDERS = {"method": "ExactPosterior", "exact": "order programme", "n_draws": 5000, "n_distinct": 3}
-CHAINS = {"method": "OrderMCMC", "ess": 1500.0, "rhat_max": 1.3, "share_rhat_below_1_05": 0.91,
+ORDERS = {"exact": "order programme", "n_draws": 5000, "n_distinct": 3}
+CHAINS = {"ess": 1500.0, "rhat_max": 1.3, "share_rhat_below_1_05": 0.91,
           "between_chain_sd_max": 0.12, "worst_edges": ["a -> b", ["b", "c", 1.3]]}  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("facts", "code", "verdict", "words"),
     [
-        ({"method": "ExactPosterior", "exact": "enumeration", "n_graphs": 25}, "AE002", "good",
+        ({"exact": "enumeration", "n_graphs": 25}, "AE002", "good",
          "All 25 graphs"),
         (ORDERS | {"ess": 4211.0, "monte_carlo_error": 0.0077}, "AE002", "good", "4,211"),
         (ORDERS | {"ess": 400.0, "monte_carlo_error": 0.025}, "AE002", "look", "at most 0.025"),
         (ORDERS | {"ess": 4.0, "monte_carlo_error": 0.25}, "AE002", "bad", "size of 4"),
-        ({"method": "DiBS"}, "AE002", "bad", "effective size of 2.9"),
+        ({}, "AE002", "bad", "effective size of 2.9"),
         (CHAINS | {"converged": True}, "AE008", "good", "91%"),
         (CHAINS | {"converged": False}, "AE008", "bad", "most about a -> b, b -> c"),
         (CHAINS | {"mass_outside": 0.02}, "AE009", "good", "0.02 expected"),
         (CHAINS | {"mass_outside": 0.7}, "AE009", "look", "more candidates"),
         (CHAINS | {"mass_outside": 2.5}, "AE009", "bad", "2.5 expected"),
-        ({"method": "AVICI", "familiarity": 5.0}, "AE007", "bad", "5 times"),
-        ({"method": "DiBS", "share_cyclic": 0.5}, "AE001", "bad", "50%"),
+        ({"familiarity": 5.0}, "AE007", "bad", "5 times"),
+        ({"share_cyclic": 0.5}, "AE001", "bad", "50%"),
         ({"missing": {"n_cells": 1200, "share": 0.1, "converged": True}}, "AE010", "good", "1,200"),
         ({"missing": {"n_cells": 1200, "share": 0.5, "converged": True}}, "AE010", "look", "many"),
         ({"missing": {"n_cells": 9, "share": 0.5, "rhat_max": 3.0, "converged": False}}, "AE010",
@@ -125,11 +134,12 @@ CHAINS = {"method": "OrderMCMC", "ess": 1500.0, "rhat_max": 1.3, "share_rhat_bel
 )  # fmt: skip
 def test_findings_have_stable_codes_and_say_the_numbers(three, facts, code, verdict, words):
     posterior = replace(three, diagnostics=facts)
-    (found,) = (c for c in check_posterior(posterior) if c.code == code)
+    all_found = findings("graph", GraphAnswers(posterior))
+    (found,) = (f for f in all_found if f.code == code)
     assert found.verdict == verdict
     assert words in found.text
     # Whatever is bad is also said first, in the terminal and on the page.
-    is_bad = any(c.verdict == "bad" for c in check_posterior(posterior))
+    is_bad = any(f.verdict == "bad" for f in all_found)
     assert ("DO NOT RELY" in repr(posterior).splitlines()[1]) == is_bad
     html = page(posterior)
     assert ("Do not rely on this answer" in html) == is_bad

@@ -10,7 +10,14 @@ import pandas as pd
 import pytest
 
 from aetia.discovery import DiBS, ExactPosterior
-from aetia.report import check_posterior, rebuild_report, write_run
+from aetia.report import (
+    GraphAnswers,
+    RunContext,
+    collect_graph,
+    findings,
+    rebuild_report,
+    write_run,
+)
 from aetia.results.adjacency_table import short_probability
 from browser import CHROMIUM, open_page
 
@@ -34,15 +41,14 @@ def folder(tmp_path_factory):
     ).fit(table)
     names = fit.posterior_.names
     out = tmp_path_factory.mktemp("run")
-    write_run(
-        fit.posterior_,
-        out,
+    context = RunContext(
         title="Causes <of> things",
         data_summary={"column": list(names)},
         source="a test",
         warnings=["mind the <gap>"],
-        effects=[fit.posterior_.effect(names[0], names[1])],
     )
+    effects = [fit.posterior_.effect(names[0], names[1])]
+    write_run("graph", collect_graph(fit.posterior_, effects=effects), out, context)
     return out
 
 
@@ -77,7 +83,8 @@ def test_the_report_can_be_made_again_from_the_folder(folder):
 
 def test_findings_are_in_words_and_have_codes():
     x = np.random.default_rng(0).normal(size=(20, 3))
-    found = {c.code: c for c in check_posterior(ExactPosterior("bge").fit(x).posterior_)}
+    answers = GraphAnswers(ExactPosterior("bge").fit(x).posterior_)
+    found = {f.code: f for f in findings("graph", answers)}
     assert found["AE002"].verdict == "good"
     assert "exact" in found["AE002"].text
     assert found["AE004"].verdict == "look"

@@ -15,15 +15,15 @@ from aetia.discovery import RCGNN
 from aetia.errors import ResultFileError
 from aetia.graphs import Knowledge
 from aetia.report import (
-    check_series,
+    RunContext,
     collect_series,
-    compare_series,
+    findings,
     rebuild_report,
-    render_series_report,
-    series_in_words,
-    write_series_run,
+    render_report,
+    write_run,
 )
-from aetia.report.series_checks import open_directions
+from aetia.report.checks.series import open_directions
+from aetia.report.kinds.series import compare_series, series_in_words
 from browser import CHROMIUM, open_page
 
 NAMES = ("<b>heat</b>", "NA", "größe & level", "pressure_at_the_outlet_of_pump_2")
@@ -60,27 +60,24 @@ def fitted():
 
 @pytest.fixture(scope="module")
 def answers(fitted):
-    return collect_series(fitted)
+    return collect_series(
+        fitted,
+        imputed=pd.DataFrame({"a": [1.0]}),
+        roles={"time": None, "series": None, "regime": "mode"},
+        truth=TRUTH,
+    )
 
 
 @pytest.fixture(scope="module")
 def folder(answers, tmp_path_factory):
     out = tmp_path_factory.mktemp("run")
-    write_series_run(
-        answers,
-        out,
-        title="Causes <of> things",
-        imputed=pd.DataFrame({"a": [1.0]}),
-        source="a test",
-        roles={"time": None, "series": None, "regime": "mode"},
-        warnings=["mind the <gap>"],
-        truth=TRUTH,
-    )
+    context = RunContext(title="Causes <of> things", source="a test", warnings=["mind the <gap>"])
+    write_run("series", answers, out, context)
     return out
 
 
 def checks_of(answers):
-    return {c.code: c for c in check_series(answers)}
+    return {f.code: f for f in findings("series", answers)}
 
 
 def test_every_section_edge_and_sensor_is_there(folder, answers):
@@ -124,18 +121,21 @@ def test_a_damaged_folder_is_named(folder, tmp_path):
     (copy / "spans.csv").unlink()
     with pytest.raises(ResultFileError, match=r"spans\.csv"):
         rebuild_report(copy)
-    (copy / "spans.csv").write_text("sensor\n")
+    (copy / "spans.csv").write_text("sensor\nheat\n")
     with pytest.raises(ResultFileError, match="damaged"):
         rebuild_report(copy)
 
 
 def test_a_second_run_without_regimes_leaves_no_stale_table(answers, tmp_path):
-    common = {"title": "t", "imputed": pd.DataFrame({"a": [1]}), "source": "", "roles": {}}
-    write_series_run(answers, tmp_path, **common)
+    (tmp_path / "mine.txt").write_text("keep")
+    context = RunContext(title="t")
+    write_run("series", answers, tmp_path, context, force=True)
     assert (tmp_path / "regimes.csv").exists()
-    write_series_run(replace(answers, regimes=answers.regimes.head(0)), tmp_path, **common)
+    without = replace(answers, regimes=answers.regimes.head(0))
+    write_run("series", without, tmp_path, context, force=True)
     assert not (tmp_path / "regimes.csv").exists()
     assert 'id="regimes"' not in (tmp_path / "report.html").read_text()
+    assert (tmp_path / "mine.txt").read_text() == "keep"
 
 
 def test_a_record_of_training_is_kept_as_lines(answers, tmp_path):
@@ -143,14 +143,14 @@ def test_a_record_of_training_is_kept_as_lines(answers, tmp_path):
         {"step": 1, "loss": np.float64(0.5), "learning_rate": 0.1},
         {"step": 2, "loss": 0.25, "learning_rate": 0.1},
     ]
-    files = write_series_run(
-        answers, tmp_path, title="t", imputed=pd.DataFrame({"a": [1]}), source="", roles={},
-        health=rows, training={"final_step": 2, "aborted": None},
-    )  # fmt: skip
-    assert json.loads(files["training"].read_text())["final_step"] == 2
-    assert "had not ended" not in files["health_page"].read_text()
-    assert pd.read_json(files["health"], lines=True).to_dict("records") == rows
-    assert "learning rate" in files["health_page"].read_text()
+    trained = replace(answers, history=rows, training={"final_step": 2, "aborted": None})
+    run = write_run("series", trained, tmp_path / "run", RunContext(title="t"))
+    assert json.loads(run.files["training"].read_text())["final_step"] == 2
+    assert "had not ended" not in run.files["health"].read_text()
+    assert pd.read_json(run.files["history"], lines=True).to_dict("records") == rows
+    assert "learning rate" in run.files["health"].read_text()
+    assert 'href="health.html"' in run.files["report"].read_text()
+    assert 'href="report.html"' in run.files["health"].read_text()
 
 
 def test_gaps_are_drawn_with_what_was_put_there_and_readings_as_they_are(answers, fitted):
@@ -188,7 +188,7 @@ def test_what_a_back_end_does_not_estimate_is_left_out(fitted):
     assert answers.spans["lower"].isna().all()
     assert not answers.spans["set_aside"].any()
     assert answers.sensors["outliers"].sum() == 0
-    html = render_series_report(answers, title="less")
+    html = render_report("series", answers, RunContext(title="less"))
     assert '<th class="n">weight</th>' not in html
     assert "The band holds" not in html
     assert "nan" not in re.sub(r'src="[^"]*"', "", html)
@@ -221,7 +221,7 @@ def test_an_empty_graph_still_makes_a_page(answers):
         spans=answers.spans.head(0),
         n_gaps=0,
     )
-    html = render_series_report(empty, title="nothing")
+    html = render_report("series", empty, RunContext(title="nothing"))
     assert 'id="imputed"' not in html
     assert "AS003" not in html
 
@@ -249,7 +249,7 @@ def test_open_directions_are_those_the_half_samples_disagree_about(answers):
 
 def test_verdicts_follow_the_numbers(answers):
     found = checks_of(answers)
-    assert found["AE006"].verdict == "look"
+    assert found["AS012"].verdict == "look"
     assert found["AS005"].verdict == "good"
     assert "AS002" not in found
     diagnostics = dict(answers.posterior.diagnostics) | {
@@ -268,7 +268,7 @@ def test_verdicts_follow_the_numbers(answers):
         posterior=replace(answers.posterior, diagnostics=diagnostics),
     )
     worse = checks_of(bad)
-    for code in ("AE004", "AS002", "AS004", "AS005", "AS006", "AS007", "AS008"):
+    for code in ("AS011", "AS002", "AS004", "AS005", "AS006", "AS007", "AS008"):
         assert worse[code].verdict == "look", code
     assert "3 of 27 gaps" in worse["AS006"].text
     assert f"{NAMES[0]} and {NAMES[2]}" in worse["AS002"].text

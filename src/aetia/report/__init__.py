@@ -7,7 +7,6 @@ from aetia.generation.comparison import compare_tables
 # Until their callers are gone.
 from aetia.report.before import (  # noqa: F401
     average_facts,
-    effect_in_words,
     generation_in_words,
     imputation_in_words,
     model_facts,
@@ -20,16 +19,17 @@ from aetia.report.before import (  # noqa: F401
 )
 from aetia.report.checks import CHECKS, Check, Finding, findings
 from aetia.report.context import RunContext, WrittenRun
+from aetia.report.earlier_names import render_effect_report
 from aetia.report.kinds import KINDS, RunKind
 from aetia.report.kinds.diffusion import DiffusionAnswers
-from aetia.report.kinds.effect import EffectAnswers, collect_effects
+from aetia.report.kinds.effect import EffectAnswers, collect_effects, effect_in_words
 from aetia.report.kinds.experiment import ExperimentAnswers
 from aetia.report.kinds.generation import GenerationAnswers, collect_generation
 from aetia.report.kinds.graph import GraphAnswers, collect_graph
 from aetia.report.kinds.health import health_records, write_health_pages
 from aetia.report.kinds.imputation import ImputationAnswers, collect_imputation
 from aetia.report.kinds.series import SeriesAnswers, collect_series
-from aetia.report.runs import rebuild_report, write_run
+from aetia.report.runs import rebuild_report, render_report, write_run
 from aetia.results.completed_table import complete_cells, read_cells
 
 __all__ = [
@@ -56,10 +56,13 @@ __all__ = [
     "collect_series",
     "compare_tables",
     "complete_cells",
+    "effect_in_words",
     "findings",
     "health_records",
     "read_cells",
     "rebuild_report",
+    "render_effect_report",
+    "render_report",
     "write_health_pages",
     "write_run",
 ]

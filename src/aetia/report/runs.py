@@ -28,7 +28,7 @@ from aetia.report.kinds import KINDS, RunKind
 from aetia.report.kinds.health import health_records, write_health_pages
 from aetia.report.page import run_page
 
-__all__ = ["rebuild_report", "write_run"]
+__all__ = ["rebuild_report", "render_report", "write_run"]
 
 _SCHEMA = 1
 _SUMMARY, _REPORT, _CONFIG = "summary.json", "report.html", "config.yaml"
@@ -137,6 +137,20 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def render_report(kind: str, answers: Any, context: RunContext) -> str:
+    """Render the page of a run without writing anything.
+
+    Args:
+        kind: Kind of the answers, a key of ``KINDS``.
+        answers: What the kind shows.
+        context: Title, source and what else stands around them.
+
+    Returns:
+        HTML, one file without external files or scripts.
+    """
+    return run_page(KINDS[kind], answers, context, findings(kind, answers, mute=context.mute))
+
+
 def rebuild_report(run: str | Path) -> Path:
     """Make the reports of a run folder again, from what is saved there.
 
@@ -173,16 +187,17 @@ def rebuild_report(run: str | Path) -> Path:
 def _write_pages(folder: Path, summary: Mapping[str, Any]) -> tuple[Any, list[Finding], list[Path]]:
     """Make health pages and report from a folder, the report last."""
     kind = KINDS[summary["kind"]]
+    pages = write_health_pages(folder, report=_REPORT)
+    links = [page.name for page in pages]
     try:
         answers = kind.read(folder, summary)
         known = {f.name: summary[f.name] for f in fields(RunContext) if f.name in summary}
         context = RunContext(**known)
+        found = findings(kind.name, answers, mute=context.mute)
+        html = run_page(kind, answers, context, found, links=links)
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         if isinstance(error, (InputError, ResultFileError)):
             raise
         raise ResultFileError(f"{str(folder)!r} is damaged: {error}") from error
-    found = findings(kind.name, answers, mute=context.mute)
-    pages = write_health_pages(folder, report=_REPORT)
-    links = [page.name for page in pages]
-    write_atomically(folder / _REPORT, run_page(kind, answers, context, found, links=links))
+    write_atomically(folder / _REPORT, html)
     return answers, found, pages

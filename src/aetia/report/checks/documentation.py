@@ -26,7 +26,7 @@ def checks_page() -> str:
     lines = [
         "# What is checked",
         "",
-        "<!-- Made from the table of checks; write it with `make docs/checks.md`. -->",
+        "<!-- Made from the table of checks by aetia.report.checks.checks_page. -->",
         "",
         "Every report answers the question “Can it be trusted?” by checks. Each has a code that",
         "stays the same between versions, and says `good`, `look` (it deserves a look) or `bad`.",

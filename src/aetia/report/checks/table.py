@@ -72,9 +72,10 @@ def check(
         ValueError: If the code belongs to another check.
     """
 
+    if code in CHECKS:
+        raise ValueError(f"{code} is the code of another check, {CHECKS[code].title!r}.")
+
     def enter(function: Callable[[Any], Said]) -> Callable[[Any], Said]:
-        if code in CHECKS:
-            raise ValueError(f"{code} is the code of another check, {CHECKS[code].title!r}.")
         advice = " ".join((function.__doc__ or "").split())
         CHECKS[code] = Check(code, title, kind, severity, advice, function)
         return function

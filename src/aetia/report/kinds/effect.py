@@ -23,7 +23,7 @@ from aetia.plots import (
 from aetia.plots.axes import new_axes
 from aetia.report.context import RunContext
 from aetia.report.figures import svg_data_uri
-from aetia.report.kinds.run_kind import RunKind
+from aetia.report.kinds.run_kind import RunKind, read_facts
 from aetia.report.learning import learning_curves
 from aetia.report.numbers import show
 from aetia.report.sections import (
@@ -279,7 +279,7 @@ def _read(folder: Path, summary: Mapping[str, Any]) -> EffectAnswers:
         ),
         rows=effects["row"].astype(int),
         ranks=effects.get("outcome_rank"),
-        facts=RunFacts.from_dict(summary["facts"]),
+        facts=read_facts(summary, posteriors["units"].facts),
         **kept,
     )
 

@@ -15,7 +15,7 @@ from aetia.generation.comparison import compare_tables
 from aetia.plots import plot_correlations, plot_marginals, plot_prediction_ranks
 from aetia.report.context import RunContext
 from aetia.report.figures import svg_data_uri
-from aetia.report.kinds.run_kind import RunKind
+from aetia.report.kinds.run_kind import RunKind, read_facts
 from aetia.report.learning import learning_curves
 from aetia.report.numbers import show
 from aetia.report.sections import Block, Facts, Figure, Heading, Section, Table, Words
@@ -97,9 +97,10 @@ def _write(answers: GenerationAnswers, folder: Path) -> dict[str, Path]:
 
 
 def _read(folder: Path, summary: Mapping[str, Any]) -> GenerationAnswers:
+    draws = Draws.load(folder / "draws")
     return GenerationAnswers(
-        draws=Draws.load(folder / "draws"),
-        facts=RunFacts.from_dict(summary["facts"]),
+        draws=draws,
+        facts=read_facts(summary, draws.facts),
         **{name: summary.get(name) or {} for name in _KEPT},
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aetia.errors import ResultFileError
 from aetia.files import read_json, write_atomically
 from aetia.report.checks import training_findings
 from aetia.report.kinds.health_panels import health_panels
@@ -25,7 +26,7 @@ from aetia.training import (
     read_record,
 )
 
-__all__ = ["health_in_words", "health_records", "write_health_pages"]
+__all__ = ["health_in_words", "health_page", "health_records", "write_health_pages"]
 
 _SHOWN_APART = {"config", "best_metrics", "best_external", "aborted", "findings", "signals"}
 
@@ -65,18 +66,41 @@ def write_health_pages(run: str | Path, *, report: str | None = None) -> list[Pa
             continue
         place, file = record.parent, record.parent / SUMMARY_FILE
         name = folder.resolve().name + ("" if place == folder else f", {place.name}")
-        summary = read_json(file) if file.is_file() else None
-        html = _page(rows, summary or {}, title=f"Training health: {name}", report=report)
+        summary = read_json(file) if file.is_file() else {}
+        if not isinstance(summary, dict):
+            raise ResultFileError(f"{str(file)!r} is damaged: it holds no mapping.")
+        html = health_page(rows, summary, title=f"Training health: {name}", report=report)
         page = f"health-{place.name}.html" if pages else "health.html"
         pages.append(write_atomically(folder / page, html))
     return pages
 
 
-def _page(
-    rows: Sequence[Mapping[str, Any]], summary: Mapping[str, Any], *, title: str, report: str | None
+def health_page(
+    rows: Sequence[Mapping[str, Any]],
+    summary: Mapping[str, Any],
+    *,
+    title: str = "Training health",
+    report: str | None = None,
 ) -> str:
-    """Render the page of one training; the summary is empty while it runs."""
+    """Render the page of one training.
+
+    Args:
+        rows: The health record.
+        summary: What ``training_summary.json`` says; empty if the run has not ended.
+        title: Heading.
+        report: Where the report of the results is, for a link.
+
+    Returns:
+        HTML.
+
+    Raises:
+        ResultFileError: If the record holds no interval yet.
+    """
     steps = [r for r in rows if "learning_rate" in r]
+    if not steps:
+        raise ResultFileError(
+            "the health record has no row of training yet. Wait for the first log_every steps."
+        )
     ranges = _ranges(summary.get("signals") or {})
     config = summary.get("config") or {}
     found = diagnose(rows, signals=ranges)
@@ -228,7 +252,7 @@ def _metrics(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> l
     for row in out:
         row.update({k: "–" for k, v in row.items() if v == "None"})
     for name, value in (summary.get("best_external") or {}).items():
-        row = {"metric": f"{name} (outside)", "value": show(value), "standard error": "–"}
+        row = {"metric": f"{name} (external)", "value": show(value), "standard error": "–"}
         out.append(row)
     return out
 

@@ -13,7 +13,7 @@ from aetia.files import write_atomically
 from aetia.plots import plot_imputed_cells, plot_marginals, plot_missingness
 from aetia.report.context import RunContext
 from aetia.report.figures import svg_data_uri
-from aetia.report.kinds.run_kind import RunKind
+from aetia.report.kinds.run_kind import RunKind, read_facts
 from aetia.report.learning import learning_curves
 from aetia.report.numbers import show
 from aetia.report.sections import Block, Facts, Figure, Section, Table
@@ -98,9 +98,10 @@ def _write(answers: ImputationAnswers, folder: Path) -> dict[str, Path]:
 
 
 def _read(folder: Path, summary: Mapping[str, Any]) -> ImputationAnswers:
+    draws = Draws.load(folder / "draws")
     return ImputationAnswers(
-        draws=Draws.load(folder / "draws"),
-        facts=RunFacts.from_dict(summary["facts"]),
+        draws=draws,
+        facts=read_facts(summary, draws.facts),
         **{name: summary[name] for name in _KEPT},
     )
 

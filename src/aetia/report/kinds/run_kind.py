@@ -11,7 +11,7 @@ from aetia.report.context import RunContext
 from aetia.report.sections import Section
 from aetia.results import RunFacts
 
-__all__ = ["RunKind"]
+__all__ = ["RunKind", "read_facts"]
 
 A = TypeVar("A")
 
@@ -49,3 +49,17 @@ class RunKind(Generic[A]):
     alert: Callable[[A], str] = lambda _: ""
     footer: str = ""
     is_in_place: bool = False
+
+
+def read_facts(summary: Mapping[str, Any], known: RunFacts) -> RunFacts:
+    """Read the facts of a run; what an earlier version left out of the summary, a result may know.
+
+    Args:
+        summary: What ``summary.json`` says.
+        known: Facts of a result in the folder.
+
+    Returns:
+        The facts.
+    """
+    said = {name: value for name, value in summary["facts"].items() if value not in (None, "", {})}
+    return RunFacts.from_dict({**known.to_dict(), **said})
