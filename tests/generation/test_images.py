@@ -122,8 +122,8 @@ def test_the_divergence_of_random_weights_is_that_of_normal_laws():
     decoder = random_decoder()
     total = torch.tensor(0.0)
     for name, raw, prior in zip(decoder.names, decoder.raw_stds, decoder.prior_stds, strict=True):
-        law = Normal(decoder.net.get_parameter(name), torch.nn.functional.softplus(raw))
-        total = total + kl_divergence(law, Normal(0.0, prior)).sum()
+        posterior = Normal(decoder.net.get_parameter(name), torch.nn.functional.softplus(raw))
+        total = total + kl_divergence(posterior, Normal(0.0, prior)).sum()
     torch.testing.assert_close(decoder.kl(), total)
     assert len(decoder.names) == 6  # all layers
 

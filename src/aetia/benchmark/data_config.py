@@ -52,9 +52,9 @@ class FamilyConfig:
         """Build the family.
 
         Args:
-            name: In results.
-            n_nodes: If it has none of its own.
-            n_rows: If it has none of its own.
+            name: What it is called in results.
+            n_nodes: Number of variables, if it has none of its own.
+            n_rows: Rows of a task, if it has none of its own.
 
         Returns:
             The family.

@@ -74,7 +74,7 @@ def summarise(
     Args:
         rows: One for each task.
         groups: Family to group; the group ``id`` is the training distribution.
-        families: By name.
+        families: Families by name.
         trained_on: The training family.
 
     Returns:

@@ -49,7 +49,7 @@ def run_experiment(config: ExperimentConfig, folder: str | Path) -> dict[str, An
 
     Args:
         config: What to do.
-        folder: For checkpoints, weights, predictions, ``metrics.json`` and ``report.html``.
+        folder: Folder for checkpoints, weights, predictions, ``metrics.json`` and ``report.html``.
 
     Returns:
         What ``metrics.json`` holds; empty on processes that do not gather.

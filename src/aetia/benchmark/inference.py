@@ -55,7 +55,7 @@ def network_predictor(
     """Predict with a pre-trained network.
 
     Args:
-        network: In evaluation mode.
+        network: The network, in evaluation mode.
         n_draws: Graphs drawn for each task.
         normalise: Whether tables are standardised, as in the network's training.
 
@@ -100,7 +100,7 @@ def per_task_predictor(method: str, options: dict[str, Any], n_draws: int) -> Pr
 
     Args:
         method: Name in ``METHODS``.
-        options: Of its estimator.
+        options: Options of its estimator.
         n_draws: Graphs drawn from each posterior.
 
     Returns:
@@ -161,7 +161,7 @@ def cached(
 
     Args:
         predictor: Makes them.
-        folder: Where to; None keeps none.
+        folder: Folder that keeps them; None keeps none.
         key: What they depend on besides family and task: method, weights, number of draws.
         n_stored: How many graphs are kept; None for all.
 

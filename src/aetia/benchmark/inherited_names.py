@@ -59,8 +59,8 @@ def current_names(section: str, values: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         section: ``"family"``, ``"data"``, ``"inference"`` or ``"trainer"``; others have none.
-        values: Of a configuration file. Where a key is there under both names the earlier one
-            counts: shipped files have the new name, so the earlier one is the user's.
+        values: Values of a configuration file. Where a key is there under both names, the earlier
+            one counts: shipped files have the new name, so the earlier one is the user's.
 
     Returns:
         The values under their names of today.

@@ -61,8 +61,8 @@ def run_sensor_experiment(config: SensorExperiment, folder: str | Path) -> dict[
 
     Args:
         config: What to do.
-        folder: For ``health.jsonl``, ``training_summary.json``, ``metrics.json``, ``posterior/``
-            and the health page.
+        folder: Folder for ``health.jsonl``, ``training_summary.json``, ``metrics.json``,
+            ``posterior/`` and the health page.
 
     Returns:
         What ``metrics.json`` holds.

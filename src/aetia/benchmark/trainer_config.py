@@ -128,7 +128,7 @@ class TrainerConfig:
         """Build the options of the loop.
 
         Args:
-            n_workers: Of the data.
+            n_workers: Workers of the data.
             on_gpu: Whether there is a GPU.
 
         Returns:

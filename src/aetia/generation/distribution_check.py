@@ -49,7 +49,7 @@ def check_distribution(
         model: Fitted.
         learned: Rows it learned from.
         held_out: Rows it did not learn from; at most 300 are used.
-        n_draws: Behind every rank.
+        n_draws: Draws behind every rank.
         steps: Numbers of steps of the sampler to compare.
         rng: Breaks ties.
 
@@ -97,7 +97,7 @@ def randomised_ranks(
 
     Args:
         values: What was seen.
-        draws: Of each.
+        draws: Draws of each value.
         rng: Source of randomness.
 
     Returns:

@@ -24,7 +24,7 @@ class HiddenScores(NamedTuple):
 
     n_cells: int
     rmse: float
-    """Of the means, in standard deviations of each column ..."""
+    """Error of the means, in standard deviations of each column ..."""
     rmse_of_mean: float
     """... and of the column mean of the seen cells, which a method must beat."""
     coverage: dict[float, float]
@@ -41,7 +41,7 @@ def hide_cells(
 
     Args:
         values: The table, NaN where missing.
-        share: Of the seen cells of each column; at least one, at most half.
+        share: Share of the seen cells of each column; at least one, at most half.
         rng: Source of randomness.
 
     Returns:
@@ -73,11 +73,11 @@ def check_imputation(
     """Hide seen cells, fit again without them, impute them, and compare.
 
     Args:
-        estimator: With the options to check; it is cloned, not changed.
+        estimator: Estimator with the options to check; it is cloned, not changed.
         rows: The table as numbers.
         frame: The table as the estimator reads it.
-        share: Of the seen cells.
-        n_draws: Of every cell.
+        share: Share of the seen cells.
+        n_draws: Draws of every cell.
         rng: Source of randomness.
 
     Returns:
@@ -103,7 +103,7 @@ def score_hidden(
         draws: Imputations of a table whose hidden cells are missing.
         truth: The table before they were hidden.
         hidden: Which cells.
-        names: Of the columns.
+        names: Names of the columns.
 
     Returns:
         The scores.

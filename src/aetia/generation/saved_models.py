@@ -48,7 +48,7 @@ def damage_named(folder: str | Path) -> Iterator[None]:
     """Turn whatever a damaged file leads to into one error.
 
     Args:
-        folder: For the message.
+        folder: The folder, for the message.
 
     Yields:
         Nothing.

@@ -32,7 +32,7 @@ class PretrainingData:
     """What a network is trained and validated on.
 
     Attributes:
-        family: Of the training tasks.
+        family: Family of the training tasks.
         batch_size: Tasks of a batch, over all processes.
         seed: Root of all task seeds.
         replay: Each simulated task is used this often, with fresh row subsets.
@@ -85,7 +85,7 @@ def build_network(network: type[AmortisedNetwork], config: Any, seed: int) -> Am
     Args:
         network: Its class.
         config: Its options.
-        seed: Of the initial weights.
+        seed: Seed of the initial weights.
 
     Returns:
         The network, on the CPU.
@@ -114,8 +114,8 @@ def pretrain_network(
         network: Trained in place.
         data: Streams and fixed sets.
         training: Options of the loop.
-        seed: Of dropout and orders.
-        folder: For checkpoints and the health record.
+        seed: Seed of dropout and orders.
+        folder: Folder for checkpoints and the health record.
         fabric: Processes; None for this one.
         trackers: Follow the run.
         identity: Further values that a resumed run must share.
@@ -223,13 +223,13 @@ def pretrain(
 
     Args:
         method: Name in the registry.
-        network: With fresh weights; trained in place.
+        network: A network with fresh weights; it is trained in place.
         config: Options of the network.
         data: Streams and fixed sets.
         training: Options of the loop.
         fabric: Processes.
-        seed: Of weights, dropout and orders.
-        folder: For checkpoints, the health record and ``weights``; None keeps nothing.
+        seed: Seed of weights, dropout and orders.
+        folder: Folder for checkpoints, the health record and ``weights``; None keeps nothing.
         name: What the weights are called; None names them after the family.
         trackers: Follow the run.
         resume: Whether to go on from a checkpoint in the folder.

@@ -61,7 +61,7 @@ def bound(log_weights: Float[Tensor, "s n"]) -> Float[Tensor, " n"]:
     """Average weights.
 
     Args:
-        log_weights: Of the draws of each row.
+        log_weights: Log weights of the draws of each row.
 
     Returns:
         Log of their mean.
@@ -82,11 +82,11 @@ def encoder_loss(
     a random share of its cells, so that new rows with other patterns find their latents too.
 
     Args:
-        networks: With the encoder.
+        networks: Networks with the encoder.
         x: Rows.
         observed: True where a value was seen.
         z: Latents drawn given all cells that were seen.
-        generator: Of the cells that are hidden.
+        generator: Source of randomness of the cells that are hidden.
 
     Returns:
         Minus the log density of the latents under the encoder's guess.

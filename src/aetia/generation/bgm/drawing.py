@@ -31,7 +31,7 @@ class BlockDraws(NamedTuple):
     """Draws of the missing cells of some rows, and how their chains went."""
 
     cells: Float[np.ndarray, "s k"]
-    """In the units of the model, missing cells in row-major order."""
+    """Draws in the units of the model, missing cells in row-major order."""
     facts: dict[str, float]
 
 
@@ -41,7 +41,7 @@ def rows_of_a_block(networks: Networks, config: SharedConfig, n_draws: int, p: i
     Args:
         networks: Whose weights may be random.
         config: Options.
-        n_draws: Of each row.
+        n_draws: Draws of each row.
         p: Columns.
 
     Returns:
@@ -67,7 +67,7 @@ def draw_missing(
         networks: Generator, encoder and perhaps the model of missingness.
         likelihood: Distribution of the columns.
         rows: The rows.
-        n_draws: Of each row; with random weights, each has its own draw of them.
+        n_draws: Draws of each row; with random weights, each has its own draw of them.
         config: Options.
         generator: Source of randomness.
         probabilities: Give the probability of a binary cell instead of 0 or 1.

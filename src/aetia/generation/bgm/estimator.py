@@ -105,7 +105,7 @@ class BGM(TransformerMixin, BaseEstimator):
         max_megabytes: Memory in megabytes that draws may take; beyond it results are reduced to
             mean, standard deviation and quantiles.
         random_state: Seed of everything random: None, an integer or a NumPy generator.
-        device: Where to compute: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        device: Device to compute on: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         progress: Whether to show a progress bar; None shows it in terminals.
 
     Attributes:
@@ -238,9 +238,9 @@ class BGM(TransformerMixin, BaseEstimator):
 
         Args:
             X: Rows with the columns of the fit; None for the table of the fit.
-            n_draws: Of every missing cell.
-            random_state: Of the draws; None derives it from the seed of the fit, so that the same
-                question has the same answer.
+            n_draws: Draws of every missing cell.
+            random_state: Seed of the draws; None derives it from the seed of the fit, so that the
+                same question has the same answer.
 
         Returns:
             The draws; given cells stay exactly as they are.
@@ -259,7 +259,7 @@ class BGM(TransformerMixin, BaseEstimator):
         Args:
             X: Rows with the columns of the fit; None for the table of the fit.
             level: Probability inside.
-            n_draws: Of every missing cell.
+            n_draws: Draws of every missing cell.
 
         Returns:
             Lower and upper ends; both are the value where it was given.
@@ -271,7 +271,7 @@ class BGM(TransformerMixin, BaseEstimator):
 
         Args:
             n: How many.
-            random_state: Of the draws; None derives it from the seed of the fit.
+            random_state: Seed of the draws; None derives it from the seed of the fit.
 
         Returns:
             One draw of each row.

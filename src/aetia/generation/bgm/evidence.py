@@ -76,9 +76,9 @@ def evidence(
     """Estimate the likelihood of every row.
 
     Args:
-        posterior: Of the rows, without a model of missingness.
+        posterior: Posterior of the rows, without a model of missingness.
         proposal: First proposal.
-        n_draws: Of the last round; earlier ones use as many.
+        n_draws: Draws of the last round; earlier ones use as many.
         generator: Source of randomness.
         n_rounds: Adaptations of the proposal.
 

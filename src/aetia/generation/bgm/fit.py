@@ -46,11 +46,11 @@ def fit_model(
 
     Args:
         values: Rows in the user's units, NaN where missing.
-        names: Of the columns.
-        scales: Of the columns.
+        names: Names of the columns.
+        scales: Scales of the columns.
         config: Options.
         seeds: Root of everything random.
-        device: Where to train.
+        device: The device to train on.
         progress: Whether to show a bar.
 
     Returns:

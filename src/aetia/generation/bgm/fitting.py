@@ -1,4 +1,4 @@
-"""The two stages of a fit: the adversarial start, and maximum likelihood."""
+"""The two stages of a fit: adversarial initialisation, and maximum likelihood."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def start_adversarially(
         likelihood: Distribution of the columns.
         rows: The table.
         config: Options.
-        seed: Of everything random.
+        seed: Seed of everything random.
         progress: Whether to show a bar.
 
     Returns:
@@ -161,9 +161,9 @@ def fit_likelihood(
         networks: Generator and encoder.
         likelihood: Distribution of the columns.
         rows: Rows to learn from.
-        held_out: Rows that choose the weights and the end of training.
+        held_out: Validation rows, which choose the best checkpoint and the end of training.
         config: Options.
-        seed: Of everything random.
+        seed: Seed of everything random.
         progress: Whether to show a bar.
 
     Returns:
@@ -331,7 +331,7 @@ def point_phases(
 def _with_kl(
     networks: Networks, n: int, config: SharedConfig, loss: Tensor, parts: dict[str, Tensor]
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Add the price of random weights, if they are random."""
+    """Add the divergence of random weights from their prior, if they are random."""
     kl = networks.decoder.kl()
     if kl is None:
         return loss, parts
@@ -350,8 +350,8 @@ def latent_count(correlation: Float[np.ndarray, "p p"], share: float = 0.9) -> i
     """Choose how many latents a table needs.
 
     Args:
-        correlation: Of the columns.
-        share: Of the variance that principal components must explain.
+        correlation: Correlation of the columns.
+        share: Share of the variance that principal components must explain.
 
     Returns:
         At least 2 (fewer for fewer columns), at most 20; superfluous ones cost little, since the

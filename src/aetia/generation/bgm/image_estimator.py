@@ -97,7 +97,7 @@ class ImageBGM(BaseEstimator):
         max_megabytes: Memory in megabytes that draws may take; beyond it results are reduced to
             mean, standard deviation and quantiles.
         random_state: Seed of everything random: None, an integer or a NumPy generator.
-        device: Where to compute: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        device: Device to compute on: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         progress: Whether to show a progress bar; None shows it in terminals.
 
     Attributes:
@@ -221,8 +221,8 @@ class ImageBGM(BaseEstimator):
 
         Args:
             X: Images, NaN where a pixel is missing; None for those of the fit.
-            n_draws: Of every missing pixel.
-            random_state: Of the draws; None derives it from the seed of the fit.
+            n_draws: Draws of every missing pixel.
+            random_state: Seed of the draws; None derives it from the seed of the fit.
 
         Returns:
             The draws, ``[s, n, height, width, channels]``.
@@ -238,7 +238,7 @@ class ImageBGM(BaseEstimator):
         Args:
             X: Images; None for those of the fit.
             level: Probability inside.
-            n_draws: Of every missing pixel.
+            n_draws: Draws of every missing pixel.
 
         Returns:
             Lower and upper ends; both are the value where it was given. With
@@ -251,7 +251,7 @@ class ImageBGM(BaseEstimator):
 
         Args:
             n: How many.
-            random_state: Of the draws; None derives it from the seed of the fit.
+            random_state: Seed of the draws; None derives it from the seed of the fit.
 
         Returns:
             One draw of each image.

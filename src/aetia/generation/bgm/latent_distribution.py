@@ -67,7 +67,7 @@ class DefensiveProposal:
         """Draw latents of every row.
 
         Args:
-            n_draws: Of each row.
+            n_draws: Draws of each row.
             generator: Source of randomness.
             shared: Whether all rows use the same random numbers, so that the draws of a row do not
                 depend on the rows around it.

@@ -99,11 +99,11 @@ class JumpingHMC:
     """A Hamiltonian trajectory, then a proposal from anywhere.
 
     Args:
-        log_density: Of all chains and rows at once.
+        log_density: Log density of all chains and rows at once.
         proposal: Where proposals for z come from; other parts of the state are proposed from
             N(0, I).
         n_leapfrog: Steps of a trajectory.
-        step_size: At the start.
+        step_size: Initial step size.
     """
 
     target_acceptance = HMC.target_acceptance
@@ -174,7 +174,7 @@ def importance_start(
     """Draw where chains start: importance draws, resampled by their weights.
 
     Args:
-        posterior: Of the rows.
+        posterior: Posterior of the rows.
         proposal: Where draws come from.
         n_chains: Starts of each row.
         n_draws: Draws of each row that are weighed.

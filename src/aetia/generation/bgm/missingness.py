@@ -24,7 +24,8 @@ class MissingnessNet(nn.Module):
     Columns that were always or never seen in the table say nothing and do not count.
 
     Args:
-        observed: Of the table: the shares of seen cells are the start, and which columns count.
+        observed: True where a cell of the table was seen. The shares of seen cells are the initial
+            probabilities and say which columns count.
         hidden: Widths of the perceptron; empty for none.
     """
 

@@ -42,8 +42,8 @@ class FittedModel:
         config: Options.
         networks: Generator, encoder and perhaps the model of missingness.
         likelihood: Distribution of the columns.
-        scales: Of the columns.
-        names: Of the columns.
+        scales: Scales of the columns.
+        names: Names of the columns.
         history: Rows of losses; the entry ``"stage"`` is ``"egm"`` or ``"likelihood"``.
         facts: What is known about the fit; predictions derive their seeds from its seed.
         health: Width of the latents, bound on the validation rows, skipped updates.
@@ -75,9 +75,9 @@ class FittedModel:
 
         Args:
             values: Rows in the user's units, NaN where missing.
-            n_draws: Of each cell.
-            random_state: Of the draws; None derives it from the fit's.
-            row_labels: Of the rows.
+            n_draws: Draws of each cell.
+            random_state: Seed of the draws; None derives it from the fit's.
+            row_labels: Labels of the rows.
             event: Shape of a row in the result; None for a table.
 
         Returns:
@@ -137,7 +137,7 @@ class FittedModel:
 
         Args:
             n: How many.
-            random_state: Of the draws; None derives it from the fit's.
+            random_state: Seed of the draws; None derives it from the fit's.
             event: Shape of a row in the result; None for a table.
 
         Returns:

@@ -137,7 +137,8 @@ class TableDecoder(Decoder):
 
         Args:
             z: Latents.
-            generator: Of the weights, if they are random: drawn anew for each row.
+            generator: Source of randomness of the weights, if they are random: drawn anew for each
+                row.
 
         Returns:
             Outputs for the likelihood.
@@ -299,8 +300,8 @@ def flat_logits(
     """Integrate the noise of logits out.
 
     Args:
-        mean: Of the logits.
-        variance: Of the logits.
+        mean: Mean of the logits.
+        variance: Variance of the logits.
 
     Returns:
         Logits, rows before columns before channels.

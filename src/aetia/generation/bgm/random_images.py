@@ -57,7 +57,8 @@ class RandomImageDecoder(ImageDecoder):
 
         Args:
             z: Latents.
-            generator: Of the weights, drawn for each row; None takes their means.
+            generator: Source of randomness of the weights, drawn for each row; None takes their
+                means.
 
         Returns:
             Logits of the pixels.

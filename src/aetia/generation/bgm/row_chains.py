@@ -25,7 +25,7 @@ class RowChains:
     Args:
         n: Rows.
         n_leapfrog: Steps of a trajectory.
-        device: Of the chains.
+        device: Device of the chains.
     """
 
     def __init__(self, n: int, n_leapfrog: int, device: torch.device) -> None:
@@ -42,7 +42,7 @@ class RowChains:
         """Move the chains of some rows once.
 
         Args:
-            log_density: Of these rows.
+            log_density: Log density of these rows.
             position: Where they are.
             rows: Their numbers.
             generator: Source of randomness.

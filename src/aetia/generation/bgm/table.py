@@ -38,8 +38,8 @@ class ColumnScales(NamedTuple):
         """Scale rows.
 
         Args:
-            values: In the user's units, NaN where missing.
-            dtype: Of the scaled rows.
+            values: Rows in the user's units, NaN where missing.
+            dtype: Type of the scaled rows.
 
         Returns:
             Rows with zeros where missing, and True where a value was seen.
@@ -55,7 +55,7 @@ class ColumnScales(NamedTuple):
         """Undo the scaling of some cells.
 
         Args:
-            cells: In the units of the model.
+            cells: Cells in the units of the model.
             columns: The column of each.
 
         Returns:
@@ -113,7 +113,7 @@ def check_binary(rows: Rows, scales: ColumnScales) -> None:
 
     Args:
         rows: New rows.
-        scales: Of the fit, with columns of 0 and 1 or of two other values.
+        scales: Scales of the fit, with columns of 0 and 1 or of two other values.
 
     Raises:
         InputError: Naming the column.

@@ -29,9 +29,9 @@ class Stored(NamedTuple):
     """What a file holds."""
 
     tensors: dict[str, Tensor]
-    """Of the network, as ``network.name``, and others."""
+    """Tensors of the network, as ``network.name``, and others."""
     plain: dict[str, Any]
-    """With ``history`` and ``health``."""
+    """Plain values, with ``history`` and ``health``."""
     facts: RunFacts
 
     @property
@@ -43,7 +43,7 @@ class Stored(NamedTuple):
         """Give a network its weights, ready for use.
 
         Args:
-            network: With the sizes of the stored one.
+            network: A network with the sizes of the stored one.
         """
         network.load_state_dict(some(self.tensors, "network"))
         network.eval().requires_grad_(False)
@@ -64,7 +64,7 @@ def write_model(
         kind: Class of the estimator.
         network: The denoiser.
         tensors: What else is needed.
-        plain: With ``facts``, ``history`` and ``health``.
+        plain: Plain values, with ``facts``, ``history`` and ``health``.
         config: Options.
 
     Raises:

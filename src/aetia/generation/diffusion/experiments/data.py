@@ -29,7 +29,7 @@ def read_experiment_images(options: ImageExperiment) -> ExperimentImages:
     """Read or make the images.
 
     Args:
-        options: Of the experiment.
+        options: Options of the experiment.
 
     Returns:
         Training and test images of ``options.image_size``.

@@ -23,7 +23,7 @@ def write_weights(file: Path, network: nn.Module, config: Mapping[str, Any]) -> 
     """Write ``{model, config}``: tensors and plain values.
 
     Args:
-        file: Where to.
+        file: The file.
         network: Its weights are taken.
         config: What is needed to build it again.
     """
@@ -37,7 +37,7 @@ def read_weights(file: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read what :func:`write_weights` wrote; nothing in the file is run.
 
     Args:
-        file: Of the weights.
+        file: File of the weights.
 
     Returns:
         Weights and configuration.
@@ -62,8 +62,8 @@ def write_figure(file: Path, figure: Any) -> None:
     """Write a picture.
 
     Args:
-        file: Where to, a PNG.
-        figure: Of matplotlib.
+        file: The file, a PNG.
+        figure: Figure of matplotlib.
     """
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
@@ -137,7 +137,7 @@ class History:
         """Write the picture.
 
         Args:
-            file: Where to, a PNG.
+            file: The file, a PNG.
         """
         counters = {"step", "epoch"} - {self.key}
         shown = {k: v for k, v in self.lists.items() if k not in counters}

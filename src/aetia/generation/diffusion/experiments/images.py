@@ -67,7 +67,7 @@ def run_image_experiment(
     ``health.jsonl`` and ``checkpoints/`` to resume from.
 
     Args:
-        options: Of the experiment.
+        options: Options of the experiment.
         progress: Whether to show a bar; None shows it in terminals.
         say: Called with one line for each epoch.
         on_start: Called once, when options and data are known to be usable and before anything is

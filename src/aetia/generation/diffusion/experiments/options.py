@@ -63,27 +63,44 @@ class ToyExperiment:
     """The mixture of two normals in the plane (De Bortoli et al., 2025, appendix D.1)."""
 
     preset: Literal["paper", "default"] = "paper"
-    """``"paper"``: the original experiment; ``"default"``: residual network, average of the
-    weights, falling learning rate."""
+    """``"paper"`` is the original experiment; ``"default"`` has a residual network, an average of
+    the weights and a falling learning rate."""
     epochs: int = 10_000
-    """Optimiser steps, each on fresh points."""
+    """Optimiser updates, each on fresh points."""
     batch: int = 512
+    """Points of one update. More make updates less noisy and cost time."""
     beta: float = 0.1
+    """Exponent of the energy score, above 0 and below 2; near 2 only means matter and draws become
+    too narrow."""
     lam: float = 1.0
+    """Weight of the repulsion between draws (lambda), 0 to 1. With 1 the score is proper; below 1
+    draws become too narrow."""
     m: int = 8
+    """Draws of each example in a training step. More make gradients less noisy and cost time in
+    proportion."""
     w_bias: float | None = 0.0
-    """Bias of the sigmoid time weight; null for a flat weight."""
+    """Bias of the sigmoid time weight; below 0, times near noise count more. Null gives all times
+    the same weight."""
     lr: float = 2e-3
+    """Learning rate. Lower it if the loss jumps."""
     steps: int = 20
-    """Of the sampler."""
+    """Steps of the reverse chain when sampling; more are slower and, up to about 20, closer to the
+    data."""
     eval_samples: int = 4096
-    """Points that are drawn and compared."""
+    """Points that are drawn and compared with as many of the mixture; more make the distance less
+    noisy."""
     device: str = "auto"
+    """Where to compute: ``"auto"``, ``"cpu"`` or ``"cuda"``."""
     seed: int = 0
+    """Seed of everything random; the same seed gives the same result."""
     out: str = "./out"
+    """Folder for weights, histories and pictures."""
     wandb: bool = False
+    """Whether the run is followed on Weights & Biases."""
     wandb_project: str = "dddm-toy"
+    """Project on Weights & Biases that the run belongs to."""
     wandb_name: str | None = None
+    """Name of the run on Weights & Biases; null lets the service choose."""
 
     def __post_init__(self) -> None:
         check_literals(self)
@@ -118,65 +135,97 @@ class ImageExperiment:
     """Images: CIFAR-10, scikit-learn's digits, or noise that only tries the machinery."""
 
     preset: Literal["paper", "default"] = "paper"
-    """``"paper"``: x_0 predicted directly; ``"default"``: residual output, average of the weights,
-    falling learning rate, half of the blocks shared by the draws of an image."""
+    """``"paper"`` predicts the data directly; ``"default"`` has a residual output, an average of
+    the weights, a falling learning rate, and shares half of the blocks between the draws of an
+    image."""
     data: Literal["cifar10", "digits"] = "cifar10"
+    """Images to learn from: ``cifar10``, or ``digits`` (scikit-learn's, 8 x 8 pixels, offline)."""
     fake_data: int = 0
-    """Number of made-up images in place of data; 0 for none."""
+    """Number of made-up images in place of data, to try the machinery; 0 uses the data."""
     data_dir: str = "./data"
-    """Folder of CIFAR-10: the official archive, or the folder in it."""
+    """Folder of CIFAR-10: that of the official archive, or the folder in it."""
     out: str = "./cifar10_dit_out"
+    """Folder for weights, histories and pictures."""
     epochs: int = 10
+    """Passes over the training images."""
     batch: int = 128
+    """Images of one update. Smaller batches make updates noisier and cheaper."""
     lr: float = 1e-4
+    """Learning rate. Lower it if the loss jumps."""
     weight_decay: float = 0.01
+    """Decoupled decay of the weight matrices; raise it against overfitting."""
     beta: float = 0.1
+    """Exponent of the energy score, above 0 and below 2; near 2 only means matter and draws become
+    too narrow."""
     lam: float = 1.0
+    """Weight of the repulsion between draws (lambda), 0 to 1. With 1 the score is proper; below 1
+    draws become too narrow."""
     m: int = 8
+    """Draws of each example in a training step. More make gradients less noisy and cost time in
+    proportion."""
     w_bias: float | None = 0.0
-    """Bias of the sigmoid time weight; null for a flat weight."""
+    """Bias of the sigmoid time weight; below 0, times near noise count more. Null gives all times
+    the same weight."""
     grad_clip: float = 1.0
-    """Largest norm of a gradient; 0 for no limit."""
+    """Largest norm of a gradient; longer ones are shortened to it. 0 sets no limit."""
     ckpt_every: int = 1
     """Epochs between saved models."""
     device: str = "auto"
+    """Where to compute: ``"auto"``, ``"cpu"`` or ``"cuda"``."""
     seed: int = 0
+    """Seed of everything random; the same seed gives the same result."""
     image_size: int = 32
-    """Side in pixels; data of another size are resized."""
+    """Side of an image in pixels; data of another size are resized."""
     patch_size: int = 4
+    """Side of a token in pixels. Smaller patches draw finer detail; time grows with the square of
+    the number of tokens."""
     embed_dim: int = 384
+    """Width of a token; a multiple of ``heads``. Wider networks learn more and cost time and
+    memory."""
     depth: int = 8
+    """Number of transformer blocks."""
     heads: int = 6
+    """Attention heads of each block."""
     time_embed: int = 256
-    """Sinusoids of the time."""
+    """Number of sinusoids that tell the network the time."""
     mlp_ratio: float = 4.0
+    """Hidden units of the perceptron in a block, as a multiple of the width."""
     workers: int = 4
-    """Threads that prepare batches ahead; 0 prepares them when needed."""
+    """Threads that prepare batches ahead; 0 prepares them when they are needed."""
     sample_batch: int = 64
-    """Images of samples.png; 0 for none."""
+    """Images of samples.png; 0 draws none."""
     sample_steps: int = 20
+    """Steps of the reverse chain when sampling; more are slower and, up to about 20, closer to the
+    data."""
     eps_churn: float = 1.0
+    """Share of the noise that each step of the reverse chain renews, 0 to 1: with 0 a chain keeps
+    its noise, with 1 every step draws it anew."""
     no_augment: bool = False
-    """Whether not to mirror and shift images in training."""
+    """Whether to leave training images as they are, neither mirrored nor shifted; set it for digits
+    and letters."""
     eval_every: int = 0
-    """Epochs between evaluations; 0 for none."""
+    """Epochs between evaluations; 0 makes none."""
     eval_batch: int = 256
-    """Images that are drawn together."""
+    """Images that are drawn together in an evaluation; fewer need less memory."""
     eval_samples: int = 1024
-    """Images to draw for an evaluation."""
+    """Images drawn for an evaluation; more make its distances less noisy."""
     fid_samples: int = 10_000
-    """At most so many images of each kind in the FID."""
+    """Images of each kind, at most, that the FID compares."""
     mmd_samples: int = 2048
-    """At most so many images of each kind in MMD."""
+    """Images of each kind, at most, that MMD compares."""
     mmd_sigma: float = 1.0
-    """Bandwidth of ``mmd``, on pixels in [-1, 1]."""
+    """Bandwidth of the kernel of ``mmd``, in the distance of images with pixels in [-1, 1]."""
     inception_weights: str | None = None
-    """TorchScript file of the Inception network of 2015, for the FID."""
+    """TorchScript file of the Inception network of 2015, which the FID needs; null leaves the FID
+    out."""
     resume: bool = False
     """Whether to go on from the checkpoint in the output folder."""
     wandb: bool = False
+    """Whether the run is followed on Weights & Biases."""
     wandb_project: str = "dddm"
+    """Project on Weights & Biases that the run belongs to."""
     wandb_name: str | None = None
+    """Name of the run on Weights & Biases; null lets the service choose."""
 
     def __post_init__(self) -> None:
         check_literals(self)
@@ -198,7 +247,7 @@ class ImageExperiment:
         """Translate into options of the model.
 
         Args:
-            n_channels: Of the data.
+            n_channels: Channels of the data.
             steps_per_epoch: Full batches of the data.
 
         Returns:

@@ -46,7 +46,7 @@ def run_toy_experiment(options: ToyExperiment, *, progress: bool | None = None) 
     ``ref.png``, ``metrics.json``, ``config.json`` and ``health.jsonl``.
 
     Args:
-        options: Of the experiment.
+        options: Options of the experiment.
         progress: Whether to show a bar; None shows it in terminals.
 
     Returns:

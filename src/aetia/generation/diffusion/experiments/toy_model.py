@@ -50,7 +50,7 @@ class ToyModel:
         preconditioned, whitened coordinates for the residual one.
 
         Args:
-            device: Where to.
+            device: The device to put them on.
 
         Returns:
             Of both coordinates.
@@ -61,11 +61,11 @@ class ToyModel:
 
 
 def build_toy(config: DDDMConfig, generator: torch.Generator) -> ToyModel:
-    """Make a network with starting weights.
+    """Make a network with initial weights.
 
     Args:
         config: Options.
-        generator: Of the weights.
+        generator: Source of randomness of the weights.
 
     Returns:
         A model that knows nothing yet.
@@ -88,8 +88,8 @@ def train_toy(
     Args:
         model: Its network learns.
         device: Where.
-        seed: Of points and noise.
-        folder: For the health record; None keeps none.
+        seed: Seed of points and noise.
+        folder: Folder for the health record; None keeps none.
         on_step: Called with the numbers of every step.
         progress: Whether to show a bar.
 
@@ -186,7 +186,7 @@ def sample_toy(
         model: Trained.
         n: How many.
         generator: Source of randomness, on the network's device.
-        n_steps: Of the sampler.
+        n_steps: Steps of the sampler.
 
     Returns:
         Points in the plane.

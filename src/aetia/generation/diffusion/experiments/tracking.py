@@ -18,7 +18,7 @@ class ExperimentTracker:
         """Take the numbers of a step.
 
         Args:
-            row: With ``step``.
+            row: Numbers by name, with ``step``.
         """
 
     def epochs(self, prefix: str, row: Mapping[str, Any]) -> None:
@@ -26,14 +26,14 @@ class ExperimentTracker:
 
         Args:
             prefix: ``"epoch"`` or ``"eval"``.
-            row: With ``epoch``.
+            row: Numbers by name, with ``epoch``.
         """
 
     def picture(self, name: str, file: Path) -> None:
         """Take a picture.
 
         Args:
-            name: Of the picture.
+            name: Name of the picture.
             file: A PNG.
         """
 
@@ -48,9 +48,9 @@ class WandbExperiment(ExperimentTracker):
     the service is left alone.
 
     Args:
-        folder: For its files.
+        folder: Folder for its files.
         project: Name of the project.
-        name: Of the run; None lets the service choose.
+        name: Name of the run; None lets the service choose.
         config: Options of the run.
 
     Raises:
@@ -78,7 +78,7 @@ class WandbExperiment(ExperimentTracker):
         """Send the numbers of a step.
 
         Args:
-            row: With ``step``.
+            row: Numbers by name, with ``step``.
         """
         numbers = {f"train/{k}": v for k, v in row.items() if k != "step" and v is not None}
         self._run.log({**numbers, "step": row["step"]})
@@ -88,7 +88,7 @@ class WandbExperiment(ExperimentTracker):
 
         Args:
             prefix: ``"epoch"`` or ``"eval"``.
-            row: With ``epoch``.
+            row: Numbers by name, with ``epoch``.
         """
         numbers = {f"{prefix}/{k}": v for k, v in row.items() if k != "epoch" and v is not None}
         self._run.log({**numbers, "epoch": row["epoch"]})
@@ -97,7 +97,7 @@ class WandbExperiment(ExperimentTracker):
         """Send a picture.
 
         Args:
-            name: Of the picture.
+            name: Name of the picture.
             file: A PNG.
         """
         self._run.log({f"plots/{name}": self._image(str(file))})

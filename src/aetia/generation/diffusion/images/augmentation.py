@@ -14,7 +14,7 @@ def mirrored(images: Float[Tensor, " n c h w"], g: torch.Generator) -> Float[Ten
     """Mirror about half of the images, left to right.
 
     Args:
-        images: As they are.
+        images: Images as they are.
         g: Source of randomness.
 
     Returns:
@@ -30,7 +30,7 @@ def shifted(
     """Extend images by reflection, then cut a window of the old size at random.
 
     Args:
-        images: As they are.
+        images: Images as they are.
         most: Pixels on each side.
         g: Source of randomness.
 

@@ -45,10 +45,10 @@ def image_batches(
     """Deal images out, in a new order for each pass, mirrored and shifted.
 
     Args:
-        images: In units of the network.
-        labels: Of the images.
-        size: Of a batch.
-        seed: Of orders and augmentation.
+        images: Images in units of the network.
+        labels: Labels of the images.
+        size: Size of a batch.
+        seed: Seed of orders and augmentation.
         flip: Whether to mirror.
         crop: Largest shift.
         n_workers: Threads that prepare batches ahead; 0 prepares them when asked.

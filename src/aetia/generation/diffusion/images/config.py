@@ -69,68 +69,101 @@ class ImageDDDMConfig:
     """Options of ImageDDDM. ``"auto"`` takes the value of the preset."""
 
     image_shape: Sequence[int] = (8, 8, 1)
-    """Height, width, channels."""
+    """Height, width and channels of an image, in pixels."""
     preset: Literal["default", "paper"] = "default"
+    """What ``"auto"`` stands for in all other options: ``"default"`` is what measured best,
+    ``"paper"`` holds the values of De Bortoli et al. (2025)."""
     schedule: Literal["linear", "cosine"] | Mapping[str, Any] | Schedule = "linear"
+    """How data turn into noise over time: ``"linear"``, ``"cosine"``, a mapping with ``name`` and
+    options, or an object with ``alpha`` and ``sigma``."""
     distance: (
         Literal["auto", "energy", "annealed-energy", "rbf", "imq", "exponential"]
         | Mapping[str, Any]
         | Distance
     ) = "auto"
-    """What the score compares draws by; an object has options of its own."""
+    """Distance by which the score compares draws with the data: ``"energy"``,
+    ``"annealed-energy"``, ``"rbf"``, ``"imq"``, ``"exponential"``, a mapping with ``name`` and
+    options, or an object. Energy distances need no bandwidth."""
     interaction: float | Literal["annealed"] = 1.0
-    """Lambda, the weight of the repulsion; below 1 populations become too narrow. ``"annealed"``:
-    from 0 at the data to 1 at noise."""
+    """Weight of the repulsion between the draws of a population (lambda), 0 to 1. With 1 the score
+    is proper; below 1 draws become too narrow. ``"annealed"`` rises from 0 at the data to 1 at
+    noise."""
     population: int | Literal["auto"] = "auto"
-    """Draws of each image in a step (m)."""
+    """Draws of each image in a training step (m). More make gradients less noisy and cost time in
+    proportion."""
     time_weight: Literal["auto", "flat", "sigmoid"] = "auto"
+    """How much each time counts in the loss: ``"flat"``, or ``"sigmoid"``, which favours times near
+    the data and makes chains of few steps worse."""
     weight_bias: float = 0.0
-    """b of the sigmoid weight; below 0 times near noise count more."""
+    """Bias of the sigmoid weight (b); below 0, times near noise count more."""
     noise_share: float | Literal["auto"] = "auto"
-    """Share of images trained at pure noise, where chains of one step live."""
+    """Share of the images that are trained at pure noise, where chains of one step begin; the times
+    of the others are uniform."""
     network: Literal["auto", "residual", "plain"] = "auto"
-    """``"residual"``: starts from the best linear guess; ``"plain"``: predicts x_0 itself."""
+    """``"residual"`` starts from the best linear guess; ``"plain"`` predicts the data directly, as
+    in the paper."""
     scaling: Literal["auto", "standardise", "signed"] = "auto"
-    """``"standardise"``: mean 0 by channel and variance 1 over all pixels; ``"signed"``: pixels in
-    [-1, 1]."""
+    """How pixels are scaled: ``"standardise"`` gives each channel mean 0 and all pixels variance 1;
+    ``"signed"`` puts pixels into [-1, 1]."""
     patch_size: int | Literal["auto"] = "auto"
-    """Side of a token in pixels."""
+    """Side of a token in pixels. Smaller patches draw finer detail; time grows with the square of
+    the number of tokens."""
     width: int | Literal["auto"] = "auto"
-    """Of a token."""
+    """Width of a token; a multiple of ``n_heads``. Wider networks learn more and cost time and
+    memory."""
     depth: int | Literal["auto"] = "auto"
-    """Transformer blocks."""
+    """Number of transformer blocks."""
     n_heads: int | Literal["auto"] = "auto"
+    """Attention heads of each block."""
     mlp_ratio: float = 4.0
-    """Hidden units of a block's perceptron over the width."""
+    """Hidden units of the perceptron in a block, as a multiple of the width."""
     n_time_features: int = 64
-    """Sinusoids of the time."""
+    """Number of sinusoids that tell the network the time."""
     n_shared: int | Literal["auto"] = "auto"
-    """Blocks that run once for all draws of an image."""
+    """Blocks, of ``depth``, that run once for all draws of an image. More are faster and leave
+    fewer blocks that know the noise."""
     class_dropout: float = 0.1
-    """Share of labels hidden in training, which guidance needs; without labels it has no effect."""
+    """Share of the labels that are hidden in training, which guidance needs; without labels it has
+    no effect."""
     flip: bool = False
-    """Whether training mirrors images at random; wrong for digits and letters."""
+    """Whether training mirrors images at random, left to right; wrong for digits and letters."""
     crop: int = 0
-    """Largest shift of training images in pixels; the border is filled by reflection."""
+    """Largest shift of training images in pixels; the border is filled by reflection. 0 shifts
+    none."""
     n_training_steps: int | Literal["auto"] = "auto"
+    """Optimiser updates of the training. Raise it if the validation loss still falls at the end;
+    time grows in proportion."""
     batch_size: int | Literal["auto"] = "auto"
+    """Images of one update. Smaller batches make updates noisier and cheaper."""
     learning_rate: float | Literal["auto"] = "auto"
+    """Largest learning rate. Lower it if the loss jumps or updates are skipped."""
     lr_schedule: Literal["auto", "constant", "cosine"] = "auto"
+    """Whether the learning rate stays as it is (``"constant"``) or falls to 0 along a cosine
+    (``"cosine"``), which makes the last weights less noisy."""
     weight_decay: float | Literal["auto"] = "auto"
+    """Decoupled decay of the weight matrices; raise it against overfitting."""
     clip_norm: float = 1.0
-    """Largest norm of a gradient; 0 for no limit."""
+    """Largest norm of a gradient; longer ones are shortened to it. 0 sets no limit."""
     ema_decay: float | Literal["auto"] = "auto"
-    """Memory of the average of the weights, which is what is used; 0 for the last weights. At most
-    1 - 8 / steps: the average of a short run must forget its start."""
+    """Decay, for each update, of the exponential average of the weights, which is what is used; 0
+    uses the last weights. At most 1 - 8 / steps is taken: the average of a short run must forget
+    its initialisation."""
     validation_share: float | Literal["auto"] = "auto"
-    """Images that choose the weights, at most 500; 0: the last weights."""
+    """Share of the images, at most 500 of them, that are kept for validation and choose the best
+    checkpoint; 0 trains on all images and keeps the last weights."""
     n_steps: int | Literal["auto"] = "auto"
-    """Steps of the sampler."""
+    """Steps of the reverse chain when sampling; more are slower and, up to about 20, closer to the
+    data."""
     time_grid: Literal["uniform", "cosine", "power", "edm"] | Sequence[float] = "uniform"
+    """Times of the reverse chain: ``"uniform"``, ``"cosine"`` (dense at both ends), ``"power"``
+    (dense at noise), ``"edm"`` (noise levels of Karras et al., 2022), or times that rise from 0 to
+    1."""
     churn: float = 1.0
-    """Of the bridge: 0 keeps the noise of the last step, 1 renews it."""
+    """Share of the noise that each step of the reverse chain renews, 0 to 1: with 0 a chain keeps
+    its noise, with 1 every step draws it anew. Lower it if many steps make draws worse."""
     max_megabytes: float = 1024.0
-    """Memory for draws; beyond it results are reduced to mean, deviation and quantiles."""
+    """Memory in megabytes that draws may take; beyond it results are reduced to mean, standard
+    deviation and quantiles."""
 
     def __post_init__(self) -> None:
         check_literals(self)
@@ -169,7 +202,7 @@ class ImageDDDMConfig:
         """Take an option, or what the preset says in its place.
 
         Args:
-            name: Of the option.
+            name: Name of the option.
 
         Returns:
             Its value.

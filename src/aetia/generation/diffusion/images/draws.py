@@ -30,11 +30,11 @@ def draw_images(
 
     Args:
         network: A denoiser in evaluation mode.
-        config: Of the sampler.
+        config: Options of the sampler.
         n: Images.
         labels: What they should show.
         generator: Source of randomness, on the network's device.
-        n_steps: Of the sampler; None for the configured number.
+        n_steps: Steps of the sampler; None for the configured number.
         guidance: 1 for none; the conditional and the other draw have the same noise.
         batch: Images that are drawn together.
 

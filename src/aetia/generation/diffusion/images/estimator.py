@@ -46,42 +46,70 @@ class ImageDDDM(BaseEstimator):
     :class:`aetia.generation.diffusion.images.config.ImageDDDMConfig`.
 
     Args:
-        image_shape: Height, width, channels.
-        preset: ``"default"`` or ``"paper"``; what ``"auto"`` stands for.
-        schedule: ``"linear"``, ``"cosine"`` or an object with ``alpha`` and ``sigma``.
-        distance: Of the score: ``"energy"``, ``"annealed-energy"``, ``"rbf"``, ``"imq"``,
-            ``"exponential"`` or an object.
-        interaction: Weight of the repulsion between draws.
-        population: Draws of each image in a training step.
-        time_weight: ``"flat"`` or ``"sigmoid"``.
-        weight_bias: Of the sigmoid weight.
-        noise_share: Share of images trained at pure noise.
-        network: ``"residual"`` or ``"plain"``.
-        scaling: ``"standardise"`` or ``"signed"``.
-        patch_size: Side of a token in pixels.
-        width: Of a token.
-        depth: Transformer blocks.
-        n_heads: Of attention.
-        mlp_ratio: Hidden units of a block's perceptron over the width.
-        n_time_features: Sinusoids of the time.
-        n_shared: Blocks that run once for all draws of an image.
-        class_dropout: Share of labels hidden in training.
-        flip: Whether training mirrors images.
-        crop: Largest shift of training images.
-        n_training_steps: Updates.
-        batch_size: Images of an update.
-        learning_rate: Largest.
-        lr_schedule: ``"constant"`` or ``"cosine"``.
-        weight_decay: Of weight matrices.
-        clip_norm: Largest norm of a gradient.
-        ema_decay: Memory of the average of the weights.
-        validation_share: Images that choose the weights.
-        n_steps: Of the sampler.
-        time_grid: Of the sampler.
-        churn: Of the sampler.
-        max_megabytes: Memory for draws.
-        random_state: None, an integer or a NumPy generator.
-        device: ``"auto"``, ``"cpu"`` or ``"cuda"``, which multiplies in bfloat16.
+        image_shape: Height, width and channels of an image, in pixels.
+        preset: What ``"auto"`` stands for in all other options: ``"default"`` is what measured
+            best, ``"paper"`` holds the values of De Bortoli et al. (2025).
+        schedule: How data turn into noise over time: ``"linear"``, ``"cosine"``, a mapping with
+            ``name`` and options, or an object with ``alpha`` and ``sigma``.
+        distance: Distance by which the score compares draws with the data: ``"energy"``,
+            ``"annealed-energy"``, ``"rbf"``, ``"imq"``, ``"exponential"``, a mapping with ``name``
+            and options, or an object. Energy distances need no bandwidth.
+        interaction: Weight of the repulsion between the draws of a population (lambda), 0 to 1.
+            With 1 the score is proper; below 1 draws become too narrow. ``"annealed"`` rises from 0
+            at the data to 1 at noise.
+        population: Draws of each image in a training step (m). More make gradients less noisy and
+            cost time in proportion.
+        time_weight: How much each time counts in the loss: ``"flat"``, or ``"sigmoid"``, which
+            favours times near the data and makes chains of few steps worse.
+        weight_bias: Bias of the sigmoid weight (b); below 0, times near noise count more.
+        noise_share: Share of the images that are trained at pure noise, where chains of one step
+            begin; the times of the others are uniform.
+        network: ``"residual"`` starts from the best linear guess; ``"plain"`` predicts the data
+            directly, as in the paper.
+        scaling: How pixels are scaled: ``"standardise"`` gives each channel mean 0 and all pixels
+            variance 1; ``"signed"`` puts pixels into [-1, 1].
+        patch_size: Side of a token in pixels. Smaller patches draw finer detail; time grows with
+            the square of the number of tokens.
+        width: Width of a token; a multiple of ``n_heads``. Wider networks learn more and cost time
+            and memory.
+        depth: Number of transformer blocks.
+        n_heads: Attention heads of each block.
+        mlp_ratio: Hidden units of the perceptron in a block, as a multiple of the width.
+        n_time_features: Number of sinusoids that tell the network the time.
+        n_shared: Blocks, of ``depth``, that run once for all draws of an image. More are faster and
+            leave fewer blocks that know the noise.
+        class_dropout: Share of the labels that are hidden in training, which guidance needs;
+            without labels it has no effect.
+        flip: Whether training mirrors images at random, left to right; wrong for digits and
+            letters.
+        crop: Largest shift of training images in pixels; the border is filled by reflection. 0
+            shifts none.
+        n_training_steps: Optimiser updates of the training. Raise it if the validation loss still
+            falls at the end; time grows in proportion.
+        batch_size: Images of one update. Smaller batches make updates noisier and cheaper.
+        learning_rate: Largest learning rate. Lower it if the loss jumps or updates are skipped.
+        lr_schedule: Whether the learning rate stays as it is (``"constant"``) or falls to 0 along a
+            cosine (``"cosine"``), which makes the last weights less noisy.
+        weight_decay: Decoupled decay of the weight matrices; raise it against overfitting.
+        clip_norm: Largest norm of a gradient; longer ones are shortened to it. 0 sets no limit.
+        ema_decay: Decay, for each update, of the exponential average of the weights, which is what
+            is used; 0 uses the last weights. At most 1 - 8 / steps is taken: the average of a short
+            run must forget its initialisation.
+        validation_share: Share of the images, at most 500 of them, that are kept for validation and
+            choose the best checkpoint; 0 trains on all images and keeps the last weights.
+        n_steps: Steps of the reverse chain when sampling; more are slower and, up to about 20,
+            closer to the data.
+        time_grid: Times of the reverse chain: ``"uniform"``, ``"cosine"`` (dense at both ends),
+            ``"power"`` (dense at noise), ``"edm"`` (noise levels of Karras et al., 2022), or times
+            that rise from 0 to 1.
+        churn: Share of the noise that each step of the reverse chain renews, 0 to 1: with 0 a chain
+            keeps its noise, with 1 every step draws it anew. Lower it if many steps make draws
+            worse.
+        max_megabytes: Memory in megabytes that draws may take; beyond it results are reduced to
+            mean, standard deviation and quantiles.
+        random_state: Seed of everything random: None, an integer or a NumPy generator.
+        device: Device to compute on: ``"auto"``, ``"cpu"`` or ``"cuda"``, which multiplies in
+            bfloat16.
         progress: Whether to show a progress bar; None shows it in terminals.
 
     Attributes:
@@ -264,10 +292,10 @@ class ImageDDDM(BaseEstimator):
         Args:
             n: How many.
             label: What they show: one of ``classes_``, or one for each image. None: anything.
-            n_steps: Of the sampler; None for the configured number.
-            guidance: Above 1, images are more typical of their label than the law of images with
-                this label is; 1 draws from that law.
-            random_state: Of the draws; None derives it from the seed of the fit.
+            n_steps: Steps of the sampler; None for the configured number.
+            guidance: Above 1, images are more typical of their label than images with this label
+                are; 1 draws from their distribution.
+            random_state: Seed of the draws; None derives it from the seed of the fit.
 
         Returns:
             ``[1, n, height, width, channels]``.
@@ -297,7 +325,7 @@ class ImageDDDM(BaseEstimator):
         *,
         random_state: RandomState = None,
     ) -> Float[np.ndarray, " n"]:
-        r"""Score how well the law of new images meets given ones.
+        r"""Score how well the distribution of new images meets given ones.
 
         .. math:: E \lVert \hat X - x \rVert - \frac12 E \lVert \hat X - \hat X' \rVert
 
@@ -306,10 +334,10 @@ class ImageDDDM(BaseEstimator):
 
         Args:
             X: Images.
-            y: Their labels, for the law given the label; None for the law of all images.
-            n_draws: Behind every score.
-            n_steps: Of the sampler; None for the configured number.
-            random_state: Of the draws; None derives it from the seed of the fit.
+            y: Their labels, for the distribution given the label; None for that of all images.
+            n_draws: Draws behind every score.
+            n_steps: Steps of the sampler; None for the configured number.
+            random_state: Seed of the draws; None derives it from the seed of the fit.
 
         Returns:
             One score for each image, smaller is better; unbiased in the number of draws.

@@ -41,7 +41,7 @@ class PrincipalComponents(NamedTuple):
 
         Args:
             reference: Images.
-            n_components: At most so many; small images have fewer that vary.
+            n_components: Number of components, at most; small images have fewer that vary.
 
         Returns:
             Orthonormal directions.
@@ -61,7 +61,7 @@ class PrincipalComponents(NamedTuple):
         """Project.
 
         Args:
-            images: Of the size of the reference.
+            images: Images of the size of the reference.
 
         Returns:
             Features.

@@ -30,7 +30,7 @@ _N_VALIDATIONS = 20
 
 
 def build_image_network(config: ImageDDDMConfig, n_classes: int) -> DiT:
-    """Make the network, with the starting weights of torch's global generator.
+    """Make the network, with initial weights by torch's global generator.
 
     Args:
         config: Options.
@@ -89,7 +89,7 @@ def training_options(
 
     Args:
         config: Options.
-        device: Where to train.
+        device: The device to train on.
         progress: Whether to show a bar.
         **others: More of them.
 
@@ -133,8 +133,8 @@ def fit_image_denoiser(
         labels: Their classes.
         held_out: Numbers of images that are not learned from; may be empty.
         config: Options.
-        device: Where to train.
-        seed: Of everything random.
+        device: The device to train on.
+        seed: Seed of everything random.
         progress: Whether to show a bar.
 
     Returns:

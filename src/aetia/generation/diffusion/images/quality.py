@@ -50,9 +50,9 @@ def image_quality(
         new: Generated images.
         train: Images of the fit.
         test: Other real images.
-        n_mmd: At most so many of each for MMD and energy distance.
+        n_mmd: Images of each kind, at most, for MMD and energy distance.
         inception: Features of the FID; None leaves it out.
-        n_fid: At most so many of each for the FID.
+        n_fid: Images of each kind, at most, for the FID.
 
     Returns:
         Distances, their floors under ``..._floor``, and what they were computed from.

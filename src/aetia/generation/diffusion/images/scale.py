@@ -18,7 +18,7 @@ class ImageScale(NamedTuple):
     """z = (pixel - centre) / spread."""
 
     centre: Float[Tensor, " c"]
-    """By channel."""
+    """Centre of each channel."""
     spread: float
 
     @classmethod
@@ -28,7 +28,7 @@ class ImageScale(NamedTuple):
         """Choose a scale.
 
         Args:
-            pixels: In [0, 1].
+            pixels: Pixels in [0, 1].
             scaling: Variance 1, or [-1, 1].
 
         Returns:
@@ -44,7 +44,7 @@ class ImageScale(NamedTuple):
         """Scale pixels and put channels first.
 
         Args:
-            pixels: In [0, 1].
+            pixels: Pixels in [0, 1].
 
         Returns:
             Images in single precision.

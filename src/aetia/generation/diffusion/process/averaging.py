@@ -10,7 +10,7 @@ def ema_for(decay: float, n_steps: int) -> float | None:
 
     Args:
         decay: What was asked for; 0 for no average.
-        n_steps: Of the training.
+        n_steps: Steps of the training.
 
     Returns:
         At most 1 - 8 / steps; None for no average.

@@ -37,7 +37,7 @@ def bridge(schedule: Schedule, s: float, t: float, churn: float) -> Bridge:
         schedule: alpha and sigma.
         s: Where the step goes.
         t: Where it comes from.
-        churn: Between 0 and 1.
+        churn: Share of the noise that is renewed, 0 to 1.
 
     Returns:
         Weights of x_t and x_0, and the variance.

@@ -21,12 +21,12 @@ __all__ = ["GaussianMixture", "MixturePosterior", "two_modes"]
 
 
 class MixturePosterior(NamedTuple):
-    """The law of x_0 given x_t."""
+    """The distribution of x_0 given x_t."""
 
     weights: Float[Tensor, " n k"]
     means: Float[Tensor, " n k d"]
     variance: Tensor
-    """Of every component and coordinate."""
+    """Variance of every component and coordinate."""
 
     def mean(self) -> Float[Tensor, " n d"]:
         """Average the components.
@@ -85,7 +85,7 @@ class GaussianMixture:
     def posterior(
         self, schedule: Schedule, x_t: Float[Tensor, " n d"], t: float
     ) -> MixturePosterior:
-        """Compute the law of x_0 given x_t.
+        """Compute the distribution of x_0 given x_t.
 
         Args:
             schedule: alpha and sigma.
@@ -108,7 +108,7 @@ def two_modes(dtype: torch.dtype = torch.float32) -> GaussianMixture:
     """Make the mixture of the paper's experiment in the plane (appendix D.1).
 
     Args:
-        dtype: Of points.
+        dtype: Type of points.
 
     Returns:
         Half N((3, 3), 0.25 I), half N((-3, 3), 0.25 I).

@@ -59,7 +59,7 @@ class Objective:
 
         Args:
             x_0: Clean rows.
-            noise_shape: Of the noise of one draw.
+            noise_shape: Shape of the noise of one draw.
             g: Source of randomness.
 
         Returns:
@@ -84,7 +84,7 @@ class Objective:
         """Score populations.
 
         Args:
-            draws: Of each row.
+            draws: Draws of each row.
             x_0: The truth.
             t: Times.
             target: Coordinates that count; None for all, without division by their number.

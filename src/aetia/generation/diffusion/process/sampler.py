@@ -78,8 +78,8 @@ def reverse_chain(
         denoiser: Draws x_0 given x_t.
         schedule: alpha and sigma.
         noise: Standard normal, where the chain starts.
-        times: Of :func:`time_grid`.
-        churn: Of the bridge, 0 to 1.
+        times: Times of :func:`time_grid`.
+        churn: Churn of the bridge, 0 to 1.
         generator: Source of randomness.
 
     Returns:

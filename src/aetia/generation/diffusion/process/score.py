@@ -69,7 +69,7 @@ def score_terms(
     """Compare a population with the truth and with itself.
 
     Args:
-        distance: Of squared Euclidean distances.
+        distance: Function of squared Euclidean distances.
         draws: The population of each row.
         target: Its truth.
         share: Weight of each coordinate in the squared distance; None for 1.

@@ -57,52 +57,79 @@ class DDDMConfig:
     """Options of DDDM. ``"auto"`` takes the value of the preset."""
 
     preset: Literal["default", "paper"] = "default"
+    """What ``"auto"`` stands for in all other options: ``"default"`` is what measured best,
+    ``"paper"`` holds the values of De Bortoli et al. (2025)."""
     targets: Sequence[str] | Literal["any"] = "any"
-    """Columns to draw given all others; ``"any"``: any columns given any others."""
+    """Columns to draw given all others, by name; ``"any"`` trains one network for any columns given
+    any others. Name them if only they are wanted: it is more accurate for them."""
     schedule: Literal["linear", "cosine"] | Mapping[str, Any] | Schedule = "linear"
+    """How data turn into noise over time: ``"linear"``, ``"cosine"``, a mapping with ``name`` and
+    options, or an object with ``alpha`` and ``sigma``."""
     distance: (
         Literal["auto", "energy", "annealed-energy", "rbf", "imq", "exponential"]
         | Mapping[str, Any]
         | Distance
     ) = "auto"
-    """What the score compares draws by; an object has options of its own."""
+    """Distance by which the score compares draws with the data: ``"energy"``,
+    ``"annealed-energy"``, ``"rbf"``, ``"imq"``, ``"exponential"``, a mapping with ``name`` and
+    options, or an object. Energy distances need no bandwidth."""
     interaction: float | Literal["annealed"] = 1.0
-    """Lambda, the weight of the repulsion; below 1 populations become too narrow. ``"annealed"``:
-    from 0 at the data to 1 at noise."""
+    """Weight of the repulsion between the draws of a population (lambda), 0 to 1. With 1 the score
+    is proper; below 1 draws become too narrow. ``"annealed"`` rises from 0 at the data to 1 at
+    noise."""
     population: int = 8
-    """Draws of each row in a step (m)."""
+    """Draws of each row in a training step (m). More make gradients less noisy and cost time in
+    proportion."""
     time_weight: Literal["auto", "flat", "sigmoid"] = "auto"
+    """How much each time counts in the loss: ``"flat"``, or ``"sigmoid"``, which favours times near
+    the data and makes chains of few steps worse."""
     weight_bias: float = 0.0
-    """b of the sigmoid weight; below 0 times near noise count more."""
+    """Bias of the sigmoid weight (b); below 0, times near noise count more."""
     noise_share: float | Literal["auto"] = "auto"
-    """Share of rows trained at pure noise, where chains of one step live; the others' times are
-    uniform."""
+    """Share of the rows that are trained at pure noise, where chains of one step begin; the times
+    of the others are uniform. Raise it if single steps matter most."""
     network: Literal["auto", "residual", "plain"] = "auto"
-    """``"residual"``: starts from the best linear guess, and computes what draws share once;
-    ``"plain"``: the perceptron of the paper, which predicts x_0 itself."""
+    """``"residual"`` starts from the best linear guess and computes once what the draws of a row
+    share; ``"plain"`` is the perceptron of the paper, which predicts the data directly."""
     hidden_units: tuple[int, ...] | Literal["auto"] = "auto"
-    """Widths. A residual network has one width: its first block is shared by the draws of a row,
-    the others are not."""
+    """Widths of the hidden layers. A residual network has one width: its first block is shared by
+    the draws of a row, the others are not. Wider and deeper networks follow more complicated
+    distributions and need more rows."""
     n_noise: int | Literal["auto"] | None = "auto"
-    """Width of the noise that makes draws differ; None for that of the row."""
+    """Number of noise inputs that make draws differ; None takes as many as a row has numbers."""
     n_training_steps: int | Literal["auto"] = "auto"
+    """Optimiser updates of the training. Raise it if the validation loss still falls at the end;
+    time grows in proportion."""
     batch_size: int | Literal["auto"] = "auto"
+    """Rows of one update. Smaller batches make updates noisier and cheaper."""
     learning_rate: float | Literal["auto"] = "auto"
+    """Largest learning rate. Lower it if the loss jumps or updates are skipped."""
     lr_schedule: Literal["auto", "constant", "cosine"] = "auto"
+    """Whether the learning rate stays as it is (``"constant"``) or falls to 0 along a cosine
+    (``"cosine"``), which makes the last weights less noisy."""
     weight_decay: float | Literal["auto"] = "auto"
+    """Decoupled decay of the weight matrices; raise it against overfitting."""
     clip_norm: float | Literal["auto"] = "auto"
-    """Largest norm of a gradient; 0 for no limit."""
+    """Largest norm of a gradient; longer ones are shortened to it. 0 sets no limit."""
     ema_decay: float | Literal["auto"] = "auto"
-    """Memory of the average of the weights, which is what is used; 0 for the last weights."""
+    """Decay, for each update, of the exponential average of the weights, which is what is used; 0
+    uses the last weights. Closer to 1 averages over more updates."""
     validation_share: float = 0.1
-    """Rows that choose the weights, at most 1,000; 0: the last weights."""
+    """Share of the rows, at most 1,000 of them, that are kept for validation and choose the best
+    checkpoint; 0 trains on all rows and keeps the last weights."""
     n_steps: int | Literal["auto"] = "auto"
-    """Steps of the sampler; ``"auto"`` is 1 for a single column, else 5."""
+    """Steps of the reverse chain when sampling; more are slower and, up to about 20, closer to the
+    data. ``"auto"`` is 1 for a single column and 5 for several."""
     time_grid: Literal["uniform", "cosine", "power", "edm"] | Sequence[float] = "uniform"
+    """Times of the reverse chain: ``"uniform"``, ``"cosine"`` (dense at both ends), ``"power"``
+    (dense at noise), ``"edm"`` (noise levels of Karras et al., 2022), or times that rise from 0 to
+    1."""
     churn: float | Literal["auto"] = "auto"
-    """Of the bridge: 0 keeps the noise of the last step, 1 renews it."""
+    """Share of the noise that each step of the reverse chain renews, 0 to 1: with 0 a chain keeps
+    its noise, with 1 every step draws it anew. Lower it if many steps make draws worse."""
     max_megabytes: float = 1024.0
-    """Memory for draws; beyond it results are reduced to mean, deviation and quantiles."""
+    """Memory in megabytes that draws may take; beyond it results are reduced to mean, standard
+    deviation and quantiles."""
 
     def __post_init__(self) -> None:
         check_literals(self)
@@ -168,7 +195,7 @@ class DDDMConfig:
         """Take an option, or what the preset says in its place.
 
         Args:
-            name: Of the option.
+            name: Name of the option.
 
         Returns:
             Its value.

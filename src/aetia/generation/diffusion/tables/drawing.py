@@ -38,7 +38,7 @@ def draw_missing(
         fit: The fitted network.
         data: Rows with the columns of the fit.
         n: Draws of each row.
-        seeds: Of the draws.
+        seeds: Seeds of the draws.
         n_steps: Steps of the sampler; None for the configured number.
         columns: Draw these alone, whatever else is missing; None for all.
 
@@ -72,7 +72,7 @@ def draw_populations(
         z: Standardised rows.
         pattern: Roles of the columns.
         n: Draws of each row.
-        seeds: Of the draws.
+        seeds: Seeds of the draws.
         n_steps: Steps of the sampler; None for the configured number.
 
     Returns:

@@ -54,39 +54,64 @@ class DDDM(BaseEstimator):
     option is described in :class:`aetia.generation.diffusion.tables.config.DDDMConfig`.
 
     Args:
-        preset: ``"default"`` or ``"paper"``; what ``"auto"`` stands for.
-        targets: Columns to draw given all others, or ``"any"``.
-        schedule: ``"linear"``, ``"cosine"``, or an object with ``alpha`` and ``sigma``.
-        distance: Of the score: ``"energy"``, ``"annealed-energy"``, ``"rbf"``, ``"imq"``,
-            ``"exponential"``, a mapping with ``name`` and options, or an object.
-        interaction: Weight of the repulsion between draws.
-        population: Draws of each row in a training step.
-        time_weight: ``"flat"`` or ``"sigmoid"``.
-        weight_bias: Of the sigmoid weight.
-        noise_share: Share of rows trained at pure noise.
-        network: ``"residual"`` or ``"plain"``.
-        hidden_units: Widths.
-        n_noise: Width of the noise that makes draws differ.
-        n_training_steps: Updates.
-        batch_size: Rows of an update.
-        learning_rate: Largest.
-        lr_schedule: ``"constant"`` or ``"cosine"``.
-        weight_decay: Of weight matrices.
-        clip_norm: Largest norm of a gradient.
-        ema_decay: Memory of the average of the weights.
-        validation_share: Rows that choose the weights.
-        n_steps: Of the sampler.
-        time_grid: Of the sampler.
-        churn: Of the sampler.
-        max_megabytes: Memory for draws.
-        random_state: None, an integer or a NumPy generator.
-        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        preset: What ``"auto"`` stands for in all other options: ``"default"`` is what measured
+            best, ``"paper"`` holds the values of De Bortoli et al. (2025).
+        targets: Columns to draw given all others, by name; ``"any"`` trains one network for any
+            columns given any others. Name them if only they are wanted: it is more accurate for
+            them.
+        schedule: How data turn into noise over time: ``"linear"``, ``"cosine"``, a mapping with
+            ``name`` and options, or an object with ``alpha`` and ``sigma``.
+        distance: Distance by which the score compares draws with the data: ``"energy"``,
+            ``"annealed-energy"``, ``"rbf"``, ``"imq"``, ``"exponential"``, a mapping with ``name``
+            and options, or an object. Energy distances need no bandwidth.
+        interaction: Weight of the repulsion between the draws of a population (lambda), 0 to 1.
+            With 1 the score is proper; below 1 draws become too narrow. ``"annealed"`` rises from 0
+            at the data to 1 at noise.
+        population: Draws of each row in a training step (m). More make gradients less noisy and
+            cost time in proportion.
+        time_weight: How much each time counts in the loss: ``"flat"``, or ``"sigmoid"``, which
+            favours times near the data and makes chains of few steps worse.
+        weight_bias: Bias of the sigmoid weight (b); below 0, times near noise count more.
+        noise_share: Share of the rows that are trained at pure noise, where chains of one step
+            begin; the times of the others are uniform. Raise it if single steps matter most.
+        network: ``"residual"`` starts from the best linear guess and computes once what the draws
+            of a row share; ``"plain"`` is the perceptron of the paper, which predicts the data
+            directly.
+        hidden_units: Widths of the hidden layers. A residual network has one width: its first block
+            is shared by the draws of a row, the others are not. Wider and deeper networks follow
+            more complicated distributions and need more rows.
+        n_noise: Number of noise inputs that make draws differ; None takes as many as a row has
+            numbers.
+        n_training_steps: Optimiser updates of the training. Raise it if the validation loss still
+            falls at the end; time grows in proportion.
+        batch_size: Rows of one update. Smaller batches make updates noisier and cheaper.
+        learning_rate: Largest learning rate. Lower it if the loss jumps or updates are skipped.
+        lr_schedule: Whether the learning rate stays as it is (``"constant"``) or falls to 0 along a
+            cosine (``"cosine"``), which makes the last weights less noisy.
+        weight_decay: Decoupled decay of the weight matrices; raise it against overfitting.
+        clip_norm: Largest norm of a gradient; longer ones are shortened to it. 0 sets no limit.
+        ema_decay: Decay, for each update, of the exponential average of the weights, which is what
+            is used; 0 uses the last weights. Closer to 1 averages over more updates.
+        validation_share: Share of the rows, at most 1,000 of them, that are kept for validation and
+            choose the best checkpoint; 0 trains on all rows and keeps the last weights.
+        n_steps: Steps of the reverse chain when sampling; more are slower and, up to about 20,
+            closer to the data. ``"auto"`` is 1 for a single column and 5 for several.
+        time_grid: Times of the reverse chain: ``"uniform"``, ``"cosine"`` (dense at both ends),
+            ``"power"`` (dense at noise), ``"edm"`` (noise levels of Karras et al., 2022), or times
+            that rise from 0 to 1.
+        churn: Share of the noise that each step of the reverse chain renews, 0 to 1: with 0 a chain
+            keeps its noise, with 1 every step draws it anew. Lower it if many steps make draws
+            worse.
+        max_megabytes: Memory in megabytes that draws may take; beyond it results are reduced to
+            mean, standard deviation and quantiles.
+        random_state: Seed of everything random: None, an integer or a NumPy generator.
+        device: Device to compute on: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         progress: Whether to show a progress bar; None shows it in terminals.
 
     Attributes:
         n_features_in_: Number of columns.
         feature_names_in_: Their names.
-        held_out_rows_: Numbers of the rows that chose the weights and were not learned from.
+        held_out_rows_: Numbers of the validation rows.
         history_: The health record of the training loop.
         health_: Wall time, chosen step, held-out loss, seed, version.
 
@@ -214,9 +239,9 @@ class DDDM(BaseEstimator):
             given: None for new rows; values of some columns by name, for n rows that have them; or
                 a table with some of the columns, or with NaN for what is to be drawn, for n draws
                 of each of its rows.
-            n_steps: Of the sampler; None for the configured number.
+            n_steps: Steps of the sampler; None for the configured number.
             columns: Draw and return these alone, whatever else is missing; None for all.
-            random_state: Of the draws; None derives it from the seed of the fit.
+            random_state: Seed of the draws; None derives it from the seed of the fit.
 
         Returns:
             ``[1, n, d]`` for new rows and values by name; ``[n, rows, d]`` for a table.
@@ -251,9 +276,9 @@ class DDDM(BaseEstimator):
 
         Args:
             X: Rows with the columns of the fit; None for the table of the fit.
-            n_draws: Of every missing cell.
-            n_steps: Of the sampler; None for the configured number.
-            random_state: Of the draws; None derives it from the seed of the fit.
+            n_draws: Draws of every missing cell.
+            n_steps: Steps of the sampler; None for the configured number.
+            random_state: Seed of the draws; None derives it from the seed of the fit.
 
         Returns:
             The draws; given cells stay exactly as they are.
@@ -284,9 +309,9 @@ class DDDM(BaseEstimator):
         Args:
             X: Rows with the columns of the fit, without missing targets.
             targets: Names; None for those of the fit, all columns if these were ``"any"``.
-            n_draws: Behind every score.
-            n_steps: Of the sampler; None for the configured number.
-            random_state: Of the draws; None derives it from the seed of the fit.
+            n_draws: Draws behind every score.
+            n_steps: Steps of the sampler; None for the configured number.
+            random_state: Seed of the draws; None derives it from the seed of the fit.
 
         Returns:
             One score for each row, smaller is better; unbiased in the number of draws.
@@ -346,7 +371,7 @@ class DDDM(BaseEstimator):
                 are shared among several, so that draws carry their uncertainty.
             do: Values by name; empty for rows of the model without an intervention.
             n: Rows.
-            random_state: Of the draws; None derives it from the seed of the fit.
+            random_state: Seed of the draws; None derives it from the seed of the fit.
 
         Returns:
             ``[1, n, d]``.
@@ -380,7 +405,7 @@ class DDDM(BaseEstimator):
             x: Rows with all columns of the fit, nothing missing.
             do: Values by name.
             n_draws: Draws of each row.
-            random_state: Of the draws; None derives it from the seed of the fit.
+            random_state: Seed of the draws; None derives it from the seed of the fit.
 
         Returns:
             ``[n_draws, n, d]``.

@@ -72,7 +72,7 @@ def trained_patterns(
         config: Options.
         names: Names of the columns.
         dag: Graphs over the columns, or None.
-        random_state: Of graphs that are drawn from a posterior.
+        random_state: Seed of graphs that are drawn from a posterior.
 
     Returns:
         Each column given its parents, if there are graphs; else the targets of the options given
@@ -112,7 +112,7 @@ def fit_table(
         config: Options.
         patterns: Roles of the columns in training; None for any.
         seeds: Root of everything random.
-        device: Where to train.
+        device: The device to train on.
         progress: Whether to show a bar.
 
     Returns:

@@ -83,12 +83,12 @@ def context_of(
 
 
 def build_network(config: DDDMConfig, n_numbers: int, n_columns: int) -> VectorDenoiser:
-    """Make the network, with the starting weights of torch's global generator.
+    """Make the network, with initial weights by torch's global generator.
 
     Args:
         config: Options.
-        n_numbers: Of a row.
-        n_columns: Of the table.
+        n_numbers: Numbers of a row.
+        n_columns: Columns of the table.
 
     Returns:
         A denoiser.
@@ -142,9 +142,9 @@ def fit_denoiser(
     Args:
         network: The denoiser.
         task: All rows.
-        held_out: Numbers of rows that are not learned from; may be empty.
+        held_out: Numbers of the validation rows; may be empty.
         config: Options.
-        seed: Of everything random.
+        seed: Seed of everything random.
         progress: Whether to show a bar.
 
     Returns:
@@ -216,11 +216,11 @@ def fit_denoiser(
 
 
 def held_out_rows(n: int, share: float, g: torch.Generator) -> Tensor:
-    """Choose the rows that choose the weights.
+    """Choose the validation rows.
 
     Args:
         n: Rows.
-        share: Of them.
+        share: Share of the rows.
         g: Source of randomness.
 
     Returns:

@@ -25,9 +25,9 @@ def graphs_of(
     Args:
         dag: An adjacency ``[d, d]`` (row causes column) or several ``[s, d, d]`` in the order of
             the columns, a networkx graph with the columns' names, or a graph posterior.
-        names: Of the columns.
+        names: Names of the columns.
         n_draws: Graphs to draw from a posterior.
-        random_state: Of these draws.
+        random_state: Seed of these draws.
 
     Returns:
         Adjacency of each.

@@ -39,7 +39,7 @@ def draw_under_intervention(
         dag: Graphs over the columns; the rows are shared among several.
         do: Values by number of the column.
         n: Rows.
-        seeds: Of the draws.
+        seeds: Seeds of the draws.
 
     Returns:
         Rows in random order.
@@ -70,7 +70,7 @@ def draw_counterfactuals(
         values: Rows without missing cells, levels as codes.
         do: Values by number of the column.
         n_draws: Draws of each row.
-        seeds: Of the draws.
+        seeds: Seeds of the draws.
 
     Returns:
         The rows, ``n_draws`` times.

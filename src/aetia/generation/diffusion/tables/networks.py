@@ -58,13 +58,13 @@ class ResidualDenoiser(nn.Module):
 
     Args:
         schedule: alpha and sigma.
-        n_columns: Of x.
-        n_context: Of the context; 0 for none.
-        n_noise: Of xi.
-        width: Of the hidden layers.
+        n_columns: Columns of x.
+        n_context: Numbers of the context; 0 for none.
+        n_noise: Width of xi.
+        width: Width of the hidden layers.
         n_shared: Residual blocks before the noise enters.
         n_blocks: Residual blocks after it.
-        n_frequencies: Of the time.
+        n_frequencies: Number of frequencies of the time.
     """
 
     def __init__(
@@ -122,11 +122,11 @@ class PlainDenoiser(nn.Module):
     """The perceptron of the paper's experiment in the plane: all inputs side by side, x_0 out.
 
     Args:
-        n_columns: Of x.
-        n_context: Of the context; 0 for none.
-        n_noise: Of xi.
-        widths: Of the hidden layers.
-        n_frequencies: Of the time; sines and cosines of whole periods.
+        n_columns: Columns of x.
+        n_context: Numbers of the context; 0 for none.
+        n_noise: Width of xi.
+        widths: Widths of the hidden layers.
+        n_frequencies: Number of frequencies of the time; sines and cosines of whole periods.
     """
 
     def __init__(

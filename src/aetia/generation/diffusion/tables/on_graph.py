@@ -1,9 +1,9 @@
-r"""A causal model out of one denoiser: conditional laws of every column given its parents.
+r"""A causal model out of one denoiser: every column given its parents.
 
-With :math:`p(x_i \mid x_{pa(i)})` for every node, a graph and the laws are a causal model: draws in
-causal order, clamped nodes for interventions (the truncated factorisation). Counterfactuals need
-the noise of a unit; for a scalar node that is monotone in a scalar noise its rank
-:math:`u = F(x_i \mid x_{pa(i)})` is that noise, and the answer is
+With :math:`p(x_i \mid x_{pa(i)})` for every node, a graph and its conditional distributions are a
+causal model: draws in causal order, clamped nodes for interventions (the truncated
+factorisation). Counterfactuals need the noise of a unit; for a scalar node that is monotone in a
+scalar noise its rank :math:`u = F(x_i \mid x_{pa(i)})` is that noise, and the answer is
 :math:`F^{-1}(u \mid x'_{pa(i)})`.
 """
 
@@ -55,16 +55,16 @@ def abduct_by_rank(
     counterfactual: Float[np.ndarray, "n s k"],
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "n s"]:
-    """Carry the rank of a value over to another law.
+    """Carry the rank of a value over to another distribution.
 
     Args:
         value: What happened.
-        factual: Draws of the law it came from.
-        counterfactual: Draws of the laws to carry it to.
+        factual: Draws of the distribution it came from.
+        counterfactual: Draws of the distributions to carry it to.
         rng: Spreads the rank over what the draws leave open: ties, and the gap to the next draw.
 
     Returns:
-        One value for each law.
+        One value for each distribution.
     """
     k = factual.shape[1]
     below = (factual < value[:, None]).sum(1)
