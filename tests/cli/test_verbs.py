@@ -368,17 +368,6 @@ def test_the_demo_writes_its_report_on_a_real_table(tmp_path, capsys):
     assert posterior.path_probability("bmi", "progression") > 0.9
 
 
-@pytest.mark.parametrize("method", ["avici", "bcnp"])
-def test_pretrained_methods_work_out_of_the_box(method, table, tmp_path, capsys):
-    out = tmp_path / method
-    words = ["discover", table, "--method", method, "--seed", "1", "--json", "--out", out]
-    assert run(*words) == 0
-    printed = json.loads(capsys.readouterr().out)
-    assert printed["diagnostics"]["weights"] == f"{method}-base"
-    assert printed["facts"]["seconds"] < 20
-    assert (out / "report.html").is_file()
-
-
 def test_a_likelihood_of_a_method_without_one_is_refused(table, tmp_path, capsys):
     out = tmp_path / "run"
     assert run("discover", table, "--method", "avici", "--likelihood", "bge", "--out", out) == 2

@@ -54,7 +54,8 @@ def run_experiments(words: Sequence[str]) -> None:
                 overrides = list(HydraConfig.get().overrides.task)
                 grid.append({"overrides": overrides, "folder": folder, **results})
                 compare.append(experiment.compare)
-            lines = [*experiment.rows(results), *results.get("findings", ())]
+            doubts = [f for f in results.get("findings", ()) if f.split()[1] != "good:"]
+            lines = [*experiment.rows(results), *doubts]
             _say(lines, Path(folder) / experiment.page)
         return 0.0
 

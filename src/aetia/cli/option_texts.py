@@ -88,7 +88,8 @@ def _described(options: Any) -> list[str]:
         if is_dataclass(value):
             lines += [f"{field.name}:", *(f"  {line}" for line in _described(value))]
         else:
-            lines.append(yaml.safe_dump({field.name: _plain(value)}, sort_keys=False).strip())
+            text = yaml.safe_dump({field.name: _plain(value)}, sort_keys=False)
+            lines += text.strip().splitlines()
     return lines
 
 

@@ -16,7 +16,7 @@ EFFECT_METHODS = ("causalbgm", "identifiable", "full-mcmc")
 TABLE_METHODS = ("bgm", "dddm")
 LIKELIHOODS = (
     *("bge", "linear", "mlp", "additive", "normal-scores", "rank-basis", "block", "bdeu", "qnml"),
-    *("conditional-gaussian", "gaussian-copula"),
+    *("conditional-gaussian", "copula"),
 )
 PRIORS = ("sparse", "uniform", "fair", "erdos-renyi", "scale-free", "bic")
 STUDIES = ("hirano-imbens", "sun", "colangelo", "binary-latent", "hahn", "nie-wager")
