@@ -48,7 +48,7 @@ def check_text(name: str, column: np.ndarray) -> None:
 
     Args:
         name: Name of the column, for messages.
-        column: Its cells.
+        column: Cells of the column.
 
     Raises:
         InputError: Naming the cells in the way, and what to do.

@@ -28,7 +28,7 @@ class Dataset:
         regime: Environment of each row, or None.
         kinds: Kind of each column.
         levels: Labels of the categorical columns, by name.
-        source: Where the table came from, for reports.
+        source: Origin of the table, for reports.
     """
 
     values: Float[np.ndarray, "n d"]

@@ -36,7 +36,7 @@ class Images(NamedTuple):
     """Pictures with their labels."""
 
     pixels: Float[np.ndarray, "n h w c"]
-    """In [0, 1]."""
+    """Brightness of each pixel, in [0, 1]."""
     labels: Int[np.ndarray, " n"]
 
 
@@ -119,10 +119,10 @@ def pixel_mask(
         center: Row and column of the first hole; None for the middle.
         n_holes: Squares; those after the first lie anywhere inside.
         hole_size: Side of a square.
-        orientation: Of the stripe, ``"horizontal"`` or ``"vertical"``.
+        orientation: Direction of the stripe, ``"horizontal"`` or ``"vertical"``.
         width: Rows (or columns) of the stripe.
         position: First row (or column) of the stripe; None for the middle of the image.
-        rng: Of holes after the first.
+        rng: Source of holes after the first.
 
     Returns:
         True where a pixel is hidden.

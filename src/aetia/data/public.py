@@ -60,7 +60,7 @@ class PublicData:
         rows: Number of rows.
         columns: Number of columns.
         extra: Extra of aetia that brings the data, or None.
-        url: Where the file is fetched from, or None when it ships with a dependency.
+        url: Address the file is fetched from, or None when it ships with a dependency.
         sha256: Checksum that the file must have.
         read: Makes the table from the file's path, or from nothing.
     """

@@ -22,7 +22,7 @@ class Rows(NamedTuple):
     values: Float[np.ndarray, "n d"]
     names: tuple[str, ...]
     labels: tuple[Any, ...]
-    """Of the rows of a pandas frame with an index of its own; empty otherwise."""
+    """Labels of the rows of a pandas frame with an index of its own; empty otherwise."""
 
 
 def read_rows(X: Any, *, names: Sequence[str] | None = None, reader: str = "the model") -> Rows:

@@ -25,7 +25,7 @@ class EffectTruth:
         population_means: The same averaged over the population, in closed form or by a large
             simulation of its own.
         propensity: Probability of treatment of every unit, where it is binary.
-        name: Of the design.
+        name: Name of the design.
     """
 
     unit_means: Callable[[Doses], Float[np.ndarray, "n k"]]

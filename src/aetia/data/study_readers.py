@@ -42,7 +42,7 @@ def read_acic2018(folder: str | Path, ufid: str) -> Study:
     """Read one setting of the challenge of ACIC 2018 (Shimoni et al., 2018).
 
     Args:
-        folder: With ``x.csv``, ``scaling/factuals`` and ``scaling/counterfactuals``.
+        folder: Folder with ``x.csv``, ``scaling/factuals`` and ``scaling/counterfactuals``.
         ufid: Name of the setting.
 
     Returns:
@@ -84,8 +84,8 @@ def read_twins(folder: str | Path, *, random_state: RandomState = 0) -> Study:
               \epsilon \sim N(0, 0.25^2)
 
     Args:
-        folder: With ``twin_pairs_X_3years_samesex.csv`` and the same with T.
-        random_state: Of the outcome; a ``RandomState`` gives the original sampler's numbers.
+        folder: Folder with ``twin_pairs_X_3years_samesex.csv`` and the same with T.
+        random_state: Source of the outcome; a ``RandomState`` gives the original sampler's numbers.
 
     Returns:
         Both twins of every complete pair: first all lighter ones.

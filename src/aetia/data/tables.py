@@ -285,7 +285,7 @@ def as_numbers(name: str, column: np.ndarray) -> np.ndarray:
     """Turn a column into numbers.
 
     Args:
-        name: For messages.
+        name: Name of the column, for messages.
         column: Any one-dimensional array.
 
     Returns:

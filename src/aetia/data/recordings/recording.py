@@ -39,9 +39,9 @@ class Recordings:
         names: Names of the sensors.
         series_names: Labels of the recordings.
         regime_names: Labels of the regimes; empty if there is one regime only.
-        places: Where the rows of the table went, in the order of the table; empty if the
+        places: Stretch and step of each row of the table, in the order of the table; empty if the
             recordings were not made from one.
-        source: Where the readings came from, for reports.
+        source: Origin of the readings, for reports.
         season: What was subtracted as seasonal, or None.
     """
 
@@ -89,12 +89,12 @@ class Recordings:
 
     @property
     def window(self) -> Int[np.ndarray, " rows"]:
-        """For each row of the table, its window in :attr:`windows`."""
+        """Window of each row of the table in :attr:`windows`."""
         return self.places.stretch
 
     @property
     def step(self) -> Int[np.ndarray, " rows"]:
-        """For each row of the table, its row in that window."""
+        """Step of each row of the table in that window."""
         return self.places.step
 
     def cut(self, length: int | None, stride: int | None = None) -> Windows:

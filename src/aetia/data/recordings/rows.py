@@ -284,7 +284,7 @@ def number_regimes(
     Args:
         value: A label for each of something.
         n: How many there are.
-        name: Of the column, for messages.
+        name: Name of the column, for messages.
 
     Returns:
         A code for each, and the labels of the codes.

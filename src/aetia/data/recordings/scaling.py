@@ -61,7 +61,7 @@ class SensorScaling:
         """Scale windows.
 
         Args:
-            windows: In the user's units.
+            windows: Windows in the user's units.
 
         Returns:
             The same windows with mean 0 and standard deviation 1 where it was measured.

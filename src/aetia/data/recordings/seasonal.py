@@ -24,7 +24,7 @@ class SeasonalProfile:
 
     Attributes:
         periods: Steps of each period.
-        profiles: For each period, recordings x phases x sensors; their sum is the season.
+        profiles: One array for each period, recordings x phases x sensors; their sum is the season.
     """
 
     periods: tuple[int, ...]
@@ -52,7 +52,7 @@ class SeasonalProfile:
         """Keep some sensors.
 
         Args:
-            at: Their positions.
+            at: Positions of the sensors.
 
         Returns:
             The profile of these.
@@ -113,7 +113,7 @@ def remove_season(stretches: Sequence[Stretch], season: SeasonalProfile) -> list
 
     Args:
         stretches: Unbroken stretches.
-        season: Their profile.
+        season: Profile of these stretches.
 
     Returns:
         The same stretches without it; their ``start`` tells where to add it again.

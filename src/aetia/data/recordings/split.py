@@ -44,8 +44,8 @@ def split_windows(
     """Split windows into contiguous blocks of time, so that all parts hold every regime.
 
     Each stretch of a regime is split into three blocks, every other one backwards, so that the
-    parts meet where one regime follows another. Stretches with too few windows for that are dealt
-    out whole, in time order; if a regime lacks a part then, each recording is split at the same
+    parts meet where one regime follows another. Stretches with too few windows for that are taken
+    together, in time order; if a regime lacks a part then, each recording is split at the same
     times for all regimes. Windows of two parts in the same recording are at least ``gap`` steps
     apart, counted between rows in which anything was seen; what is closer is left out.
 
@@ -98,7 +98,7 @@ def _n_parts(fractions: tuple[float, float, float]) -> int:
 
 
 def _by_stretch(places: _Places, gap: int, fractions: tuple[float, float, float]) -> np.ndarray:
-    """Split every stretch that can be split; deal out the others regime by regime."""
+    """Split every stretch that can be split, and the others of each regime together."""
     part = np.full(len(places.begin), _LEFT_OUT)
     final = _n_parts(fractions) - 1
     small: dict[int, list[np.ndarray]] = {}
@@ -123,7 +123,7 @@ def _by_stretch(places: _Places, gap: int, fractions: tuple[float, float, float]
 
 
 def _by_regime(places: _Places, gap: int, fractions: tuple[float, float, float]) -> np.ndarray:
-    """Deal out all windows of a regime in time order, whatever stretch they are from."""
+    """Split all windows of a regime in time order, whatever stretch they are from."""
     part = np.full(len(places.begin), _LEFT_OUT)
     order = _in_time(places)
     for regime in np.unique(places.regime):

@@ -37,7 +37,7 @@ class Stretch(NamedTuple):
         regime: Code of the regime; 0 where there are none.
         series: Code of the recording.
         start: Steps from the start of the recording to the first row.
-        window: For each row, the first window that holds it.
+        window: Number of the first window that holds each row.
     """
 
     values: Float[np.ndarray, "time d"]
@@ -231,7 +231,7 @@ def pad_stretches(stretches: Sequence[Stretch]) -> Padded:
     """Bring stretches to one length by unobserved cells at their end.
 
     Args:
-        stretches: At least one.
+        stretches: One stretch or more.
 
     Returns:
         One window for each.

@@ -24,7 +24,7 @@ def time_numbers(name: str, column: np.ndarray) -> Float[np.ndarray, " n"]:
     Dates become seconds since the first of them (UTC if they have a time zone).
 
     Args:
-        name: Of the column, for messages.
+        name: Name of the column, for messages.
         column: Numbers, dates, or text that holds dates.
 
     Returns:
@@ -119,7 +119,7 @@ def step_numbers(
     The step is the most common difference between neighbours in time, the same for all recordings.
 
     Args:
-        name: Of the time column, for messages.
+        name: Name of the time column, for messages.
         times: Numbers that grow with time.
         shown: The times as the user wrote them, for messages.
         series: Recording of each row.

@@ -41,7 +41,7 @@ class Windows:
         series: Code of the recording that each window comes from.
         series_names: Labels of the codes.
         start: Steps from the start of the recording to the first row of each window.
-        source: Where the readings came from, for reports.
+        source: Origin of the readings, for reports.
         season: What was subtracted as seasonal, or None. ``values[i, t] + season.at(series[i],
             start[i] + t)`` is back in the user's units, for imputed cells too; so is
             ``values + seasonal()``.
@@ -89,7 +89,7 @@ class Windows:
         """Keep some windows, in the given order; codes of regimes and recordings stay.
 
         Args:
-            rows: Their numbers, or a mask over all of them.
+            rows: Numbers of the windows, or a mask over all of them.
 
         Returns:
             These windows.

@@ -27,7 +27,7 @@ class Answer:
         deployed: The graph.
         weights: Direct effects by lag; None for nonlinear mechanisms.
         deltas: What each regime adds to them, or to the slopes.
-        changed: Whose mechanism differs, in each regime.
+        changed: True for variables whose mechanism differs, in each regime.
         noise_variance: Variance of what the causes of each variable leave unexplained, by regime.
         invariance: p-value, for each regime and variable, of residuals as in the other regimes.
         clean: Means of the states behind the readings, in every block.

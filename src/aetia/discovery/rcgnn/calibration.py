@@ -20,7 +20,7 @@ def calibrated(frequencies: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*
     defaults. It says little about data of another kind.
 
     Args:
-        frequencies: Of edges at any lag.
+        frequencies: Selection frequencies of edges at any lag.
 
     Returns:
         Probabilities.

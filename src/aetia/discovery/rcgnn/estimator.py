@@ -117,7 +117,7 @@ class RCGNN(BaseEstimator):
             neural back end: to the slopes of the linear part of its mechanisms).
         noise_variance_: ``[regimes, d]``, variance of what the causes of a sensor leave
             unexplained, in the square of its units.
-        imputed_: In the shape of ``windows_.values``, in the user's units: readings, and where
+        imputed_: Readings in the shape of ``windows_.values``, in the user's units, and where
             there is none its mean given all others.
         imputed_sd_: Standard deviation, in the user's units, with which a reading there is known
             from all others (the model taken as true); 0 where there is a reading.
@@ -142,7 +142,7 @@ class RCGNN(BaseEstimator):
         findings_: What these rows say, in words.
         training_summary_: Options, time and outcome of that training.
         n_features_in_: Number of sensors.
-        feature_names_in_: Their names.
+        feature_names_in_: Names of the sensors.
 
     Example:
         >>> from aetia.scm import random_structural_var
@@ -232,7 +232,8 @@ class RCGNN(BaseEstimator):
             series: Name of the column that tells recordings apart.
             knowledge: What is known about the graph; it holds at every lag, and a required edge is
                 in at one lag at least. A variable's own past is always free.
-            folder: Where the neural back end keeps its record and checkpoints while it trains.
+            folder: Folder in which the neural back end keeps its record and checkpoints while it
+                trains.
             evaluator: Takes the summary graph and its edge probabilities while the neural back end
                 trains, and returns numbers for its record, which nothing in the fit reads.
 

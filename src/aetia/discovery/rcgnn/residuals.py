@@ -21,9 +21,9 @@ def residual_invariance(
     small p-values are a little too small.
 
     Args:
-        residuals: Of every variable on its causes.
+        residuals: What its causes leave of every variable.
         live: Rows that count.
-        regime: Of each block.
+        regime: Code of the regime of each block.
 
     Returns:
         p-values, 1 where there is one regime only.

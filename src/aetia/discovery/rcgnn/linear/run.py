@@ -173,8 +173,8 @@ def threshold_by_likelihood(
 
     Args:
         frequency: How often each edge was selected.
-        moments: Of the clean states, block by block in the order of time.
-        regime: Of each block.
+        moments: Moments of the clean states, block by block in the order of time.
+        regime: Code of the regime of each block.
         constraints: What is known.
         feedback_threshold: As for :func:`deploy`.
 

@@ -23,7 +23,7 @@ class Shifts(NamedTuple):
     deltas: Float[np.ndarray, "k m d d"]
     """Added to the shared weights: regime, lag (0 first), cause, effect."""
     noise_variance: Float[np.ndarray, "k d"]
-    """Of every variable in every regime."""
+    """Variance of what is left of every variable in every regime."""
     changed: Bool[np.ndarray, "k d"]
     """Whose weights differ."""
 

@@ -197,12 +197,12 @@ def fit_as_published(
     Args:
         readings: Standardised readings.
         n_lags: Lags of the result; the prototype has none, they are empty.
-        options: Of the prototype.
+        options: Options of the prototype.
         constraints: Applied to the result.
-        seeds: Of everything random.
-        device: Where to compute; None for the CPU.
+        seeds: Source of everything random.
+        device: Device to compute on; None for the CPU.
         progress: Whether to show a progress bar; None shows it in terminals.
-        folder: For checkpoints and the health record; None keeps nothing.
+        folder: Folder for checkpoints and the health record; None keeps nothing.
 
     Returns:
         What :func:`~aetia.discovery.rcgnn.neural.fit.fit_neural` returns, zeros where the prototype

@@ -23,7 +23,7 @@ class Latent(NamedTuple):
     """States, drift and their uncertainty, of each block."""
 
     mean: Float[Tensor, "n time d"]
-    """Of the states."""
+    """Means of the states."""
     sd: Float[Tensor, "n time d"]
     constant: Float[Tensor, "n d"]
     """Constant part of the drift, in units of its prior's standard deviation."""
@@ -87,7 +87,7 @@ class TemporalEncoder(nn.Module):
             values: Readings, 0 where not seen.
             seen: 1 where seen.
             guess: First guess of the states.
-            guess_sd: Its uncertainty.
+            guess_sd: Standard deviation of that guess.
             regime: Code of the regime of each block.
 
         Returns:

@@ -63,11 +63,11 @@ class NeuralFit:
 
     Attributes:
         within: Probability of each edge within a step, cause in rows.
-        lagged: Of each edge at lag 1, 2, ...; diagonals are a sensor's own past.
+        lagged: Probability of each edge at lag 1, 2, ...; diagonals are a sensor's own past.
         graph: The graph in force at lag 0, 1, ...; acyclic within the step.
         deltas: What a regime adds to the slopes beyond what most do, 0 where there is no edge.
         state: Means of the clean states.
-        state_sd: Their spread.
+        state_sd: Standard deviations of the states.
         drift: Slow errors of the sensors, their constant parts included.
         noise_scale: Scale of each sensor's noise.
         degrees_of_freedom: Degrees of freedom of that noise.
@@ -75,7 +75,7 @@ class NeuralFit:
         inverse_probability: Weight of each observed cell under that model.
         history: Rows of the record of training.
         findings: What they say, in words.
-        summary: Of the training.
+        summary: Summary of the training.
         module: The trained network.
         n_steps: Steps that were made.
         n_skipped: Steps that were skipped.
@@ -121,17 +121,17 @@ def fit_neural(
     Args:
         readings: Standardised on observed cells of the training blocks.
         n_lags: Longest lag.
-        options: Of this back end.
+        options: Options of this back end.
         constraints: What is known about the graph.
         warm: Linear state space of the same readings: its smoothed states are the first guess.
         initial: Graph that searches climb from as well as from none, target by candidate.
-        seeds: Of everything random.
-        device: Where to compute; None for the CPU.
+        seeds: Source of everything random.
+        device: Device to compute on; None for the CPU.
         progress: Whether to show a progress bar; None shows it in terminals.
-        folder: For checkpoints and the health record; None keeps nothing.
+        folder: Folder for checkpoints and the health record; None keeps nothing.
         split: Training and validation blocks; None trains on all.
         evaluator: Looks at the graph at every row of the record; the fit never sees what it says.
-        facts: For the summary of the training.
+        facts: Facts that the summary of the training holds too.
 
     Returns:
         Graph, states and sensors of all blocks.

@@ -73,7 +73,7 @@ def validation_losses(
         module: The model.
         inputs: All blocks.
         rows: Which to score.
-        gates: In force.
+        gates: Gates in force.
 
     Returns:
         Data term per cell of each regime.
@@ -129,7 +129,7 @@ class GraphStage:
 
         Args:
             step: The step that was made, from 0.
-            info: Its signals.
+            info: Signals of that update.
 
         Returns:
             Nothing more.
@@ -149,7 +149,7 @@ class GraphStage:
         """Search graphs in draws of the states, and initialise the gates by them.
 
         Args:
-            number: Of the search; every one has a stream of its own.
+            number: Number of the search; every one has a stream of its own.
         """
         module, batch = self.module, self.batch
         key = (*self.seeds.spawn_key, number)

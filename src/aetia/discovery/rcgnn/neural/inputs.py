@@ -43,11 +43,11 @@ class Inputs(NamedTuple):
     hidden: Bool[Tensor, "n k time d"]
     """Sets of readings that are hidden in turns, so that the encoder learns to impute."""
     guess: Guess
-    """From what is trained on."""
+    """Guess from what is trained on."""
     guess_hidden: Guess
-    """From what is left of it when a set is hidden."""
+    """Guess from what is left of it when a set is hidden."""
     guess_all: Guess
-    """From all readings."""
+    """Guess from all readings."""
 
     @property
     def n_sets(self) -> int:
@@ -91,7 +91,7 @@ class Inputs(NamedTuple):
         """Move to a device, in single precision.
 
         Args:
-            device: Where to.
+            device: Device to move to.
 
         Returns:
             The same there.

@@ -89,7 +89,7 @@ class Mechanisms(nn.Module):
 
         Args:
             states: States of each block.
-            gates: For each block, or one for all.
+            gates: Gates for each block, or one set for all.
             regime: Code of the regime of each block.
 
         Returns:

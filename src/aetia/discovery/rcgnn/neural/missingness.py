@@ -13,7 +13,7 @@ class Missingness(nn.Module):
     """A logistic regression of each mask on the states of its step.
 
     Args:
-        observed_share: Of each sensor.
+        observed_share: Share of the cells of each sensor that were observed.
         n_regimes: Regimes, each with an intercept.
     """
 
@@ -39,7 +39,7 @@ def inverse_probability(
     """Weight observed cells by the inverse of their probability, stabilised and clipped.
 
     Args:
-        log_odds: Of being observed.
+        log_odds: Log odds of being observed.
         observed: True where it was.
         quantile: Weights above this quantile (of those of observed cells) are cut down to it.
 

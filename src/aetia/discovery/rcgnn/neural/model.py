@@ -42,7 +42,7 @@ _NORMAL_ENTROPY = 0.5 * math.log(2 * math.pi * math.e)
 
 
 class Sizes(NamedTuple):
-    """Of the whole recording."""
+    """Sizes of the recordings as a whole."""
 
     shape: tuple[int, int, int]
     """Blocks, steps, sensors."""
@@ -71,12 +71,12 @@ class CorruptedSCM(nn.Module):
     """Encoder, gated mechanisms, sensors and losses of cells.
 
     Args:
-        sizes: Of the recording.
-        options: Of the back end.
+        sizes: Sizes of the recordings.
+        options: Options of the back end.
         constraints: What is known about the graph.
         noise_sd: Initial standard deviation of the noise of each sensor.
         drift_sd: Spread of the innovations of their drifts.
-        observed_share: Of each sensor.
+        observed_share: Share of the cells of each sensor that were observed.
         knows_noise: Whether the noise is held near its initial size by a penalty.
     """
 
@@ -120,7 +120,7 @@ class CorruptedSCM(nn.Module):
         """Name the stage of a step.
 
         Args:
-            step: From 0.
+            step: Number of the update, from 0.
 
         Returns:
             ``"warm-up"``, ``"graph"`` or ``"final"``.
@@ -138,7 +138,7 @@ class CorruptedSCM(nn.Module):
         """Compute the temperature of the gates, which falls through the graph stage.
 
         Args:
-            step: From 0.
+            step: Number of the update, from 0.
 
         Returns:
             A value between the two of the options.
@@ -210,8 +210,8 @@ class CorruptedSCM(nn.Module):
 
         Args:
             batch: Blocks.
-            states: Their states and drift.
-            weight: Of each cell.
+            states: States and drift of these blocks.
+            weight: Weight of each cell.
 
         Returns:
             Negative log density, mean over observed cells.
@@ -226,8 +226,8 @@ class CorruptedSCM(nn.Module):
 
         Args:
             batch: Blocks.
-            states: Their states.
-            gates: For each block, or one for all.
+            states: States of these blocks.
+            gates: Gates for each block, or one set for all.
 
         Returns:
             Residuals, predictions (both without the level of the regime), and 1 for steps that
@@ -251,9 +251,9 @@ class CorruptedSCM(nn.Module):
 
         Args:
             batch: Blocks.
-            states: Their states.
-            residual: Of the steps that have their past.
-            weight: Of each cell.
+            states: States of these blocks.
+            residual: Residuals of the steps that have their past.
+            weight: Weight of each cell.
 
         Returns:
             Negative log density, mean over live cells.
@@ -271,7 +271,7 @@ class CorruptedSCM(nn.Module):
 
         Args:
             batch: Blocks.
-            gates: For each block, or one for all.
+            gates: Gates for each block, or one set for all.
 
         Returns:
             Reconstruction and structural term, per cell.

@@ -56,14 +56,14 @@ def fit_resamples(
         blocks: Standardised readings.
         config: Options.
         constraints: What is known.
-        seeds: Of half-samples and fits.
-        device: Where to compute.
+        seeds: Source of half-samples and fits.
+        device: Device to compute on.
         progress: Whether to show progress bars.
-        folder: For the record of the fit to all blocks; None keeps nothing.
+        folder: Folder for the record of the fit to all blocks; None keeps nothing.
         split: Blocks that this fit is trained on, and others that it is scored on; None trains it
             on all.
         evaluator: Looks at the graph of that fit while it trains.
-        facts: For the summary of that training.
+        facts: Facts that the summary of that training holds too.
 
     Returns:
         Graphs of all fits; states and sensors of the fit to all blocks.

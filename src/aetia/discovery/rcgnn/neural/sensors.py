@@ -29,7 +29,7 @@ def student_nll(
 
     Args:
         residual: Deviations.
-        scale: Of each sensor.
+        scale: Scale of the noise of each sensor.
         degrees_of_freedom: One number for each sensor.
 
     Returns:
@@ -50,7 +50,7 @@ def centred_by_regime(
     """Subtract the mean over the blocks of each regime.
 
     Args:
-        values: Any.
+        values: Values in every cell of the blocks.
         weight: 0 for rows that do not exist.
         regime: Code of the regime of each block.
         n_regimes: Number of regimes.

@@ -79,7 +79,7 @@ class Blocks:
 
         Args:
             values: One number for each cell of the blocks.
-            windows: Of the recordings that the blocks were cut from; they may overlap.
+            windows: Windows of the recordings that the blocks were cut from; they may overlap.
 
         Returns:
             The same in the shape of the windows; NaN in padding.

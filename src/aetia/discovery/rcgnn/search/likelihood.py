@@ -30,10 +30,10 @@ class Explained(NamedTuple):
     parents: Bool[Tensor, "d p"]
     """Target by candidate."""
     log_likelihood: float
-    """Of the readings."""
+    """Log-likelihood of the readings."""
     model: StateSpace
     moments: CleanMoments
-    """Of the clean states, if the graph is true."""
+    """Moments of the clean states, if the graph is true."""
 
 
 def constrained_model(

@@ -59,7 +59,7 @@ def search_structure(
     """Climb to a graph that no single move improves.
 
     Args:
-        regressions: Of every variable.
+        regressions: Second moments of every variable and its candidates.
         n: Effective number of steps, for each variable.
         constraints: What is known.
         penalty: Penalty weight lambda of an edge; 1 is the Bayesian information criterion.
@@ -88,7 +88,7 @@ def search_from(
 
     Args:
         initial: Graph to climb from; None climbs from no edges only.
-        regressions: Of every variable.
+        regressions: Second moments of every variable and its candidates.
         n: Effective number of steps, for each variable.
         constraints: What is known; the graph obeys it.
         penalty: As for :func:`search_structure`.

@@ -17,11 +17,11 @@ class Regressions(NamedTuple):
     """
 
     gram: Float[Tensor, "b q q"]
-    """Of the features of all candidates, those of one side by side."""
+    """Second moments of the features of all candidates, those of one side by side."""
     cross: Float[Tensor, "b q d"]
-    """Of features with targets."""
+    """Second moments of features with targets."""
     total: Float[Tensor, "b d"]
-    """Of targets."""
+    """Second moment of each target."""
     size: int
     """B, features of a candidate."""
 

@@ -89,7 +89,7 @@ def extend_states(
     """Smooth further readings under a state space that was chosen on some of them.
 
     Args:
-        fitted: To a part.
+        fitted: States fitted to a part of the blocks.
         readings: All of them, in every regime of the part.
         outlier_score: As for :func:`choose_states`.
 

@@ -90,7 +90,7 @@ def states_of_blocks(fitted: FittedStates, rows: Int[Tensor, " k"], part: Readin
     Args:
         fitted: States of all blocks.
         rows: Numbers of the blocks.
-        part: Their readings.
+        part: Readings of these blocks.
 
     Returns:
         The same parameters, with the states and moments of these blocks.

@@ -74,7 +74,7 @@ class LevelledReadings:
         """Centre the readings about other levels.
 
         Args:
-            level: Of each regime.
+            level: Level of each sensor in each regime.
         """
         self.level = level
         self.x = self._centred()
@@ -124,7 +124,7 @@ def states_of_more(
     """Smooth further readings under a state space that was fitted to some of them.
 
     Args:
-        fitted: To a part; its parameters and levels are kept.
+        fitted: States fitted to a part of the blocks; parameters and levels are kept.
         readings: All of them, in every regime of the part.
         outlier_score: Standard deviations from which readings are flagged; None flags none.
 

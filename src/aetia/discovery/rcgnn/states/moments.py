@@ -45,7 +45,7 @@ def squared_errors(
     Args:
         x: Centred readings.
         smoothed: States given the readings.
-        patterns: Of the readings.
+        patterns: Which readings count, and how much.
         model: Parameters the states were smoothed with.
 
     Returns:
@@ -63,7 +63,7 @@ def clean_moments(
 
     Args:
         smoothed: States given the readings.
-        patterns: Of the readings.
+        patterns: Which readings count, and how much.
         live: Rows that exist.
         model: Parameters the states were smoothed with.
 
@@ -106,7 +106,7 @@ def drift_innovations(
 
     Args:
         smoothed: States given the readings.
-        patterns: Of the readings.
+        patterns: Which readings count, and how much.
         live: Rows that exist.
         model: Parameters the states were smoothed with, with a drift.
 

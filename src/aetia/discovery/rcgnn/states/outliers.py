@@ -40,7 +40,7 @@ class SmoothedStates(NamedTuple):
 
     model: StateSpace
     patterns: Patterns
-    """Of the cells that were seen."""
+    """Patterns of the cells that were seen."""
     smoothed: Smoothed
 
 

@@ -99,7 +99,7 @@ class Patterns(NamedTuple):
     """Blocks grouped by which of their cells are seen, and how well."""
 
     precision: Float[Tensor, "u time d"]
-    """Of the noise of a reading, in multiples of that of its sensor; 0 where not seen."""
+    """Precision of the noise of a reading, in multiples of that of its sensor; 0 where not seen."""
     which: Int[Tensor, " n"]
     counts: Int[Tensor, " u"]
 
@@ -126,7 +126,8 @@ def patterns_of(precision: Bool[Tensor, "n time d"] | Float[Tensor, "n time d"])
     """Group blocks by their pattern of observed cells.
 
     Args:
-        precision: Of each reading, in multiples of that of its sensor; True is 1, False is 0.
+        precision: Precision of each reading, in multiples of that of its sensor; True is 1, False
+            is 0.
 
     Returns:
         The patterns, and which one each block has.
