@@ -49,7 +49,7 @@ def convergence(draws: Float[np.ndarray, "chain draw *event"]) -> Convergence:
     """Compare chains with each other and with themselves.
 
     Args:
-        draws: At least four draws of each chain.
+        draws: Chains side by side, at least four draws in each.
 
     Returns:
         Diagnostics of every scalar.

@@ -86,7 +86,7 @@ def indicator_agreement(
     """Compare chains of indicators with each other and with their own halves.
 
     Args:
-        draws: At least four draws of each of at least two chains.
+        draws: Indicators drawn by at least two chains, at least four draws in each.
         settled: An indicator whose probability is below this in every chain, or above one minus
             this in every chain, counts as converged.
 

@@ -24,8 +24,9 @@ def selective_risk(
     """Sort tasks by stated uncertainty and average the loss of the most certain ones.
 
     Args:
-        uncertainty: Of each task, such as the mean edge entropy.
-        loss: Of each task.
+        uncertainty: Stated uncertainty about each task, such as its mean edge entropy; larger is
+            less certain.
+        loss: Loss on each task, measured against the truth.
 
     Returns:
         The curve; it rises if the method knows where it is wrong.

@@ -48,7 +48,7 @@ def mmd_squared(
     Args:
         a: One sample.
         b: The other.
-        bandwidth: Of the kernel exp(-d^2 / (2 s^2)).
+        bandwidth: Length scale s of the kernel exp(-d^2 / (2 s^2)), in the units of the samples.
 
     Returns:
         An unbiased estimate, which may be negative.
@@ -82,7 +82,8 @@ def median_bandwidth(sample: Float[Tensor, " n d"], n_points: int = 1000) -> flo
 
     Args:
         sample: Reference points.
-        n_points: At most so many of them are looked at.
+        n_points: Most points that are compared; of a larger sample they are taken at equal
+            intervals.
 
     Returns:
         A positive number; 1 if most points coincide.
@@ -103,7 +104,7 @@ def sliced_wasserstein(
     Args:
         a: One sample.
         b: The other.
-        generator: Of the directions.
+        generator: Source of the random directions.
         n_directions: Lines onto which both are projected.
 
     Returns:
@@ -126,7 +127,7 @@ def frechet_distance(a: Float[np.ndarray, " n d"], b: Float[np.ndarray, " k d"])
 
     Args:
         a: Features of one sample; at least twice as many rows as columns, or it is far too large.
-        b: Of the other.
+        b: Features of the other sample.
 
     Returns:
         A non-negative number.
@@ -145,9 +146,9 @@ def frechet_of_moments(
     """Compute the Frechet distance of two normal distributions.
 
     Args:
-        mean_a: Of the first.
+        mean_a: Mean of the first distribution.
         cov_a: Its covariance.
-        mean_b: Of the second.
+        mean_b: Mean of the second distribution.
         cov_b: Its covariance.
 
     Returns:

@@ -76,8 +76,8 @@ def read_discovery_table(
 
     Args:
         X: A frame, array, Dataset, or path of a CSV or Parquet file.
-        intervened: As for ``as_dataset``.
-        regime: As for ``as_dataset``.
+        intervened: What was set by intervention: a boolean table, or the name of a column.
+        regime: Environment of each row: integers or labels, or the name of a column.
         categorical: Columns of numbers that are codes of categories.
         exclude: Columns to leave out.
 

@@ -139,7 +139,8 @@ def pick_candidates(
         alone: The same without them; the better of both ranks counts.
         n_candidates: Candidates of each variable.
         constraints: Knowledge.
-        favoured: Between 0 and 1; positive ones come first, the largest before others.
+        favoured: Numbers in [0, 1], such as probabilities of edges i -> j; pairs with a positive
+            one come first, the largest before others.
 
     Returns:
         Sorted indices; forbidden parents are among them only where nothing else is left.

@@ -100,7 +100,7 @@ def touched(
 
     Args:
         graphs: Draws over all columns, those of the regimes included.
-        log_weights: Of the draws.
+        log_weights: Log posterior weight of each draw.
         names: Names of all columns.
         regimes: Columns that mark the regimes.
 

@@ -80,8 +80,8 @@ def read_table(
         method: Name for messages.
         accepts: What the method can use.
         scaling: ``"standardise"``, ``"centre"`` or ``"none"``.
-        intervened: As for ``as_dataset``.
-        regime: As for ``as_dataset``.
+        intervened: What was set by intervention: a boolean table, or the name of a column.
+        regime: Environment of each row: integers or labels, or the name of a column.
         knowledge: Statements about the graph, or a mapping of them.
 
     Returns:

@@ -48,7 +48,7 @@ def save_bundle(
         path: The file.
         kind: What it is, usually the class that reads it; checked on reading.
         schema: Version of the content, 1 or more; readers refuse newer ones.
-        tensors: By name; they are written from the CPU.
+        tensors: Tensors by name; they are copied to the CPU and written from there.
         plain: Anything that strict JSON can hold.
 
     Returns:

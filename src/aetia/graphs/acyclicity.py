@@ -144,7 +144,7 @@ def perron_radius(
 
     Args:
         weights: Non-negative matrices, such as edge probabilities; zero diagonal.
-        n_iterations: Of the power method; d if that is more.
+        n_iterations: Iterations of the power method; d if that is more.
 
     Returns:
         The spectral radius, up to the convergence of the iteration; 0 for acyclic graphs.

@@ -179,7 +179,7 @@ def average_precision(
     Args:
         truth: The true adjacency.
         probabilities: Scores of the directed edges.
-        include_diagonal: As for :func:`auroc`.
+        include_diagonal: Count the d zero diagonal entries as easy negatives, as :func:`auroc` can.
 
     Returns:
         The average precision, NaN when the truth has no edge.

@@ -23,7 +23,7 @@ def retrieval_scores(
     Args:
         truth: The true graph, such as the summary graph of a time series.
         graph: The one that was found.
-        probabilities: Of every edge, or any score that ranks them.
+        probabilities: Probability of every edge, or any score that ranks edges.
 
     Returns:
         ``f1``, ``precision`` and ``recall`` of directed edges, ``shd`` (one for each wrong pair),

@@ -129,7 +129,8 @@ def choose_by_evidence(
             needed when the noise is not additive on the scale of the table.
         variance_evidence: V in nats on the scale of the table (``"additive"``) and, if known, on
             ``"normal-scores"``.
-        divergences: From a Gaussian, of each column, in nats (:func:`non_gaussian_nats`).
+        divergences: Divergence of each column from a Gaussian, in nats over all rows
+            (:func:`non_gaussian_nats`).
         n: Number of rows.
 
     Returns:

@@ -27,7 +27,7 @@ def interventional_nll(
 
     Args:
         graphs: DAGs.
-        log_weights: Of the draws.
+        log_weights: Log posterior weight of each draw.
         observational: Rows that the models are fitted to.
         interventional: Held-out rows.
         intervened: True where a variable was set; every row sets at least one.

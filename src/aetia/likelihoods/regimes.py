@@ -50,8 +50,8 @@ class ChangedMechanisms:
 
     Attributes:
         likelihood: Scores each group of rows.
-        targets: For each regime (a value of ``data.regime``), the names of the variables whose
-            mechanism differs there. All other rows of a variable share one mechanism.
+        targets: Names of the variables whose mechanism differs in a regime, by regime (a value of
+            ``data.regime``). All other rows of a variable share one mechanism.
     """
 
     likelihood: DecomposableLikelihood
@@ -205,7 +205,7 @@ def regime_targets(
 
     Args:
         graphs: Draws over all columns, those of the regimes included.
-        log_weights: Of the draws.
+        log_weights: Log posterior weight of each draw.
         names: Names of all columns.
         regimes: Those among them that mark regimes.
 

@@ -94,11 +94,11 @@ class AxialEncoder(nn.Module):
         dim: Width of the tokens.
         n_heads: Attention heads.
         rows_first: Whether the first block attends over rows (BCNP) or variables (AVICI).
-        head_dim: As for :class:`AxialBlock`.
-        ff_dim: As for :class:`AxialBlock`.
-        dropout: As for :class:`AxialBlock`.
-        bias: As for :class:`AxialBlock`.
-        init_scale: As for :class:`AxialBlock`.
+        head_dim: Width of each head; None for ``dim // n_heads``.
+        ff_dim: Width of the feed-forward layers; None for ``4 * dim``.
+        dropout: Probability, after attention and after feed-forward.
+        bias: Whether linear maps have biases.
+        init_scale: Variance of the initial weights times fan-in (2 in AVICI, 1/3 in torch).
     """
 
     def __init__(

@@ -89,7 +89,7 @@ def tanh_score(layers: Layers, x: Float[Tensor, "*batch inputs"]) -> Float[Tenso
     """Apply layers with tanh between them, the last with one output.
 
     Args:
-        layers: Of a critic.
+        layers: Weights and biases of a critic's layers.
         x: Rows.
 
     Returns:
@@ -118,7 +118,7 @@ def gradient_penalty(
         discriminator: The critic.
         real: Rows a.
         fake: Rows b.
-        generator: Of u, one number for each row.
+        generator: Source of u, one number for each row.
         event_dims: Dimensions of a row: 1 for tables, 3 for images.
 
     Returns:

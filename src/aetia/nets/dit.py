@@ -47,8 +47,8 @@ def grid_positions(rows: int, columns: int, width: int) -> Float[Tensor, " t {wi
     """Compute fixed positions of patches: half of the features say the row, half the column.
 
     Args:
-        rows: Of patches.
-        columns: Of patches.
+        rows: Number of rows of patches.
+        columns: Number of columns of patches.
         width: A multiple of 4.
 
     Returns:
@@ -100,9 +100,9 @@ class DiT(nn.Module):
     Args:
         image_shape: Channels, height, width.
         patch: Side of a patch.
-        width: Of a token.
+        width: Features of a token.
         depth: Blocks.
-        n_heads: Of attention.
+        n_heads: Attention heads of each block.
         mlp_ratio: Hidden units of a block's perceptron over ``width``.
         n_time_features: Sinusoids of the time.
         n_shared: Blocks before the noise enters, run once for all draws of an image.

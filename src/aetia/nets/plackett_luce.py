@@ -39,7 +39,7 @@ def log_prob_of_orders(
     """Compute the log-probability of orders.
 
     Args:
-        scores: As for :func:`sample_orders`.
+        scores: Score of each item; higher ones tend to come first.
         orders: ``[..., k]``: the k-th item.
 
     Returns:
@@ -54,7 +54,7 @@ def precedence_probabilities(scores: Float[Tensor, "*batch d"]) -> Float[Tensor,
     """Compute the probability that item i comes before item j, exactly.
 
     Args:
-        scores: As for :func:`sample_orders`.
+        scores: Score of each item; higher ones tend to come first.
 
     Returns:
         ``sigmoid(s_i - s_j)``, with a zero diagonal.

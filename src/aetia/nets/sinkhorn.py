@@ -18,7 +18,7 @@ def log_sinkhorn(
 
     Args:
         log_scores: Logs of positive matrices.
-        n_iterations: At most so many rounds.
+        n_iterations: Most rounds of normalising rows, then columns.
         tolerance: Stop when every row sum is within this of 1, the column sums being exact.
 
     Returns:
@@ -49,9 +49,10 @@ def gumbel_sinkhorn(
     Args:
         log_scores: ``[i, m]``: how much variable i belongs in position m.
         generator: Source of the Gumbel noise, on the CPU.
-        temperature: Of the relaxation.
-        n_iterations: Sinkhorn rounds, at most.
-        tolerance: Of the rounds.
+        temperature: Divides the noisy scores in the relaxation; a smaller one brings its gradient
+            closer to that of a permutation, and makes it vary more.
+        n_iterations: Most Sinkhorn rounds.
+        tolerance: Rounds stop when every row sum is within this of 1.
 
     Returns:
         Permutation matrices ``[i, m]``.
@@ -70,7 +71,7 @@ def standard_gumbel(shape: torch.Size, generator: torch.Generator) -> Float[Tens
     """Draw standard Gumbel noise in float32.
 
     Args:
-        shape: Of the result.
+        shape: Shape of the result.
         generator: Source of randomness; the noise is on its device.
 
     Returns:

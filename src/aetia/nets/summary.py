@@ -18,7 +18,7 @@ class CrossAttentionSummary(nn.Module):
         dim: Width of the tokens.
         n_heads: Attention heads.
         bias: Whether linear maps have biases.
-        init_scale: As for :class:`~aetia.nets.AxialBlock`.
+        init_scale: Variance of the initial weights times fan-in (2 in AVICI, 1/3 in torch).
     """
 
     def __init__(

@@ -35,7 +35,8 @@ def wasserstein_loss(
         critics: An ensemble.
         real: Rows a.
         fake: Rows b.
-        generator: Of the rows between them.
+        generator: Source of the places between real and generated rows at which slopes are
+            penalised.
         penalty: Weight of the penalty on slopes.
 
     Returns:

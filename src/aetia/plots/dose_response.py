@@ -126,7 +126,7 @@ def plot_overlap(
         propensity: Probability of the second arm, or the dose expected from covariates.
         treatment: What was received.
         arms: Names of the two arms; None for doses.
-        name: Of the treatment.
+        name: Name of the treatment.
         ax: Where to draw; None makes a figure.
 
     Returns:

@@ -41,7 +41,7 @@ def plot_record(
 
     Args:
         curves: Label to steps and values; labels that end in ``max`` are drawn dotted.
-        title: Of the axes.
+        title: Title of the axes.
         is_log: Whether values are on a log axis; those that are not positive are left out.
         is_share: Whether values lie between 0 and 1.
         healthy: Range that is shaded; its end may be infinite.
@@ -102,7 +102,7 @@ def plot_shares(
     Args:
         steps: When they were measured.
         shares: Label to values.
-        title: Of the axes.
+        title: Title of the axes.
         ax: Axes to draw on.
 
     Returns:

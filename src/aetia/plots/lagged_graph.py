@@ -102,7 +102,7 @@ def circle_order(probabilities: Float[np.ndarray, "d d"]) -> list[int]:
     """Order variables clockwise, causes before effects as far as the graph has no cycle.
 
     Args:
-        probabilities: Of edges at any lag; the diagonal does not count.
+        probabilities: Probability of an edge i -> j at any lag; the diagonal does not count.
 
     Returns:
         Positions of the variables, the one at the top first.

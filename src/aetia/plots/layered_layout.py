@@ -116,7 +116,7 @@ def fitted_layout(
     A narrow drawing can be read on a telephone too, where a wide one would be made small.
 
     Args:
-        position: As from :func:`layered_layout`.
+        position: Coordinates of the nodes, as :func:`layered_layout` gives them.
 
     Returns:
         Coordinates, and inches per unit in both directions.

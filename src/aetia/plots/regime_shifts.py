@@ -30,7 +30,8 @@ def plot_regime_shifts(
     """Draw how differently the residuals of each variable are distributed in each regime.
 
     Args:
-        p_values: Of residuals as in all other regimes.
+        p_values: p-value of each variable in each regime, small where its residuals are distributed
+            otherwise than in all other regimes.
         changed: Whose weights differ; marked by a dot.
         names: Column names.
         regimes: Labels of the regimes.

@@ -30,8 +30,8 @@ def plot_families(
     """Draw the mean of a metric for each family, with standard errors.
 
     Args:
-        names: Of the families.
-        means: Of the metric.
+        names: Names of the families.
+        means: Mean of the metric on each family.
         errors: Standard errors; NaN for none.
         metric: Label of the axis.
         is_shifted: Whether the family differs from the training family; another colour.
@@ -72,9 +72,9 @@ def plot_shift(
     """Draw the change of a metric against the distance from the training family.
 
     Args:
-        distance: Of each test family.
+        distance: Distance of each test family from the training family.
         change: Metric minus its mean on the training family.
-        names: Of the families.
+        names: Names of the test families.
         distance_label: Label of the axis.
         metric: Label of the other.
         ax: Where to draw; None makes a figure.

@@ -43,7 +43,7 @@ class DrawnWeights:
     Attributes:
         graphs: DAGs.
         weights: ``weights[s, i, j]`` in units of j per unit of i.
-        probability: Of each draw.
+        probability: Posterior weight of each draw; they sum to one.
         mean: Mean of each column, for default contrasts; zero if unknown.
         sd: Standard deviation of each column; NaN if unknown.
     """
@@ -146,7 +146,7 @@ def path_keys(
     """Number graphs by the parents of all variables on directed paths between two variables.
 
     Args:
-        parents: From :func:`parent_numbers`.
+        parents: Each variable's parents as one number, made by :func:`parent_numbers`.
         reached: Directed paths of the same graphs.
         source: First variable, whose own parents do not count.
         target: Last variable.
@@ -169,8 +169,8 @@ def share_between_graphs(
 
     Args:
         effects: Draws of the effect.
-        keys: From :func:`path_keys`.
-        probability: Of each draw.
+        keys: Equal numbers where graphs agree about the effect, made by :func:`path_keys`.
+        probability: Posterior weight of each draw; they sum to one.
 
     Returns:
         Between 0 and 1; NaN if the effect does not vary, or no two draws with a path are alike.

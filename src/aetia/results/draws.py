@@ -39,11 +39,11 @@ class Draws:
         given: Rows as the user gave them, NaN where a value is drawn; tables ``[n, d]``, images
             ``[n, *shape]``.
         cells: Draws of the cells that are NaN, in row-major order; None for a sketch.
-        names: Of the columns; empty for images.
+        names: Names of the columns; empty for images.
         kind: ``"imputation"`` of cells of the user's rows, or ``"sample"`` of new rows.
         cell_mean: Means of the drawn cells.
         cell_sd: Their standard deviations.
-        quantiles: Of the drawn cells at ``SKETCH_LEVELS``; None where draws are stored.
+        quantiles: Quantiles of the drawn cells at ``SKETCH_LEVELS``; None where draws are stored.
         row_labels: Labels of the rows, for frames; empty for 0, 1, ...
         levels: Labels of categorical columns, whose values are codes; frames show the labels.
         n_draws: Draws behind every number.
@@ -90,9 +90,9 @@ class Draws:
         Args:
             given: Rows with NaN where values were drawn.
             cells: Draws of these cells, in row-major order.
-            names: Of the columns of a table.
+            names: Names of the columns of a table; empty for images.
             kind: What the rows are.
-            row_labels: Of the rows.
+            row_labels: Labels of the rows, for frames; empty for 0, 1, ...
             levels: Labels of categorical columns.
             max_megabytes: Memory for the draws; beyond it they are reduced to mean, standard
                 deviation and quantiles.
@@ -137,7 +137,7 @@ class Draws:
 
         Args:
             values: Draws of n new rows.
-            names: Of the columns of a table.
+            names: Names of the columns of a table; empty for images.
             **options: ``row_labels``, ``levels``, ``max_megabytes``, ``facts``, ``diagnostics`` as
                 for :meth:`of_cells`.
 
@@ -160,8 +160,8 @@ class Draws:
 
         Args:
             parts: Results with the same columns and number of draws.
-            diagnostics: Of the whole.
-            facts: Of the whole; None takes those of the first part.
+            diagnostics: What is peculiar to the method, about all rows together.
+            facts: What is known about the whole run; None takes the facts of the first part.
 
         Returns:
             All rows; a sketch if any part is one.
@@ -255,7 +255,8 @@ class Draws:
 
         Args:
             level: Probability inside.
-            kind: Of the value itself; intervals of its mean (``"credible"``) need other draws.
+            kind: ``"prediction"``: intervals of the value itself. Intervals of its mean
+                (``"credible"``) need other draws and are refused.
 
         Returns:
             Lower and upper ends; both are the value where it was given.

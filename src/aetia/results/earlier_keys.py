@@ -52,8 +52,8 @@ class Diagnostics(dict[str, Any]):
     """What is peculiar to a method; facts that moved to ``facts`` answer with a ``FutureWarning``.
 
     Args:
-        values: By name.
-        facts: Of the run.
+        values: Diagnostics by name.
+        facts: Facts of the run, which answer for their earlier keys.
     """
 
     def __init__(self, values: Mapping[str, Any], facts: RunFacts) -> None:
@@ -105,7 +105,7 @@ def separate_facts(facts: RunFacts, diagnostics: Mapping[str, Any]) -> tuple[Run
 
     Args:
         facts: What is known already; it wins over what the diagnostics say.
-        diagnostics: Of a result, perhaps of an earlier version.
+        diagnostics: Diagnostics of a result, perhaps of an earlier version.
 
     Returns:
         The facts, and the diagnostics without them.

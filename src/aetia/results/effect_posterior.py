@@ -167,7 +167,8 @@ class EffectPosterior:
 
         Args:
             level: Probability inside.
-            kind: Of a mean, or of a new observation; None takes what the draws are of.
+            kind: ``"credible"`` for an interval of a mean, ``"prediction"`` for one of a new
+                observation; None takes what the draws are of.
 
         Returns:
             Lower and upper ends.

@@ -422,7 +422,7 @@ class GraphPosterior:
 
         Args:
             ax: Where to draw; None makes a figure.
-            **options: As for :meth:`total_effects`.
+            **options: Arguments of :meth:`total_effects`.
 
         Returns:
             The axes, and the frame that was drawn.
@@ -437,8 +437,7 @@ class GraphPosterior:
         """Export the consensus DAG; of time series the summary graph, which may have cycles.
 
         Args:
-            threshold: As for :meth:`consensus_dag`; of time series the smallest probability of an
-                edge at any lag.
+            threshold: Smallest probability of an edge; of time series, of an edge at any lag.
 
         Returns:
             A graph with the attribute ``probability`` on every edge; of time series also ``lags``,
@@ -467,7 +466,7 @@ class GraphPosterior:
         """Export what :meth:`to_networkx` makes in the language of Graphviz.
 
         Args:
-            threshold: As for :meth:`to_networkx`.
+            threshold: Smallest probability of an edge; of time series, of an edge at any lag.
 
         Returns:
             Text with edge widths by probability; edges without lag 0 are dashed.
@@ -478,7 +477,7 @@ class GraphPosterior:
         """Export what :meth:`to_networkx` makes as GML.
 
         Args:
-            threshold: As for :meth:`to_networkx`.
+            threshold: Smallest probability of an edge; of time series, of an edge at any lag.
 
         Returns:
             GML text; ``lags`` of time series as text such as ``"0,1"``.
@@ -489,7 +488,7 @@ class GraphPosterior:
         """Export the consensus DAG for ``dowhy.CausalModel(graph=...)``.
 
         Args:
-            threshold: As for :meth:`consensus_dag`.
+            threshold: Smallest probability of an edge.
 
         Returns:
             The GML text that DoWhy reads.

@@ -32,7 +32,7 @@ class Overlap:
             both have a probability of at least 0.05 or not; of doses those whose density given the
             covariates is at least a tenth of that among all units, and none for units whose own
             dose is not one of them.
-        name: Of the treatment.
+        name: Name of the treatment.
         arms: Names of the arms; None for doses.
     """
 

@@ -29,7 +29,7 @@ def is_enumerated(diagnostics: Mapping[str, Any]) -> bool:
     """Tell whether the "draws" are all graphs there are, weighed one by one.
 
     Args:
-        diagnostics: Of the posterior.
+        diagnostics: Diagnostics of the posterior.
 
     Returns:
         True for an enumeration, to which no effective number of draws applies.

@@ -40,7 +40,7 @@ def objective_gradients(
     """Compute the norm of the gradient that the data give to each group.
 
     Args:
-        parts: Of the loss.
+        parts: Terms of the loss by name, from which gradients can be taken.
         objective: Name of the part that depends on the data.
         groups: Parameters by group.
 

@@ -72,7 +72,7 @@ def list_checkpoints(folder: Path) -> list[Path]:
     """List the checkpoints of a run, the newest first.
 
     Args:
-        folder: Of the run's checkpoints.
+        folder: Folder that holds the run's checkpoints.
 
     Returns:
         Files named after their step; the best is not among them.
@@ -84,7 +84,7 @@ def thin_checkpoints(folder: Path, keep: int) -> None:
     """Delete all but the newest checkpoints, and what interrupted writes left.
 
     Args:
-        folder: Of the run's checkpoints.
+        folder: Folder that holds the run's checkpoints.
         keep: How many stay.
     """
     for old in [*list_checkpoints(folder)[keep:], *Path(folder).glob(f"{UNFINISHED}*")]:

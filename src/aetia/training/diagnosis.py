@@ -81,7 +81,7 @@ def series(rows: Sequence[Row], name: str) -> list[tuple[int, float]]:
     """Collect the finite values of a quantity.
 
     Args:
-        rows: Of a record.
+        rows: Rows of a health record.
         name: The quantity.
 
     Returns:

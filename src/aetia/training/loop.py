@@ -72,8 +72,8 @@ def train(
         config: Options.
         seed: Root of dropout and whatever losses draw.
         fabric: Processes; None for this one, on the device of the module.
-        folder: For ``checkpoints/``, ``health.jsonl`` and, at the end, ``training_summary.json``;
-            None keeps nothing.
+        folder: Where ``checkpoints/``, ``health.jsonl`` and, when the run ends,
+            ``training_summary.json`` are written; None keeps nothing.
         validate: ``validate(module, step)`` gives one row of metrics for each task of this
             process's share, with the entry ``"task"``; rows are gathered over processes.
         on_step_end: Called after each step with its signals; may change buffers, returns more

@@ -17,9 +17,10 @@ def minibatches(n: int, size: int, seed: int) -> Callable[[int], Iterator[Tensor
     """Deal all rows out, in a new order for each pass.
 
     Args:
-        n: Rows.
-        size: Of a batch; an incomplete last one is left to the next pass's luck.
-        seed: Of the orders.
+        n: Number of rows.
+        size: Rows of a minibatch; rows that are left over at the end of a pass, too few for one
+            more, are dropped from that pass.
+        seed: Seed of the orders.
 
     Returns:
         ``batches(k)`` iterates over row numbers from batch k on.

@@ -57,7 +57,7 @@ def complete_groups(
     """Add the parameters that no group holds, as the group ``rest``.
 
     Args:
-        groups: By name.
+        groups: Groups of parameters by name.
         parameters: All that the phase updates.
 
     Returns:
@@ -94,8 +94,8 @@ def parameter_groups(groups: Iterable[ParameterGroup], weight_decay: float) -> l
     """Split groups into matrices, which decay, and the rest, which does not.
 
     Args:
-        groups: Of a phase.
-        weight_decay: Of the matrices in groups without a decay of their own.
+        groups: The groups of a phase.
+        weight_decay: Weight decay of the matrices in groups without a decay of their own.
 
     Returns:
         Groups for an optimiser, with the factor ``rate``.

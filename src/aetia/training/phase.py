@@ -27,7 +27,7 @@ class Phase:
             follows the generator. Parts are logged by name; those with a gradient also with
             their share of it.
         every: Run in every so many steps.
-        name: In the record, when there are several.
+        name: What the phase is called in the record, when there are several.
         optimiser: Makes another optimiser than the configured one, for instance one with row-wise
             state.
         clip: Clips gradients in place of the norm over all parameters, and returns that norm: for

@@ -26,7 +26,7 @@ def make_fabric(
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         devices: Processes per node, each with a GPU of its own or on the CPU.
         nodes: Number of nodes.
-        precision: Of the training loop.
+        precision: Number format of the training loop, such as ``"32-true"`` or ``"bf16-mixed"``.
 
     Returns:
         Fabric; call its ``launch()`` to start the other processes.
@@ -57,8 +57,8 @@ def fabric_on(device: torch.device, precision: str = "32-true") -> Fabric:
     """Take this one process, where a module already is.
 
     Args:
-        device: Of the module.
-        precision: Of the training loop.
+        device: Device of the module.
+        precision: Number format of the training loop, such as ``"32-true"`` or ``"bf16-mixed"``.
 
     Returns:
         Fabric.

@@ -19,10 +19,10 @@ def progress_line(
     """Write the numbers of a row in one line.
 
     Args:
-        row: Of the health record, or what would be its next one.
-        n_steps: Of the whole run.
+        row: A row of the health record, or what would be its next one.
+        n_steps: Steps of the whole run.
         held_out: The metric that chooses the weights.
-        external: Numbers of an outside evaluator.
+        external: Metrics of the external evaluation.
         is_best: Whether these weights are the best so far.
 
     Returns:

@@ -56,9 +56,10 @@ class Trained:
     """What training leaves.
 
     Attributes:
-        module: With the best weights, or the last if nothing was validated.
+        module: The module with the weights of the best checkpoint, or the last ones if nothing was
+            validated.
         step: Steps that were made.
-        best_step: Step of the weights, None if they are the last.
+        best_step: Step of the best checkpoint; None if the weights are the last.
         best_metrics: Validation metrics of these weights.
         rows: The health record.
         n_skipped: Steps that were skipped because a gradient was not finite.

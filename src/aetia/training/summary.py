@@ -38,9 +38,9 @@ def summarise(
     Args:
         rows: The health record.
         config: Options.
-        seed: Of the run.
+        seed: Seed of the run.
         progress: Where it stands.
-        findings: Of the record.
+        findings: Findings about the record.
         signals: Healthy ranges of the method's signals.
         facts: Plain values of the method, such as ``data_stats``.
         aborted: Why training gave up, if it did.
@@ -102,7 +102,7 @@ def check_facts(facts: Mapping[str, Any]) -> None:
     """Refuse facts under a name that the summary uses.
 
     Args:
-        facts: Of the method.
+        facts: Plain values of the method that are to stand in the summary.
 
     Raises:
         InputError: Naming them.
@@ -116,7 +116,7 @@ def write_summary(folder: Path, summary: Mapping[str, Any]) -> Path:
     """Write the summary beside the health record; readers see all of it or the old one.
 
     Args:
-        folder: Of the run.
+        folder: Folder of the run.
         summary: Plain values.
 
     Returns:

@@ -48,7 +48,7 @@ class TensorBoardTracker:
 
         Args:
             row: Numbers by name.
-            step: Of the run.
+            step: Step of the run that the numbers belong to.
         """
         for name, value in row.items():
             self._writer.add_scalar(name, value, step)
@@ -62,8 +62,8 @@ class WandbTracker:
     """Sends numbers to Weights & Biases; ``WANDB_MODE=offline`` keeps them on disk.
 
     Args:
-        folder: For its files.
-        **options: Of ``wandb.init``.
+        folder: Where Weights & Biases keeps its files.
+        **options: Further arguments of ``wandb.init``.
 
     Raises:
         MissingDependencyError: If the extra is not installed.
@@ -84,7 +84,7 @@ class WandbTracker:
 
         Args:
             row: Numbers by name.
-            step: Of the run.
+            step: Step of the run that the numbers belong to.
         """
         self._run.log(dict(row), step=step)
 

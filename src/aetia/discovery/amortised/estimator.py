@@ -95,9 +95,9 @@ class AmortisedEstimator(BaseEstimator, ABC):
             training: Options of the training loop; None for the defaults.
             batch_size: Tasks of a step.
             replay: How often each simulated task is used, with fresh row subsets.
-            seed: Of weights, tasks, dropout.
-            folder: For checkpoints, the health record and the weights; an interrupted run goes
-                on from there. None keeps nothing.
+            seed: Seed of the initial weights, the tasks and dropout.
+            folder: Where checkpoints, the health record and the weights are written; an interrupted
+                run goes on from there. None keeps nothing.
             validation: Families to validate on, by name; None takes the training family.
             validation_numbers: Which validation tasks of each family.
             device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
@@ -230,7 +230,7 @@ class AmortisedEstimator(BaseEstimator, ABC):
         """Rebuild a network from its weights.
 
         Args:
-            weights: Of this method.
+            weights: Weights that were trained for this method.
 
         Returns:
             The network, in evaluation mode.

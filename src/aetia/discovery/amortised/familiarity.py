@@ -108,7 +108,7 @@ class Familiarity:
         Args:
             family: The family.
             n_batches: Batches of 8 tasks.
-            seed: Of the tasks.
+            seed: Seed of the tasks.
 
         Returns:
             Their distribution; quantiles of the distance come from the other half of the tasks.
@@ -141,7 +141,7 @@ class Familiarity:
         """Compute the Mahalanobis distance from the training tasks.
 
         Args:
-            features: Of a table.
+            features: Summaries of a table, from :func:`table_features`.
 
         Returns:
             At least 0.
@@ -153,7 +153,7 @@ class Familiarity:
         """Judge a table.
 
         Args:
-            features: Of the table.
+            features: Summaries of the table, from :func:`table_features`.
 
         Returns:
             Its distance over the 99 % quantile of training tasks; and a sentence about what is

@@ -40,7 +40,7 @@ class Pretrained:
     Attributes:
         method: ``"avici"`` or ``"bcnp"``.
         network: Options of the network.
-        weights: By parameter name.
+        weights: Tensors by the name of the parameter.
         card: Training data, steps, seed, metrics, familiarity; plain values.
         name: What it is called.
     """

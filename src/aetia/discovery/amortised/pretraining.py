@@ -115,7 +115,7 @@ def pretrain_network(
         data: Streams and fixed sets.
         training: Options of the loop.
         seed: Seed of dropout and orders.
-        folder: Folder for checkpoints and the health record.
+        folder: Where checkpoints and the health record are written; None keeps nothing.
         fabric: Processes; None for this one.
         trackers: Follow the run.
         identity: Further values that a resumed run must share.
@@ -223,13 +223,14 @@ def pretrain(
 
     Args:
         method: Name in the registry.
-        network: A network with fresh weights; it is trained in place.
+        network: A network with its initial weights; trained in place.
         config: Options of the network.
         data: Streams and fixed sets.
         training: Options of the loop.
         fabric: Processes.
         seed: Seed of weights, dropout and orders.
-        folder: Folder for checkpoints, the health record and ``weights``; None keeps nothing.
+        folder: Where checkpoints, the health record and ``weights`` are written; None keeps
+            nothing.
         name: What the weights are called; None names them after the family.
         trackers: Follow the run.
         resume: Whether to go on from a checkpoint in the folder.

@@ -24,8 +24,8 @@ def predict(network: AmortisedNetwork, tasks: Tasks, *, normalise: bool = True) 
     """Run a network on simulated tasks.
 
     Args:
-        network: In evaluation mode, or not.
-        tasks: Of one size.
+        network: The network, left in its mode of training or evaluation.
+        tasks: A batch of tasks of one size.
         normalise: Whether tables are standardised, as in the network's training.
 
     Returns:
@@ -49,12 +49,12 @@ def validation_rows(
     """Score a network on single tasks, cheaply: marginals are analytic, few draws are made.
 
     Args:
-        network: In evaluation mode.
+        network: The network, in evaluation mode.
         tasks: Each of one table.
         family: Name, part of the row's ``"task"``.
         n_draws: Draws behind ``expected_f1`` and ``share_cyclic``.
-        seed: Of the draws; each task has draws of its own.
-        normalise: As for :func:`predict`.
+        seed: Seed of the draws; each task has draws of its own.
+        normalise: Whether tables are standardised, as in the network's training.
 
     Returns:
         One row for each task: ``loss`` (negative log marginal probability per pair), ``joint_nll``

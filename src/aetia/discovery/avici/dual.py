@@ -34,7 +34,7 @@ class DualAscent(nn.Module):
         """Resolve the interval of dual updates.
 
         Args:
-            n_steps: Of the run.
+            n_steps: Optimiser steps of the whole run.
 
         Returns:
             Optimiser steps between them.
@@ -46,8 +46,8 @@ class DualAscent(nn.Module):
         """Compute the dual step size after its warm-up factor.
 
         Args:
-            step: Of the run.
-            n_steps: Of the run.
+            step: The optimiser step, from 0.
+            n_steps: Optimiser steps of the whole run.
 
         Returns:
             ``dual_step``, less at the start of the run.
@@ -61,7 +61,7 @@ class DualAscent(nn.Module):
 
         Args:
             step: The step just made, from 0.
-            n_steps: Of the run.
+            n_steps: Optimiser steps of the whole run.
             radius: Mean spectral radius of the batch.
 
         Returns:

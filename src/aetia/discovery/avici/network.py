@@ -133,7 +133,7 @@ class AVICINetwork(AmortisedNetwork):
 
         Args:
             step: The step just made, from 0.
-            n_steps: Of the run.
+            n_steps: Optimiser steps of the whole run.
             info: Signals of the step.
 
         Returns:

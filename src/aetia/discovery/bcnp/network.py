@@ -148,9 +148,9 @@ class BCNPNetwork(AmortisedNetwork):
         comes before j is known.
 
         Args:
-            prediction: Of the network.
+            prediction: What the network predicts for the tables of a batch.
             graphs: True graphs.
-            generator: Of the orders.
+            generator: Source of the drawn orders.
 
         Returns:
             The loss, and its part by name.
@@ -172,7 +172,7 @@ class BCNPNetwork(AmortisedNetwork):
         """Read the prediction as a distribution over graphs.
 
         Args:
-            prediction: Of the network.
+            prediction: What the network predicts for a table.
 
         Returns:
             The distribution.

@@ -117,7 +117,7 @@ def as_schedule(name: str, value: Any, *, default: float) -> Schedule:
     """Turn an option into a schedule.
 
     Args:
-        name: Of the option, for messages.
+        name: The option's name, which error messages quote.
         value: ``"auto"``, a final value, a mapping of the fields of a schedule, or a schedule.
         default: Final value that ``"auto"`` means.
 

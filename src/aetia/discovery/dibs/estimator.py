@@ -274,7 +274,7 @@ class DiBS(BaseEstimator):
 
         Args:
             X: A table with the same columns.
-            intervened: As for :meth:`fit`.
+            intervened: What was set by intervention: a boolean table, or the name of a column.
             kind: ``"average"``: the weighted mean of log p(rows | graph, parameters), or, for a
                 marginal likelihood, of the log evidence of the held-out rows alone, as in the
                 original. ``"predictive"``: log of the weighted mean of the density, with the

@@ -224,11 +224,11 @@ def run_chains(
         data: The table.
         count_terms: Log prior weight of having 0 to d - 1 parents.
         constraints: Knowledge over the columns.
-        n_chains: As for :func:`augment`.
-        n_sweeps: As for :func:`augment`.
-        max_sweeps: As for :func:`augment`.
-        n_keep: As for :func:`augment`.
-        n_imputations: As for :func:`augment`.
+        n_chains: Chains side by side, each from an imputation of its own.
+        n_sweeps: Sweeps of each chain, the first third of which is warm-up.
+        max_sweeps: While chains disagree, sweeps are doubled up to this many.
+        n_keep: Graphs that are kept, evenly over chains and sweeps.
+        n_imputations: Imputations that are kept.
         generator: Source of randomness.
 
     Returns:

@@ -63,7 +63,7 @@ def draw_graphs(
 
     Args:
         tables: Log weight of every parent set of every variable, prior included.
-        least: As for :func:`allowed_log_sums`.
+        least: Index of the smallest parent set that knowledge allows, of each variable.
         generator: Source of randomness.
 
     Returns:

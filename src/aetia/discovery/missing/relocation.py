@@ -120,7 +120,7 @@ def before_masks(order: Int64[Tensor, "d c"], bit: Int64[Tensor, "d d"]) -> Int6
 
     Args:
         order: Variable at each place.
-        bit: As for :func:`relocate_all`.
+        bit: ``bit[j, i]`` is the bit of i among the candidates of j, 0 if it is none.
 
     Returns:
         Bits of candidates, by variable.
@@ -144,7 +144,7 @@ def relocation_proposal(
         tables: Log weight of every set of candidates, prior included.
         least: Index of the smallest set that knowledge allows, of each variable.
         order: Variable at each place.
-        bit: As for :func:`relocate_all`.
+        bit: ``bit[j, i]`` is the bit of i among the candidates of j, 0 if it is none.
         generator: Source of randomness.
         n_rounds: Times that every variable is moved.
 

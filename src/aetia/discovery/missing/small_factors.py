@@ -36,7 +36,7 @@ def solve_lower(
     """Solve ``L x = right``.
 
     Args:
-        factor: From :func:`cholesky_factor`.
+        factor: Lower Cholesky factors L, as :func:`cholesky_factor` makes them.
         right: Right-hand sides.
 
     Returns:
@@ -55,7 +55,7 @@ def solve_upper(
     """Solve ``L^T x = right``.
 
     Args:
-        factor: From :func:`cholesky_factor`.
+        factor: Lower Cholesky factors L, as :func:`cholesky_factor` makes them.
         right: Right-hand sides.
 
     Returns:

@@ -25,10 +25,12 @@ class SubsetLattice:
     Attributes:
         d: Number of variables.
         position: Place of each subset when subsets are sorted by size.
-        without: For each size, place *within the subsets of one member less* of U without j.
-        table_row: For each size, place of U without j in the flattened tables ``[d, 2^(d-1)]``.
-        last: For each size, the member j.
-        others: For each size, the bits of all variables outside of U without j.
+        without: Place of U without j *within the subsets of one member less*; one table for each
+            size of U.
+        table_row: Place of U without j in the flattened tables ``[d, 2^(d-1)]``; one table for each
+            size of U.
+        last: The member j; one table for each size of U.
+        others: Bits of all variables outside of U without j; one table for each size of U.
         without_node: ``[d, 2^(d-1)]`` bits of the set at each place of a table.
     """
 

@@ -22,7 +22,7 @@ def truncated_normal(
     """Draw by inversion, mirrored where both bounds lie above the mean so that no digits are lost.
 
     Args:
-        mean: Of the normal distribution before truncation.
+        mean: Mean of the normal distribution before truncation.
         std: Its standard deviation.
         lower: May be minus infinity.
         upper: May be infinity.

@@ -51,8 +51,8 @@ class Chains:
         n_moves: Moves of each order in an iteration.
         thin: Iterations between the kept draws.
         n_iterations: Corrected iterations since the last call of ``forget``.
-        counts: Of the same iterations: row 0 iterations and accepted graphs, row t exchanges of
-            temperatures t - 1 and t that were tried and accepted; summed over the chains.
+        counts: What was tried and accepted in these iterations, summed over the chains: row 0
+            iterations and accepted graphs, row t exchanges of temperatures t - 1 and t.
     """
 
     def __init__(

@@ -207,7 +207,7 @@ def split_rhat(indicators: Bool[np.ndarray, "c n e"]) -> Float[np.ndarray, " e"]
     """Compute R-hat over the halves of all chains.
 
     Args:
-        indicators: At least four draws of each chain.
+        indicators: Draws of the indicators, at least four in each chain.
 
     Returns:
         1 for an indicator that is the same everywhere, infinity for one that is constant in
@@ -227,7 +227,7 @@ def bulk_ess(indicators: Bool[np.ndarray, "c n e"]) -> Float[np.ndarray, " e"]:
     """Compute the effective sample size of every indicator, with Geyer's monotone sequence.
 
     Args:
-        indicators: At least eight draws of each chain.
+        indicators: Draws of the indicators, at least eight in each chain.
 
     Returns:
         Effective sample sizes over the halves of all chains; 0 for an indicator that is constant

@@ -59,7 +59,7 @@ class Clock:
         """Tell whether a share of the time has gone.
 
         Args:
-            share: Between 0 and 1.
+            share: Share of the allowed time, in [0, 1].
 
         Returns:
             True when it has.
