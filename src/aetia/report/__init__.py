@@ -3,20 +3,6 @@
 from aetia.effects.contrast import choose_contrast
 from aetia.files import check_writable
 from aetia.generation.comparison import compare_tables
-
-# Until their callers are gone.
-from aetia.report.before import (  # noqa: F401
-    average_facts,
-    generation_in_words,
-    imputation_in_words,
-    model_facts,
-    render_experiment_report,
-    write_diffusion_run,
-    write_effect_run,
-    write_generation_run,
-    write_imputation_run,
-    write_series_run,
-)
 from aetia.report.checks import CHECKS, Check, Finding, findings
 from aetia.report.context import RunContext, WrittenRun
 from aetia.report.earlier_names import render_effect_report
