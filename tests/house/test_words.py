@@ -33,13 +33,6 @@ TO_DO = {
     "src/aetia/compat/bayesgm/models/causalbgm/plug_in.py",
     "src/aetia/compat/bayesgm/models/causalbgm/training.py",
     "src/aetia/compat/bayesgm/models/causalbgm/weight_chain.py",
-    "src/aetia/configs/audit_chaos.yaml",
-    "src/aetia/configs/audit_functional.yaml",
-    "src/aetia/configs/audit_pnl.yaml",
-    "src/aetia/configs/audit_structural.yaml",
-    "src/aetia/configs/bcnp_paper_all_data.yaml",
-    "src/aetia/configs/data/competence.yaml",
-    "src/aetia/configs/full_audit.yaml",
     "src/aetia/effects/causalbgm/config.py",
     "src/aetia/effects/causalbgm/correction.py",
     "src/aetia/effects/causalbgm/dose_law.py",
@@ -60,11 +53,6 @@ TO_DO = {
     "src/aetia/generation/diffusion/images/estimator.py",
     "src/aetia/generation/diffusion/process/gaussian_mixture.py",
     "src/aetia/generation/diffusion/tables/on_graph.py",
-    "src/aetia/scm/mechanism_families/gaussian_process.py",
-    "src/aetia/scm/mechanism_families/joint_gaussian_process.py",
-    "src/aetia/scm/mechanism_families/neural.py",
-    "src/aetia/scm/mechanism_families/noise_scale.py",
-    "src/aetia/scm/mechanism_families/projected.py",
 }
 """Files that still say law for a distribution."""
 

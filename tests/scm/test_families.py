@@ -43,7 +43,7 @@ NOT_ADDITIVE = {
 
 def unit_noise(d, n, seed):
     """A family without edges shows the noise of a seed: its stream is its own."""
-    unit = Linear(noise_scale=NoiseScale(law="constant", low=1.0))
+    unit = Linear(noise_scale=NoiseScale(distribution="constant", low=1.0))
     family = Family(d=d, n=n, graphs=EdgeCoins(edges=0), mechanisms=unit)
     return family.task(seed).data.values
 
@@ -143,7 +143,7 @@ def test_the_streams_of_a_task_are_separate(seed):
 def test_the_streams_of_a_task_do_not_share_numbers():
     """The reference seeded three generators with one integer; then noise repeats weights."""
     graph = EdgeCoins(probability=1.0)
-    unit = NoiseScale(law="constant", low=1.0)
+    unit = NoiseScale(distribution="constant", low=1.0)
     family = Family(d=2, n=100, graphs=graph, mechanisms=Linear(noise_scale=unit))
     slopes, noise = [], []
     for seed in range(20):
@@ -235,7 +235,7 @@ def test_additive_noise_is_recovered_with_its_density(name):
     raw = replace(
         family,
         graphs=EdgeCoins(edges=0),
-        mechanisms=Linear(noise_scale=NoiseScale(law="constant", low=1.0)),
+        mechanisms=Linear(noise_scale=NoiseScale(distribution="constant", low=1.0)),
     ).task(1)
     noise = model.recover_noise(torch.from_numpy(x)).numpy() / std
     np.testing.assert_allclose(noise, raw.data.values, atol=2e-2 if name == "periodic" else 2e-3)
@@ -402,6 +402,19 @@ def test_equal_families_have_equal_keys_also_across_number_types():
     assert whole.key == decimal.key
 
 
+UNIFORM = {"name": "linear", "noise_scale": {"distribution": "uniform"}}
+MIXED = [{"name": "linear", "noise_scale": {"distribution": "constant", "low": 1.0}}, "gp"]
+
+
+@pytest.mark.parametrize(
+    ("mechanisms", "key"),
+    [(UNIFORM, "bac79104bce6ca5d"), ({"name": "mixture", "of": MIXED}, "bc6d634e0aa242a0")],
+    ids=["linear", "mixture"],
+)
+def test_keys_are_those_of_the_version_in_which_an_option_had_another_name(mechanisms, key):
+    assert Family(d=5, n=30, mechanisms=mechanisms).key == key
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -460,7 +473,7 @@ for call, message in [
     ("Blocks(sizes='rand')", "rand"),
     ("Linear(weights='gaussian')", "gaussian"),
     ("Linear(noise_scale=2.0)", "noise_scale must be a NoiseScale"),
-    ("NoiseScale(law='gama')", "Did you mean 'gamma'"),
+    ("NoiseScale(distribution='gama')", "Did you mean 'gamma'"),
     ("PostNonlinear(link='cub')", "Did you mean 'cube'"),
     ("MechanismMixture(['linear'], each='row')", "row"),
     ("Interventions(targets='most')", "most"),

@@ -15,7 +15,7 @@ ALWAYS = Interventions(share=0.5, p_observational=0.0)
 
 def unit_noise(d, n, seed):
     """The noise of a task, column by column: its stream is its own (see test_families)."""
-    unit = Linear(noise_scale=NoiseScale(law="constant", low=1.0))
+    unit = Linear(noise_scale=NoiseScale(distribution="constant", low=1.0))
     family = Family(d=d, n=n, graphs=EdgeCoins(edges=0), mechanisms=unit)
     return family.task(seed).data.values
 

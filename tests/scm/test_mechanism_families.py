@@ -1,6 +1,7 @@
 """Random mechanisms: formulas, invariances, and what a generator must never produce."""
 
-from dataclasses import dataclass
+import pickle
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -29,7 +30,9 @@ from aetia.scm import (
 MECHANISMS = {
     "linear": Linear(),
     "linear-bcnp": Linear(scale=10.0, noise_scale=NoiseScale(shape=2.5, rate=0.4)),
-    "linear-avici": Linear(weights="uniform", bias=3.0, noise_scale=NoiseScale(law="uniform")),
+    "linear-avici": Linear(
+        weights="uniform", bias=3.0, noise_scale=NoiseScale(distribution="uniform")
+    ),
     "mlp": NeuralNetwork(),
     "mlp-additive": NeuralNetwork(hidden=8, n_layers=1, noise_input=False),
     "gp": GaussianProcess(),
@@ -114,7 +117,12 @@ def test_roots_are_noise_in_every_family(name):
     """The stream of the noise is its own, so a root differs from raw noise by its scale only."""
     graphs = Edges(((0, 1), (2, 1)))
     raw = tasks_of(
-        Linear(noise_scale=NoiseScale(law="constant", low=1.0)), 3, 3, 60, Edges(()), seed=4
+        Linear(noise_scale=NoiseScale(distribution="constant", low=1.0)),
+        3,
+        3,
+        60,
+        Edges(()),
+        seed=4,
     )
     tasks = tasks_of(MECHANISMS[name], 3, 3, 60, graphs, seed=4)
     for root in (0, 2):
@@ -189,12 +197,29 @@ def test_linear_weights_and_noise_scales_have_the_stated_laws():
     assert np.abs(own["bias"]).max() <= 3
     w = Linear(scale=10.0).draw(graph, np.random.default_rng(1))["weights"].T[graph]
     assert abs(w.std() - 10) < 4.5 * 10 / np.sqrt(2) / root
-    s = NoiseScale(law="gamma", shape=2.5, rate=0.4).draw(20_000, np.random.default_rng(0))
+    s = NoiseScale(distribution="gamma", shape=2.5, rate=0.4).draw(20_000, np.random.default_rng(0))
     assert abs(s.mean() - 2.5 / 0.4) < 4.5 * np.sqrt(2.5) / 0.4 / np.sqrt(20_000)
-    s = NoiseScale(law="uniform", low=0.2, high=2.0).draw(1000, np.random.default_rng(0))
+    s = NoiseScale(distribution="uniform", low=0.2, high=2.0).draw(1000, np.random.default_rng(0))
     assert s.min() >= 0.2
     assert s.max() <= 2.0
-    assert set(NoiseScale(law="constant", low=0.5).draw(5, np.random.default_rng(0))) == {0.5}
+    constant = NoiseScale(distribution="constant", low=0.5)
+    assert set(constant.draw(5, np.random.default_rng(0))) == {0.5}
+
+
+def test_the_earlier_name_of_the_distribution_of_the_noise_scale_still_works_and_warns():
+    new = NoiseScale(distribution="uniform", high=3.0)
+    with pytest.warns(FutureWarning, match="called distribution"):
+        old = NoiseScale(law="uniform", high=3.0)
+    assert old == new
+    with pytest.warns(FutureWarning, match="called distribution"):
+        assert new.law == "uniform"
+    with pytest.warns(FutureWarning, match="called distribution"):
+        in_a_file = Linear(noise_scale={"law": "uniform", "high": 3.0})
+    assert in_a_file.noise_scale == new
+    assert replace(new, low=0.1) == NoiseScale(distribution="uniform", low=0.1, high=3.0)
+    assert pickle.loads(pickle.dumps(new)) == new
+    with pytest.raises(TypeError, match="lo"):
+        NoiseScale(lo=0.1)
 
 
 # -- invariances --------------------------------------------------------------------------
@@ -233,7 +258,7 @@ def test_inputs_are_standardised_so_the_units_of_a_cause_do_not_matter():
     """A child without noise of its own is the same for causes 100 times as large (M0)."""
 
     def child(low, standardise):
-        mechanism = LogisticMap(noise_scale=NoiseScale(law="constant", low=low))
+        mechanism = LogisticMap(noise_scale=NoiseScale(distribution="constant", low=low))
         family = {"standardise_inputs": standardise}
         return tasks_of(mechanism, 4, 2, 100, PAIR, **family).values[:, :, 1]
 
@@ -334,7 +359,9 @@ class PlainSummed(Summed):
 @pytest.mark.parametrize("mechanism", [Summed(), PlainSummed()])
 def test_a_family_of_the_users_own_plugs_in(mechanism):
     assert isinstance(mechanism, MechanismFamily)
-    raw = tasks_of(Linear(noise_scale=NoiseScale(law="constant", low=1.0)), 2, 3, 50, Edges(()))
+    raw = tasks_of(
+        Linear(noise_scale=NoiseScale(distribution="constant", low=1.0)), 2, 3, 50, Edges(())
+    )
     tasks = tasks_of(mechanism, 2, 3, 50, Edges(((0, 1), (2, 1))), standardise_inputs=False, seed=0)
     expected = raw.values / 2
     expected[:, :, 1] += expected[:, :, 0] + expected[:, :, 2]
@@ -344,9 +371,9 @@ def test_a_family_of_the_users_own_plugs_in(mechanism):
 
 
 def test_options_inside_options_can_be_mappings_as_a_yaml_file_holds_them():
-    options = {"name": "linear", "noise_scale": {"law": "constant", "low": 0.3}}
+    options = {"name": "linear", "noise_scale": {"distribution": "constant", "low": 0.3}}
     family = Family(mechanisms={"name": "post-nonlinear", "inner": options})
-    assert family.mechanisms.inner.noise_scale == NoiseScale(law="constant", low=0.3)
+    assert family.mechanisms.inner.noise_scale == NoiseScale(distribution="constant", low=0.3)
 
 
 class DrawsOnly:
@@ -369,9 +396,9 @@ class DrawsOnly:
         (lambda: GaussianProcess(n_features=0), "n_features must be larger than 0"),
         (lambda: NeuralNetwork(hidden=-3), "hidden must be larger than 0, got -3"),
         (lambda: Square(scale=0.0), "scale must be larger than 0"),
-        (lambda: NoiseScale(law="uniform", low=2.0, high=1.0), "low"),
+        (lambda: NoiseScale(distribution="uniform", low=2.0, high=1.0), "low"),
         (lambda: Linear(weights="uniform", low=3.0, high=1.0), "low"),
-        (lambda: Linear(noise_scale={"law": "gamma", "rat": 2.0}), "Did you mean 'rate'"),
+        (lambda: Linear(noise_scale={"distribution": "gamma", "rat": 2.0}), "Did you mean 'rate'"),
     ],
 )
 def test_wrong_options_are_named(make, message):

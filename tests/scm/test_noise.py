@@ -123,7 +123,7 @@ def test_heavy_tails_are_clipped_when_standardised():
 )
 def test_every_task_of_a_mixture_has_one_family_of_noise(noise):
     """Uniform noise stays within sqrt(3); 200 Cauchy draws never do. 100 tasks, 4.5 se."""
-    unit = Linear(noise_scale=NoiseScale(law="constant", low=1.0))
+    unit = Linear(noise_scale=NoiseScale(distribution="constant", low=1.0))
     family = Family(d=2, n=200, graphs=EdgeCoins(edges=0), mechanisms=unit, noise=noise)
     tasks = family.simulate(np.random.SeedSequence(0).spawn(100), TaskSize(2, 200))
     bounded = tasks.values.abs().amax(1) <= np.sqrt(3) + 1e-6

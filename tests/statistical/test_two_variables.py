@@ -43,7 +43,7 @@ def linear(noise):
         graphs={"name": "erdos-renyi", "probability": 2 / 3},
         mechanisms={
             "name": "linear", "weights": "uniform", "low": 0.5, "high": 2.0,
-            "noise_scale": {"law": "constant", "low": 1.0},
+            "noise_scale": {"distribution": "constant", "low": 1.0},
         },
         noise=noise,
     )  # fmt: skip

@@ -400,10 +400,15 @@ def _is_count(value: Any) -> bool:
     return float(value) >= 1 and float(value).is_integer()
 
 
+_FIRST_NAMES = {"NoiseScale": {"distribution": "law"}}
+"""Options that were renamed, under their first names: keys, and so tasks, stay what they were."""
+
+
 def _canonical(value: Any) -> Any:
     """Write 20.0 as 20, so that equal options give equal keys."""
     if isinstance(value, dict):
-        return {k: _canonical(v) for k, v in value.items()}
+        first = _FIRST_NAMES.get(str(value.get("name")), {})
+        return {first.get(k, k): _canonical(v) for k, v in value.items()}
     if isinstance(value, list):
         return [_canonical(v) for v in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -52,7 +52,9 @@ class GaussianProcess:
     n_kernels: int = 1
     noise_input: bool = False
     bias: float = 0.0
-    noise_scale: Any = field(default_factory=lambda: NoiseScale(law="uniform", low=0.1, high=0.5))
+    noise_scale: Any = field(
+        default_factory=lambda: NoiseScale(distribution="uniform", low=0.1, high=0.5)
+    )
 
     def __post_init__(self) -> None:
         check_positive(self, "n_features", "n_kernels")

@@ -39,7 +39,7 @@ class JointGaussianProcess:
     name: ClassVar[str] = "joint-gp"
     exponent: Sequence[float] = (0.1, 1.0)
     noise_rate: float = 10.0
-    noise_scale: Any = field(default_factory=lambda: NoiseScale(law="constant", low=1.0))
+    noise_scale: Any = field(default_factory=lambda: NoiseScale(distribution="constant", low=1.0))
 
     def __post_init__(self) -> None:
         check_positive(self, "noise_rate")

@@ -40,7 +40,7 @@ class NeuralNetwork:
     hidden: int = 32
     n_layers: int = 2
     noise_input: bool = True
-    noise_scale: Any = field(default_factory=lambda: NoiseScale(law="constant", low=1.0))
+    noise_scale: Any = field(default_factory=lambda: NoiseScale(distribution="constant", low=1.0))
 
     def __post_init__(self) -> None:
         check_positive(self, "hidden", "n_layers")

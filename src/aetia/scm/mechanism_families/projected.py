@@ -28,7 +28,7 @@ class _Projected(ABC):
     is_noisy: ClassVar[bool] = True
     scale: float = 1.0
     """Standard deviation of the weights w."""
-    noise_scale: Any = field(default_factory=lambda: NoiseScale(law="constant", low=0.1))
+    noise_scale: Any = field(default_factory=lambda: NoiseScale(distribution="constant", low=0.1))
     """Distribution of the standard deviation of the additive noise."""
 
     def __post_init__(self) -> None:
