@@ -17,7 +17,7 @@ from aetia.discovery.missing.copula import (
     draw_latents,
     latent_columns,
 )
-from aetia.discovery.missing.mechanisms import Mechanisms
+from aetia.discovery.missing.mechanisms import DrawnMechanisms
 from aetia.discovery.missing.truncated_normal import truncated_normal
 from aetia.errors import ConvergenceWarning, InputError
 from aetia.graphs import Constraints, all_dags
@@ -139,7 +139,7 @@ def test_latent_values_follow_the_normal_distribution_inside_their_bounds():
     structure = torch.eye(4, dtype=torch.float64) - weights
     intercept = torch.tensor([[0.1, -0.2, 0.3, 0.0]], dtype=torch.float64)
     variance = torch.tensor([[1.0, 0.5, 0.8, 0.6]], dtype=torch.float64)
-    mechanisms = Mechanisms(structure[None], intercept, variance)
+    mechanisms = DrawnMechanisms(structure[None], intercept, variance)
     generator = seeded(2)
     z = latent[None].clone()
     z[..., :2] = 0.3

@@ -11,7 +11,7 @@ import torch
 
 from aetia.data import Dataset, as_dataset
 from aetia.discovery.missing import augment, gaussian_columns
-from aetia.discovery.missing.block_scores import BlockScores
+from aetia.discovery.missing.block_scores import DenseBlockScores
 from aetia.discovery.missing.candidates import CandidateScores, choose_candidates
 from aetia.discovery.missing.gaussian import GaussianCompletion
 from aetia.discovery.missing.order_draws import (
@@ -135,7 +135,7 @@ def test_block_scores_equal_column_scores_of_the_expanded_graph():
     t = alpha_mu * 1.0 / (alpha_mu + 1)
     shrunk = n * alpha_mu / (n + alpha_mu) * torch.outer(mean, mean)
     scale = t * torch.eye(5).double() + centred.mT @ centred + shrunk
-    scores = BlockScores(
+    scores = DenseBlockScores(
         (2, 1, 2),
         torch.full((3,), n, dtype=torch.float64),
         torch.zeros(3, dtype=torch.int64),
@@ -263,7 +263,7 @@ def test_candidate_scores_equal_the_scores_of_all_parent_sets():
     everyone = torch.tensor([[i for i in range(4) if i != j] for j in range(4)])
     options = {"alpha_mu": 0.3, "alpha_w": 8.0}
     blocks = (2, 1, 1, 2)
-    dense = BlockScores(blocks, n, group, **options).tables(scales)
+    dense = DenseBlockScores(blocks, n, group, **options).tables(scales)
     found = CandidateScores(blocks, everyone, n, group, **options).tables(scales)
     torch.testing.assert_close(found, dense, rtol=1e-10, atol=1e-8)
 

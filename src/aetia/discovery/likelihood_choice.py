@@ -27,7 +27,7 @@ from aetia.options import choose
 
 __all__ = [
     "ChosenLikelihood",
-    "Evidence",
+    "LikelihoodEvidence",
     "choose_likelihood",
     "decomposable",
 ]
@@ -42,7 +42,7 @@ _ABSOLUTE = ("bge",)
 """Those among them whose score says how probable the data are, not only which parents."""
 
 
-class Evidence(NamedTuple):
+class LikelihoodEvidence(NamedTuple):
     """What a sampler of graphs says of one likelihood on a table."""
 
     log_total: float
@@ -55,7 +55,9 @@ class Evidence(NamedTuple):
 class SumOverGraphs(Protocol):
     """How the evidence of a likelihood is found."""
 
-    def __call__(self, likelihood: DecomposableLikelihood, *, with_graphs: bool) -> Evidence:
+    def __call__(
+        self, likelihood: DecomposableLikelihood, *, with_graphs: bool
+    ) -> LikelihoodEvidence:
         """Sum over all graphs."""
         ...
 
@@ -184,7 +186,7 @@ def _by_evidence(
 
 
 def _noise_varies(
-    data: Dataset, evidence: SumOverGraphs, model: Additive, answer: Evidence
+    data: Dataset, evidence: SumOverGraphs, model: Additive, answer: LikelihoodEvidence
 ) -> float:
     """Evidence that noise varies with the parents, in nats, against one additive model."""
     over_draws = _variance(data, answer, model.n_columns)
@@ -195,7 +197,7 @@ def _noise_varies(
     return max(over_draws, wider - answer.log_total)
 
 
-def _variance(data: Dataset, answer: Evidence, n_columns: int) -> float:
+def _variance(data: Dataset, answer: LikelihoodEvidence, n_columns: int) -> float:
     """The same over the graphs of an additive posterior only."""
     assert answer.draws is not None
     return variance_evidence(data, *answer.draws, n_columns=n_columns)

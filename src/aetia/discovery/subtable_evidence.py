@@ -8,7 +8,7 @@ from torch import Tensor
 
 from aetia.data import Dataset, scale_columns
 from aetia.discovery.candidate_parents import all_others
-from aetia.discovery.likelihood_choice import Evidence
+from aetia.discovery.likelihood_choice import LikelihoodEvidence
 from aetia.discovery.score_tables import scale_for, score_tables
 from aetia.graphs import (
     Knowledge,
@@ -59,7 +59,9 @@ class SubtableEvidence:
         self.data = data
         self.generator = generator
 
-    def __call__(self, likelihood: DecomposableLikelihood, *, with_graphs: bool) -> Evidence:
+    def __call__(
+        self, likelihood: DecomposableLikelihood, *, with_graphs: bool
+    ) -> LikelihoodEvidence:
         """Sum over orders; see :class:`aetia.discovery.likelihood_choice.SumOverGraphs`.
 
         Args:
@@ -77,9 +79,11 @@ class SubtableEvidence:
         tables = score_tables(scores, candidates, data.d - 1, SparseEdgeRate(), constraints)
         programme = order_programme(tables.tables, candidates)
         if not with_graphs:
-            return Evidence(programme.log_total, None)
+            return LikelihoodEvidence(programme.log_total, None)
         graphs = draw_dags(programme, _N_DRAWS, self.generator)
-        return Evidence(programme.log_total, (graphs, _log_weights(log_linear_extensions(graphs))))
+        return LikelihoodEvidence(
+            programme.log_total, (graphs, _log_weights(log_linear_extensions(graphs)))
+        )
 
 
 def _log_weights(log_orders: Float[Tensor, " s"]) -> Float[Tensor, " s"]:

@@ -59,7 +59,7 @@ def grid_positions(rows: int, columns: int, width: int) -> Float[Tensor, " t {wi
     return torch.cat(halves, -1)
 
 
-class _Block(nn.Module):
+class _DiTBlock(nn.Module):
     """Attention and perceptron; shift, scale and gate of both come from the condition."""
 
     def __init__(self, width: int, n_heads: int, mlp_ratio: float) -> None:
@@ -162,7 +162,7 @@ class DiT(nn.Module):
             nn.Linear(n_time_features, width), nn.SiLU(), nn.Linear(width, width)
         )
         self.classes = nn.Embedding(n_classes + 1, width) if n_classes else None
-        self.blocks = nn.ModuleList(_Block(width, n_heads, mlp_ratio) for _ in range(depth))
+        self.blocks = nn.ModuleList(_DiTBlock(width, n_heads, mlp_ratio) for _ in range(depth))
         self.norm = nn.LayerNorm(width, elementwise_affine=False, eps=1e-6)
         self.modulation = nn.Linear(width, 2 * width)
         self.leave = nn.Linear(width, size)

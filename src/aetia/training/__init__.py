@@ -5,6 +5,7 @@ from aetia.training.config import TrainingConfig
 from aetia.training.diagnosis import USUAL_RANGES, Finding, diagnose
 from aetia.training.gather import average_rows, gather_rows
 from aetia.training.health import COMMON_SIGNALS, Healthy, read_record, verdicts
+from aetia.training.learning_curves import learning_curves
 from aetia.training.loop import train
 from aetia.training.minibatches import minibatches
 from aetia.training.parameter_groups import ParameterGroup
@@ -32,6 +33,7 @@ __all__ = [
     "average_rows",
     "diagnose",
     "gather_rows",
+    "learning_curves",
     "load_checkpoint",
     "make_fabric",
     "minibatches",

@@ -35,7 +35,7 @@ from aetia.training.health import (
 from aetia.training.phase import Phase
 from aetia.training.processes import fabric_on
 from aetia.training.progress_line import progress_line
-from aetia.training.run import Run, Trained
+from aetia.training.run import Trained, TrainingRun
 from aetia.training.summary import check_facts, summarise, write_summary
 from aetia.training.trackers import Tracker
 from aetia.training.window import Window
@@ -103,7 +103,7 @@ def train(
     if fabric is None:
         first = next(module.parameters(), None)
         fabric = fabric_on(torch.device("cpu") if first is None else first.device, config.precision)
-    run = Run(module, phases, config, seed, fabric, folder, dict(identity or {}))
+    run = TrainingRun(module, phases, config, seed, fabric, folder, dict(identity or {}))
     if folder is not None and resume:
         run.resume(force)
     elif run.folder is not None and fabric.is_global_zero:
@@ -145,7 +145,7 @@ def train(
 
 
 def _steps(
-    run: Run,
+    run: TrainingRun,
     batches: Callable[[int], Iterator[Any]],
     record: HealthRecord,
     trackers: Sequence[Tracker],
@@ -218,7 +218,7 @@ def _steps(
 
 
 def _row(
-    run: Run,
+    run: TrainingRun,
     window: Window,
     signals: Mapping[str, Healthy],
     signals_of: Callable[[nn.Module], Mapping[str, float]] | None,
@@ -237,7 +237,7 @@ def _row(
 
 
 def _validation(
-    run: Run,
+    run: TrainingRun,
     validate: Callable[[nn.Module, int], Sequence[Mapping[str, Any]]] | None,
     evaluate: Callable[[nn.Module, int], Mapping[str, float]] | None,
 ) -> dict[str, dict[str, float]]:

@@ -48,7 +48,7 @@ from aetia.training.progress import Progress
 from aetia.training.schedule import learning_rate
 from aetia.version import __version__
 
-__all__ = ["Run", "Trained"]
+__all__ = ["Trained", "TrainingRun"]
 
 
 @dataclass(eq=False)
@@ -77,7 +77,7 @@ class Trained:
     summary: dict[str, Any] = field(default_factory=dict)
 
 
-class Run:
+class TrainingRun:
     """Weights, optimisers and progress of one run."""
 
     def __init__(

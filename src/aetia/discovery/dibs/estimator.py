@@ -18,7 +18,7 @@ from aetia.devices import pick_device
 from aetia.discovery.dibs.badge import calibration_badge
 from aetia.discovery.dibs.config import DiBSConfig
 from aetia.discovery.dibs.particles import distinct_graphs, particle_log_weights
-from aetia.discovery.dibs.run import Run
+from aetia.discovery.dibs.run import ParticleRun
 from aetia.discovery.dibs.trace import Trace
 from aetia.discovery.table import Accepts, DiscoveryTable, read_table
 from aetia.errors import (
@@ -228,7 +228,7 @@ class DiBS(BaseEstimator):
         _warn_of_units(likelihood, scaling)
         seeds = seed_sequence(self.random_state)
         device = pick_device(self.device)
-        run = Run(config, likelihood, table, device)
+        run = ParticleRun(config, likelihood, table, device)
         vars(self).pop("posterior_", None)  # a failed fit must not leave the answer of another
         self.particles_, trace = run.sample(seeds, self.progress, self.callback)
         self._likelihood, self._table, self._config = likelihood, table, config
@@ -318,7 +318,7 @@ class DiBS(BaseEstimator):
         return float((log_weights.exp() * values).sum())
 
     def _posterior(
-        self, run: Run, graphs: Tensor, parameters: dict[str, Tensor], trace: Trace
+        self, run: ParticleRun, graphs: Tensor, parameters: dict[str, Tensor], trace: Trace
     ) -> GraphPosterior:
         config, table, likelihood = run.config, run.table, run.likelihood
         unique, which, _ = distinct_graphs(graphs)

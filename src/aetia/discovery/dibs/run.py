@@ -23,13 +23,13 @@ from aetia.options import choose
 from aetia.randomness import torch_generator
 from aetia.samplers import KERNELS, OPTIMISERS, SVGD, FixedBandwidth
 
-__all__ = ["Run"]
+__all__ = ["ParticleRun"]
 
 _FINAL_ALPHA = {"bge": 200.0, "linear": 100.0, "mlp": 60.0}
 _FINAL_BETA = 2000.0
 
 
-class Run:
+class ParticleRun:
     """One run of the sampler on one table."""
 
     def __init__(

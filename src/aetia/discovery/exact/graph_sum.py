@@ -16,7 +16,7 @@ from aetia.discovery.candidate_parents import choose_candidates
 from aetia.discovery.exact.config import ExactConfig
 from aetia.discovery.exact.enumeration import enumerate_posterior
 from aetia.discovery.exact.weighted_draws import draw_until
-from aetia.discovery.likelihood_choice import Evidence
+from aetia.discovery.likelihood_choice import LikelihoodEvidence
 from aetia.discovery.score_tables import (
     ScoreTables,
     choose_prior,
@@ -158,7 +158,9 @@ class GraphSum:
         )
         return favour(found.graphs)
 
-    def evidence(self, likelihood: DecomposableLikelihood, *, with_graphs: bool) -> Evidence:
+    def evidence(
+        self, likelihood: DecomposableLikelihood, *, with_graphs: bool
+    ) -> LikelihoodEvidence:
         """Sum over the graphs under one likelihood, to compare likelihoods.
 
         Args:
@@ -172,10 +174,10 @@ class GraphSum:
         tables = self.tables(likelihood)
         if not with_graphs and len(tables.candidates) > MAX_ENUMERATED:
             total = order_programme(tables.tables, tables.candidates).log_total
-            return Evidence(total, None)
+            return LikelihoodEvidence(total, None)
         answer = self.posterior(tables, min_ess=1.0, max_draws=_DRAWS_TO_COMPARE)
         total = answer.facts.get("log_total_of_orders", answer.log_total)
-        return Evidence(total, (answer.graphs, answer.log_weights))
+        return LikelihoodEvidence(total, (answer.graphs, answer.log_weights))
 
     def averaged(self, likelihood: BGe) -> tuple[BGe, float, GraphAnswer]:
         """Average over the prior scales of BGe, each with the weight of its evidence.

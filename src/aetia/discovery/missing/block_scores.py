@@ -22,7 +22,7 @@ from torch import Tensor
 from aetia.discovery.missing.subset_lattice import subset_lattice
 from aetia.likelihoods.schur_walk import subset_determinants
 
-__all__ = ["BlockScores", "column_constants", "prior_scale"]
+__all__ = ["DenseBlockScores", "column_constants", "prior_scale"]
 
 
 def prior_scale(alpha_mu: float, alpha_w: float, width: int) -> float:
@@ -39,7 +39,7 @@ def prior_scale(alpha_mu: float, alpha_w: float, width: int) -> float:
     return alpha_mu * (alpha_w - width - 1) / (alpha_mu + 1)
 
 
-class BlockScores:
+class DenseBlockScores:
     """The parts of the score that do not depend on the values, for a fixed layout.
 
     Args:

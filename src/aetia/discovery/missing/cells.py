@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from aetia.discovery.missing.columns import Columns, Levels, Numbers
-from aetia.discovery.missing.mechanisms import Mechanisms
+from aetia.discovery.missing.mechanisms import DrawnMechanisms
 from aetia.discovery.missing.small_factors import cholesky_factor, solve_lower, solve_upper
 
 __all__ = ["CellPlan", "NominalCells", "RowGroup"]
@@ -129,7 +129,7 @@ class CellPlan:
         return x
 
     def redraw(
-        self, x: Float[Tensor, "c m w"], mechanisms: Mechanisms, generator: torch.Generator
+        self, x: Float[Tensor, "c m w"], mechanisms: DrawnMechanisms, generator: torch.Generator
     ) -> Float[Tensor, "c m w"]:
         """Draw all missing cells once.
 
@@ -183,7 +183,7 @@ def _draw_numbers(
 def _draw_levels(
     x: Float[Tensor, "c m w"],
     cells: NominalCells,
-    mechanisms: Mechanisms,
+    mechanisms: DrawnMechanisms,
     generator: torch.Generator,
 ) -> None:
     """Draw the levels of one variable given all other cells of each row."""
@@ -213,7 +213,9 @@ def _draw_log_shares(
     return gamma.log() - gamma.sum(-1, keepdim=True).log()
 
 
-def _log_marginals(levels: Levels, block: slice, mechanisms: Mechanisms) -> Float[Tensor, "c r"]:
+def _log_marginals(
+    levels: Levels, block: slice, mechanisms: DrawnMechanisms
+) -> Float[Tensor, "c r"]:
     """Log density of every level's indicators on their own, up to a constant."""
     total = torch.linalg.inv(mechanisms.structure)  # x^T = (intercept + noise)^T total
     into = total[..., block]

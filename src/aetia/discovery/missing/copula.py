@@ -24,8 +24,8 @@ from torch import Tensor
 
 from aetia.data import Dataset
 from aetia.discovery.missing.augmentation import AugmentedPosterior, run_chains
-from aetia.discovery.missing.block_scores import BlockScores, prior_scale
-from aetia.discovery.missing.mechanisms import Mechanisms, column_graphs, draw_mechanisms
+from aetia.discovery.missing.block_scores import DenseBlockScores, prior_scale
+from aetia.discovery.missing.mechanisms import DrawnMechanisms, column_graphs, draw_mechanisms
 from aetia.discovery.missing.subset_lattice import MAX_DENSE
 from aetia.discovery.missing.truncated_normal import truncated_normal
 from aetia.errors import InputError
@@ -132,7 +132,7 @@ def latent_columns(data: Dataset) -> tuple[Float[Tensor, "n w"], list[LatentColu
 def draw_latents(
     latent: Float[Tensor, "c n w"],
     columns: list[LatentColumn],
-    mechanisms: Mechanisms,
+    mechanisms: DrawnMechanisms,
     generator: torch.Generator,
 ) -> Float[Tensor, "c n w"]:
     """Draw every latent value once, given all others and the mechanisms.
@@ -209,7 +209,7 @@ class CopulaCompletion:
         self._n_rows, self._group = n_rows, torch.zeros(width, dtype=torch.int64)
         d = len(self.blocks)
         self.candidates = torch.tensor([[i for i in range(d) if i != j] for j in range(d)])
-        self.scores = BlockScores(
+        self.scores = DenseBlockScores(
             self.blocks, n_rows[:d], self._group[:d], alpha_mu=alpha_mu, alpha_w=self.alpha_w
         )
         scale = prior_scale(alpha_mu, self.alpha_w, width)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from aetia.discovery.missing.block_scores import BlockScores, prior_scale
+from aetia.discovery.missing.block_scores import DenseBlockScores, prior_scale
 from aetia.discovery.missing.candidates import (
     CandidateScores,
     choose_candidates,
@@ -75,9 +75,9 @@ class GaussianCompletion:
         self._explains = explains[:, self.plan.rows]
         self.n_rows = explains.sum(1).double()
         self.candidates = torch.tensor([[i for i in range(d) if i != j] for j in range(d)])
-        self.scores: BlockScores | CandidateScores | None = None
+        self.scores: DenseBlockScores | CandidateScores | None = None
         if d <= MAX_DENSE:
-            self.scores = BlockScores(
+            self.scores = DenseBlockScores(
                 columns.blocks,
                 self.n_rows[self.group],
                 self.group,

@@ -22,10 +22,10 @@ from torch import Tensor
 
 from aetia.discovery.missing.small_factors import cholesky_factor, solve_lower, solve_upper
 
-__all__ = ["Mechanisms", "column_graphs", "draw_mechanisms"]
+__all__ = ["DrawnMechanisms", "column_graphs", "draw_mechanisms"]
 
 
-class Mechanisms(NamedTuple):
+class DrawnMechanisms(NamedTuple):
     """Linear equations of every column: ``structure^T x = intercept + noise``."""
 
     structure: Float[Tensor, "c w w"]
@@ -62,7 +62,7 @@ def draw_mechanisms(
     alpha_mu: float,
     alpha_w: float,
     generator: torch.Generator,
-) -> Mechanisms:
+) -> DrawnMechanisms:
     """Draw weights, noise variances and intercepts from their conjugate posterior.
 
     Args:
@@ -107,4 +107,4 @@ def draw_mechanisms(
     centre = torch.einsum("ckp,cpk->ck", mean[:, group], structure) * (n_rows / (n_rows + alpha_mu))
     error = torch.randn(centre.shape, dtype=centre.dtype, generator=generator)
     intercept = centre + error * (variance / (n_rows + alpha_mu)).sqrt()
-    return Mechanisms(structure, intercept, variance)
+    return DrawnMechanisms(structure, intercept, variance)

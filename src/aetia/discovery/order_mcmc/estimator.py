@@ -15,7 +15,7 @@ from aetia.data import Dataset, Scaling, scale_columns
 from aetia.discovery.best_positions import GreedyDags, gaussian_score
 from aetia.discovery.likelihood_choice import ChosenLikelihood, choose_likelihood
 from aetia.discovery.order_mcmc.config import OrderMCMCConfig
-from aetia.discovery.order_mcmc.sampling import Clock, Run, Sample
+from aetia.discovery.order_mcmc.sampling import Clock, OrderRun, Sample
 from aetia.discovery.order_mcmc.tables import graphs_of
 from aetia.discovery.score_tables import choose_prior, scale_for
 from aetia.discovery.subtable_evidence import SubtableEvidence, most_related
@@ -178,7 +178,7 @@ class OrderMCMC(BaseEstimator):
         scores = likelihood.local_scores(scale_for(likelihood, table.data, scaled.values))
         gaussian = gaussian_score(scores, table)
         with _bar(self.progress) as bar:
-            run = Run(
+            run = OrderRun(
                 config=config,
                 scores=scores,
                 screen=None if hasattr(scores, "node_scores") else gaussian,

@@ -32,7 +32,7 @@ from aetia.likelihoods import LocalScores
 from aetia.likelihoods.bge import BGeScore
 from aetia.randomness import torch_generator
 
-__all__ = ["Clock", "Run", "Sample"]
+__all__ = ["Clock", "OrderRun", "Sample"]
 
 _GOOD_MASS = 0.01
 """Expected edges outside the candidates that are not worth another repair."""
@@ -98,7 +98,7 @@ class Sample:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Run:
+class OrderRun:
     """One run of the sampler on one table.
 
     Attributes:
