@@ -218,7 +218,7 @@ def test_thresholds(value, severity):
     assert only(rows_of(best_threshold=value), "AH008").severity == severity
 
 
-# -- skipped steps, outsiders, other signals -----------------------------------------------------
+# -- skipped steps, external evaluation, other signals -------------------------------------------
 
 
 def test_skipped_steps_are_bad_when_they_are_many():
@@ -229,7 +229,7 @@ def test_skipped_steps_are_bad_when_they_are_many():
     assert only(rows_of(8, skipped_steps=5), "AH001").severity == "bad"
 
 
-def test_what_outsiders_say_is_reported_as_such_and_only_if_they_spoke():
+def test_external_evaluation_is_reported_as_such_and_only_if_there_is_one():
     assert not found(rows_of(), "AH009")
     assert not found(rows_of(), "AH010")
     rows = rows_of()

@@ -52,7 +52,7 @@ class IndicatorAgreement:
         return float((self.rhat[open_ones] < rhat).mean()) if open_ones.any() else 1.0
 
     def effective_draws(self) -> float:
-        """Compute what the draws are worth for the indicator they know least about.
+        """Compute the effective number of draws for the least certain indicator.
 
         Returns:
             The smallest ``p (1 - p) / standard_error^2`` among the indicators between .05 and .95;

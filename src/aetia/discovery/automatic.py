@@ -183,7 +183,7 @@ def discover(
         intervened: What was set by intervention: a boolean table, or the name of a column.
         regime: Environment of each row, or the name of a column.
         time: Name of the column of times; makes the table a time series.
-        series: Name of the column that tells recordings apart; makes it one too.
+        series: Name of the column that identifies the recordings; makes it one too.
         categorical: Columns of numbers that are codes of categories.
         exclude: Columns to leave out.
         random_state: Seed of the run.

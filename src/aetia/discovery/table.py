@@ -120,7 +120,7 @@ def read_table(
     if data.intervened is not None and data.intervened.all(0).any():
         name = data.names[int(data.intervened.all(0).argmax())]
         warnings.warn(
-            f"column {name!r} was set by intervention in every row: the data say nothing about "
+            f"column {name!r} was set by intervention in every row: the data cannot inform about "
             "its causes.",
             DataWarning,
             stacklevel=3,

@@ -136,10 +136,10 @@ def perron_radius(
     .. math:: \rho = u^\top W v / u^\top v,
 
     with the left and right vectors u, v iterated from ones, and held constant in the gradient.
-    The start is positive, so for non-negative W both stay so and :math:`u^\top v > 0` where there
-    is a cycle; from signed vectors the ratio explodes for half of all matrices. At least d steps
-    are made, after which powers of an acyclic W are zero, and the last two iterates are averaged,
-    because those of a periodic W (any two variables) alternate. Cheaper than
+    The initial vectors are positive, so for non-negative W both stay so and :math:`u^\top v > 0`
+    where there is a cycle; from signed vectors the ratio explodes for half of all matrices. At
+    least d steps are made, after which powers of an acyclic W are zero, and the last two iterates
+    are averaged, because those of a periodic W (any two variables) alternate. Cheaper than
     :func:`spectral_radius`, and without eigenvalues, which are slow on a GPU.
 
     Args:

@@ -56,7 +56,7 @@ class Knowledge:
         roots: Variables without causes among the columns.
         sinks: Variables without effects among the columns.
         beliefs: Soft statements, edge to probability strictly between 0 and 1. The edge's
-            prior odds are multiplied by ``p / (1 - p)``; 0.5 says nothing.
+            prior odds are multiplied by ``p / (1 - p)``; 0.5 changes nothing.
 
     Raises:
         InputError: If two statements contradict each other; the message names both.
@@ -131,7 +131,7 @@ class Knowledge:
         """List the statements as plain values; the inverse of :meth:`from_dict`.
 
         Returns:
-            Only the entries that say something, edges as ``"a -> b"``.
+            Only the entries that are not empty, edges as ``"a -> b"``.
         """
         plain = {
             "required": [_plain(e) for e in self.required],

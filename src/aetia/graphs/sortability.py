@@ -29,7 +29,7 @@ def sortability(
         tolerance: Relative difference below which two scores tie.
 
     Returns:
-        A number in [0, 1], one half where scores say nothing; NaN for a graph without edges.
+        A number in [0, 1], one half where scores are uninformative; NaN for a graph without edges.
     """
     higher = score.unsqueeze(0) / score.unsqueeze(1)  # [i, j]: j over i
     up = (higher > 1 + tolerance).double() + 0.5 * ((higher - 1).abs() <= tolerance).double()

@@ -118,8 +118,8 @@ class BGe:
         bound = BGeScore(self, moments)
         d = graphs.shape[-1]
         mean, inverse, residual = regress_on_parents(graphs, bound.posterior_scale, 0.0)
-        freedom = bound.moments.n + bound.alpha_w - d + graphs.sum(-2) + 1
-        return WeightPosterior(mean, inverse, freedom / 2, residual / 2)
+        df = bound.moments.n + bound.alpha_w - d + graphs.sum(-2) + 1
+        return WeightPosterior(mean, inverse, df / 2, residual / 2)
 
 
 class BGeScore:

@@ -248,9 +248,9 @@ class LinearJoint:
         edges = terms.g * weight.unsqueeze(-1)
         kept = edges.sum(1)
         explained = (edges * terms.explained).sum(1)
-        pull = (kept * self.cross - explained) / variance.unsqueeze(-1)
+        by_data = (kept * self.cross - explained) / variance.unsqueeze(-1)
         precision = self._prior_precision(parameters).unsqueeze(-1)
-        by_theta = pull - precision * terms.theta.squeeze(1) * kept
+        by_theta = by_data - precision * terms.theta.squeeze(1) * kept
         gradients: Parameters = {"theta": by_theta.mT}
         if self.learned:
             v, scale = variance.unsqueeze(1), self.options.theta_prior_scale**2

@@ -134,7 +134,7 @@ def variance_gains(
 
     Returns:
         Log evidence of a variance that depends on the set; 0 for the empty set, and for sets that
-        leave fewer than half of the rows as degrees of freedom, where residuals say little.
+        leave fewer than half of the rows as degrees of freedom, too few for a test.
     """
     n = len(response)
     design = _Design.of(features, response, sets)

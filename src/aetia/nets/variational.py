@@ -29,7 +29,7 @@ class VariationalPerceptron(nn.Module):
         sizes: Widths, inputs first, outputs last.
         prior_std: Standard deviation of the weights' prior; ``"fan-in"`` for one over the root of
             a layer's inputs, under which outputs have the same scale at any width.
-        initial_std: Standard deviation of every weight at the start.
+        initial_std: Initial standard deviation of every weight.
         n_members: Size of an ensemble of such networks, the leading dimension of everything; None
             for one network without that dimension.
     """

@@ -29,7 +29,7 @@ def wasserstein_loss(
     *,
     penalty: float = 10.0,
 ) -> tuple[Float[Tensor, " members"], Float[Tensor, " members"]]:
-    """Compute how far critics are from telling rows apart; differentiable in their weights alone.
+    """Compute the Wasserstein loss of critics and its penalty; gradients reach their weights only.
 
     Args:
         critics: An ensemble.

@@ -21,9 +21,9 @@ def plot_imputed_series(spans: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
     Args:
         spans: Columns ``sensor``, ``recording``, ``step``, ``reading`` (NaN in gaps),
-            ``set_aside`` (True for outliers, which are crosses and do not stretch the axis),
-            ``imputed`` (the model's value in gaps, the reading elsewhere), ``lower`` and ``upper``
-            (the band in gaps; NaN for none).
+            ``set_aside`` (True for flagged outliers, which are crosses and do not stretch the
+            axis), ``imputed`` (the model's value in gaps, the reading elsewhere), ``lower`` and
+            ``upper`` (the band in gaps; NaN for none).
 
     Returns:
         The figure, and the frame that was drawn.
@@ -45,9 +45,9 @@ def _panel(ax: Axes, rows: Any) -> None:
     step = rows["step"].to_numpy(float)
     reading, imputed = rows["reading"].to_numpy(float), rows["imputed"].to_numpy(float)
     gap = np.isnan(reading)
-    aside = rows["set_aside"].to_numpy(bool)
-    # A gap's line starts and ends at the readings beside it, if these are believed.
-    imputed = np.where(aside, np.nan, imputed)
+    flagged = rows["set_aside"].to_numpy(bool)
+    # A gap's line begins and ends at the readings beside it, unless they are flagged.
+    imputed = np.where(flagged, np.nan, imputed)
     beside = gap.copy()
     beside[:-1] |= gap[1:]
     beside[1:] |= gap[:-1]
@@ -64,15 +64,15 @@ def _panel(ax: Axes, rows: Any) -> None:
             lw=0,
         )
     ax.plot(step, np.where(beside, imputed, np.nan), "-", color=ORANGE, lw=1.5, label="imputed")
-    dots = ~gap & ~aside
+    dots = ~gap & ~flagged
     ax.plot(step[dots], reading[dots], ".", color=BLUE, ms=3.5, label="readings")
-    if aside.any():
+    if flagged.any():
         bounds = np.concatenate([reading[dots], lower, upper, imputed[gap]])
         low, high = np.nanmin(bounds), np.nanmax(bounds)
         pad = 0.08 * (high - low)
         ax.set_ylim(low - 2 * pad, high + 2 * pad)
-        clipped = reading[aside].clip(low - pad, high + pad)
-        ax.plot(step[aside], clipped, "x", color=GREY, ms=5, label="set aside")
+        clipped = reading[flagged].clip(low - pad, high + pad)
+        ax.plot(step[flagged], clipped, "x", color=GREY, ms=5, label="flagged outlier")
     where = str(rows["recording"].iloc[0])
     ax.set_title(
         f"{rows['sensor'].iloc[0]}" + (f", recording {where}" if where else ""),

@@ -22,7 +22,7 @@ def describe(posterior: GraphPosterior, n_pairs: int = 10) -> str:
         n_pairs: Pairs of variables listed.
 
     Returns:
-        Text for people. What speaks against the answer comes before the answer.
+        Text for people. Reasons to doubt the answer come before the answer.
     """
     lines = [_headline(posterior)]
     doubts = reasons_for_doubt(posterior)

@@ -12,7 +12,7 @@ function of :math:`C_v`, so rows without an experiment reveal :math:`H(C_0)`, an
 reveals :math:`H(C_v) - H(C_0) = H(C_v \mid C_0) \ge 0` beyond them.
 
 Entropies of draws cannot exceed the logarithm of their number. When nearly all draws differ, they
-say nothing about which variable is best; the expected number of directions that an experiment
+do not show which variable is best; the expected number of directions that an experiment
 settles is a mean over the draws and stays usable there.
 """
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ExperimentValues", "experiment_values"]
 
-_WORK = 200_000_000  # multiplications for directions; fewer draws are looked at in large graphs
+_WORK = 200_000_000  # multiplications for directions; fewer draws are used in large graphs
 
 
 class ExperimentValues(NamedTuple):

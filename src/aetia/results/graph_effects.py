@@ -306,7 +306,7 @@ def _labels(
 
 
 def _treated(levels: list[Level], in_words: bool) -> Level:
-    """Name the level that is compared, or all of them where only the labels tell them apart."""
+    """Name the level that is compared, or all of them where only the labels distinguish them."""
     if not in_words:
         return float(levels[-1])
     return ", ".join(_text(level) for level in levels)

@@ -45,14 +45,14 @@ class Overlap:
 
     @property
     def comparable_share(self) -> float:
-        """Share of the comparisons, units times levels, that the data can speak about."""
+        """Share of the comparisons, units times levels, that the data inform about."""
         return float(self.comparable.mean())
 
     @property
     def effective_share(self) -> float:
         """Effective share of the units once comparable ones are weighted to be alike (Kish).
 
-        A unit counts as much as it is comparable. Weights alone would say nothing: where covariates
+        A unit counts as much as it is comparable. Weights alone would not show it: where covariates
         decide the treatment, all of them are the same.
         """
         total = (self.comparable * self.weights).sum()
@@ -93,7 +93,7 @@ class Overlap:
             advice = "compare fewer doses, or leave out units that could not vary"
         else:
             could = f"{share} of the units have a probability of at least 0.05 for both arms"
-            told = f"tell the arms apart (AUC {self.separation:.3f})"
+            told = f"discriminate between the arms (AUC {self.separation:.3f})"
             advice = "leave out units with probabilities near 0 or 1"
         told = f", and covariates {told}" if self.separation > _SEPARATION else ""
         advice = f"; effects rest on extrapolation: {advice}" if self.is_poor else ""

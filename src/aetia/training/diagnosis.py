@@ -70,7 +70,7 @@ def diagnose(rows: Sequence[Row], *, signals: Mapping[str, Healthy] | None = Non
         *_edges(steps, ranges),
         *_domination(steps),
         *_threshold(steps, rows),
-        *_outsiders(steps, rows),
+        *_external_metrics(steps, rows),
         *_other_signals(steps[-1], ranges),
     ]
     order = {"bad": 0, "look": 1, "good": 2}
@@ -328,12 +328,12 @@ def _external(rows: Sequence[Row]) -> list[Row]:
     return [{"step": r["step"], **r["external"]} for r in rows if r.get("external")]
 
 
-def _outsiders(steps: Sequence[Row], rows: Sequence[Row]) -> Iterator[Finding]:
-    """Report what an evaluator with the truth said; training did not see it."""
-    outside = _external(rows)
+def _external_metrics(steps: Sequence[Row], rows: Sequence[Row]) -> Iterator[Finding]:
+    """Report the external evaluation against the truth, which training did not see."""
+    external = _external(rows)
     has_edges = bool(steps[-1].get("edge_count", 1.0))
     for name in ("val_f1", "f1"):
-        values = series(outside, name)
+        values = series(external, name)
         if values:
             last = values[-1][1]
             fine = last > USUAL_RANGES["val_f1"][0]
@@ -344,17 +344,17 @@ def _outsiders(steps: Sequence[Row], rows: Sequence[Row]) -> Iterator[Finding]:
             yield Finding(
                 "AH009",
                 "good" if fine else "look",
-                f"Against the truth that an outside evaluator holds: F1 {last:.3g}.",
+                f"External evaluation against the truth: F1 {last:.3g}.",
                 advice if has_edges and not fine else "",
             )
     for name in ("val_shd", "shd"):
-        values = series(outside, name)
+        values = series(external, name)
         if values:
             first, last = values[0][1], values[-1][1]
             yield Finding(
                 "AH010",
                 "good" if last <= first else "look",
-                f"Against the truth that an outside evaluator holds: SHD {first:.4g} at first, "
+                f"External evaluation against the truth: SHD {first:.4g} at first, "
                 f"{last:.4g} last; an empty graph scores the number of true edges.",
             )
 

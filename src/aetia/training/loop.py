@@ -81,8 +81,8 @@ def train(
         signals: Healthy ranges of the method's signals.
         signals_of: ``signals_of(module)`` gives more signals of the weights as they are at a row of
             the record: edge counts, entropies, multipliers.
-        evaluate: ``evaluate(module, step)`` gives numbers of an outsider, who may know the truth,
-            at validations. They are recorded as ``external``; nothing in training looks at them.
+        evaluate: External evaluation: ``evaluate(module, step)`` gives metrics at validations, and
+            may know the truth. They are recorded as ``external``; training does not use them.
         facts: Plain values for the summary, such as ``data_stats``.
         trackers: Follow the record; they are closed at the end.
         identity: Plain values that must not change between a checkpoint and its resumption.
@@ -97,7 +97,7 @@ def train(
             with other options.
         CheckpointError: If every checkpoint in the folder is damaged.
         NumericalError: If ``max_nonfinite`` updates in a row had no finite gradient; the module
-            then holds the best weights, or the last finite ones.
+            then holds the weights of the best checkpoint, or the last finite ones.
     """
     check_facts(facts or {})
     if fabric is None:
@@ -241,7 +241,7 @@ def _validation(
     validate: Callable[[nn.Module, int], Sequence[Mapping[str, Any]]] | None,
     evaluate: Callable[[nn.Module, int], Mapping[str, float]] | None,
 ) -> dict[str, dict[str, float]]:
-    """Score the weights on held-out data, and let the outsider look at them."""
+    """Score the weights on validation data, and run the external evaluation."""
     outcome = {}
     if validate is not None:
         outcome["validation"] = run.validate(validate)

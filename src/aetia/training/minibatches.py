@@ -14,7 +14,7 @@ __all__ = ["minibatches"]
 
 
 def minibatches(n: int, size: int, seed: int) -> Callable[[int], Iterator[Tensor]]:
-    """Deal all rows out, in a new order for each pass.
+    """Split all rows into minibatches, in a new order for each pass.
 
     Args:
         n: Number of rows.

@@ -24,7 +24,7 @@ class ParameterGroup:
     Attributes:
         parameters: The members.
         weight_decay: Decay of all members, vectors too; None for the configured decay of matrices
-            and none of the rest. Logits of edges need 0: decay pulls them to a probability of 0.5.
+            and none of the rest. Logits of edges need 0: decay moves them to a probability of 0.5.
         learning_rate: Factor on the learning rate of the run.
     """
 

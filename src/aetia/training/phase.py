@@ -31,12 +31,12 @@ class Phase:
         optimiser: Makes another optimiser than the configured one, for instance one with row-wise
             state.
         clip: Clips gradients in place of the norm over all parameters, and returns that norm: for
-            ensembles, whose members must not feel each other.
+            ensembles, whose members must stay independent.
         groups: Names some of the parameters, whose gradient norms are recorded, who may have a
             weight decay and a rate of their own, and who may be clipped on their own; the others
             are the group ``rest``. Logits of edges are the group ``structure``.
-        objective: Name of the part of the loss that the data speak through. It is recorded how
-            large its gradient is on each group, and any other part that drowns it is called out.
+        objective: Name of the part of the loss that depends on the data. The norm of its gradient
+            on each group is recorded, and a part whose gradient is far larger is reported.
     """
 
     parameters: Callable[[nn.Module], Sequence[nn.Parameter]]

@@ -21,7 +21,7 @@ class Progress:
         best_step: Its step.
         best_metrics: All metrics of that validation.
         n_since_best: Validations since then.
-        plateau: Memory of the schedule of that name.
+        plateau: State of the schedule that lowers the rate at plateaus.
         n_skipped: Steps with a gradient that was not finite.
         n_skipped_in_a_row: The last ones without a finite one between them, by phase.
         last_finite_step: Steps that were made when the last update was whole.

@@ -21,7 +21,7 @@ def progress_line(
     Args:
         row: A row of the health record, or what would be its next one.
         n_steps: Steps of the whole run.
-        held_out: The metric that chooses the weights.
+        held_out: Validation metric that chooses the best checkpoint.
         external: Metrics of the external evaluation.
         is_best: Whether these weights are the best so far.
 
@@ -32,9 +32,9 @@ def progress_line(
     fields = [f"step {row['step']}/{n_steps}", f"loss {row['loss']:.4g}"]
     if held_out is not None:
         fields.append(f"held-out {held_out:.4g}")
-    outside = external or {}
+    evaluated = external or {}
     for name in ("F1", "SHD"):
-        value = outside.get(f"val_{name.lower()}", outside.get(name.lower()))
+        value = evaluated.get(f"val_{name.lower()}", evaluated.get(name.lower()))
         if value is not None:
             fields.append(f"{name} {value:.4g}")
     if "edge_count" in row:

@@ -229,7 +229,7 @@ class TrainingRun:
                 raise NumericalError(
                     f"the last {count} updates{of_phase} had a gradient that is not finite, up to "
                     f"step {progress.step}; the last healthy step was {progress.last_finite_step}"
-                    f"{lowered}. The best weights, or the last finite ones, are in the module. "
+                    f"{lowered}. The module holds the best checkpoint, or the last finite weights. "
                     f"Lower learning_rate (now {rate:.3g}) or clip_norm, standardise the inputs, "
                     "and look in the loss for logarithms, roots and quotients of zero."
                 )
@@ -352,7 +352,7 @@ class TrainingRun:
     def evaluate(
         self, evaluate: Callable[[nn.Module, int], Mapping[str, float]]
     ) -> dict[str, float]:
-        """Let an outsider look at the weights that are validated."""
+        """Run the external evaluation on the weights that are validated."""
         scored = self.plain if self.ema is None else self.ema.module
         scored.eval()
         with torch.no_grad():
@@ -428,7 +428,7 @@ class TrainingRun:
         self.progress = Progress.of(content["progress"])
 
     def put_back(self) -> None:
-        """Load the best weights, or their average, or leave the last."""
+        """Load the weights of the best checkpoint, or their average, or leave the last."""
         if self.best is not None:
             self.plain.load_state_dict(self.best)
         elif self.ema is not None:
@@ -438,7 +438,7 @@ class TrainingRun:
     def finish(
         self, rows: list[dict[str, Any]], findings: list[Finding], summary: dict[str, Any]
     ) -> Trained:
-        """Put the best weights back, and say how it went."""
+        """Restore the best checkpoint, and report how training went."""
         progress = self.progress
         if progress.n_skipped:
             warnings.warn(

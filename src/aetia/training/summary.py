@@ -130,8 +130,8 @@ def seed_record(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
     An epoch is the interval between two rows. ``train_loss_components`` are the terms as they enter
     the loss, so they add up to ``train_loss``; they are known where the record holds gradient
-    shares or unweighted terms. ``val_f1``, ``val_shd`` and ``best_threshold`` come from an outside
-    evaluator.
+    shares or unweighted terms. ``val_f1``, ``val_shd`` and ``best_threshold`` come from external
+    evaluation.
 
     Args:
         rows: The health record.
@@ -142,22 +142,22 @@ def seed_record(rows: Sequence[Row]) -> list[dict[str, Any]]:
     out, start = [], 0
     for row in (r for r in rows if "learning_rate" in r):
         step = int(row["step"])
-        outside: dict[str, Any] = {}
+        external: dict[str, Any] = {}
         for r in rows:
             if start < int(r["step"]) <= step:
-                outside |= r.get("external") or {}
+                external |= r.get("external") or {}
         names = [k.split("gradient_share/")[1] for k in row if k.startswith("gradient_share/")]
         names += [k.removeprefix("raw/") for k in row if k.startswith("raw/")]
         components = {name: row[name] for name in dict.fromkeys(names) if name in row}
         fields = {
             "train_loss": row.get("loss"),
             "train_loss_components": components or None,
-            "val_f1": outside.get("val_f1", outside.get("f1")),
-            "val_shd": outside.get("val_shd", outside.get("shd")),
+            "val_f1": external.get("val_f1", external.get("f1")),
+            "val_shd": external.get("val_shd", external.get("shd")),
             "edge_count": row.get("edge_count"),
             "grad_clip_ratio": row.get("clipped_share"),
             "learning_rate": row.get("learning_rate"),
-            "best_threshold": row.get("best_threshold", outside.get("best_threshold")),
+            "best_threshold": row.get("best_threshold", external.get("best_threshold")),
             "epoch_time": row.get("seconds"),
         }
         known = {k: v for k, v in fields.items() if v is not None}

@@ -15,7 +15,7 @@ __all__ = ["weigh"]
 def weigh(
     terms: Mapping[str, Tensor], lambdas: Mapping[str, float]
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Add terms up, and keep what the health record needs to tell them apart.
+    """Add terms up, and keep what the health record needs to distinguish them.
 
     Args:
         terms: Scalars by name, each a mean over what it is about.

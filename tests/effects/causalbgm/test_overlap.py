@@ -97,7 +97,7 @@ def test_arms_that_are_told_apart_are_poor_overlap_whatever_the_probabilities():
     assert found.comparable_share == 1
     assert found.separation == 1
     assert found.is_poor
-    assert "tell the arms apart" in found.verdict()
+    assert "discriminate between the arms" in found.verdict()
 
 
 def test_units_that_are_not_comparable_do_not_count():

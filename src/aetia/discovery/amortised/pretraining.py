@@ -123,7 +123,7 @@ def pretrain_network(
         force: Resume even if options changed.
 
     Returns:
-        The network with the best weights, and the record.
+        The network with the weights of the best checkpoint, and the record.
     """
     fabric = fabric or make_fabric(device="cpu", precision=training.precision)
     sets = data.validation_sets()
@@ -219,7 +219,7 @@ def pretrain(
     resume: bool = True,
     force: bool = False,
 ) -> Pretrained:
-    """Train a network and put the best weights with their card.
+    """Train a network and keep the best checkpoint with its card.
 
     Args:
         method: Name in the registry.

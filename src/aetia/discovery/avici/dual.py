@@ -18,7 +18,7 @@ class DualAscent(nn.Module):
     Plain dual ascent, without a quadratic term. State is in buffers, so checkpoints have it.
 
     Args:
-        config: Step, interval, warm-up, memory and bound; "auto" values depend on the run.
+        config: Step, interval, warm-up, decay of the mean, bound; "auto" values depend on the run.
     """
 
     multiplier: Tensor

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 MIN_TRANSITIONS = 20
-"""R-hat of an indicator that changed less often says nothing."""
+"""R-hat of an indicator that changed less often is not informative."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

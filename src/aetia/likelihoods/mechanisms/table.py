@@ -28,8 +28,8 @@ class MechanismTable:
     Attributes:
         values: Numbers of continuous and count columns, codes 0, 1, ... of levels.
         n_levels: Number of levels of each column; 0 for numbers.
-        intervened: True where a variable was set by intervention: such rows say nothing about
-            its mechanism.
+        intervened: True where a variable was set by intervention: such rows are uninformative
+            about its mechanism.
         columns_of: Columns of a continuous parent.
     """
 

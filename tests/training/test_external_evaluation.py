@@ -41,7 +41,7 @@ def oracle(module, step):
 
 @pytest.mark.parametrize("ema_decay", [None, 0.9])
 @pytest.mark.parametrize("validate", [honest, None])
-def test_an_outsider_changes_nothing(validate, ema_decay):
+def test_external_evaluation_changes_nothing(validate, ema_decay):
     config = {
         "schedule": "plateau",
         "plateau_patience": 0,
@@ -59,7 +59,7 @@ def test_an_outsider_changes_nothing(validate, ema_decay):
     assert rates[0] == rates[1]
 
 
-def test_what_the_outsider_says_is_recorded_apart():
+def test_external_evaluation_is_recorded_apart():
     rows = fit(validate=honest, evaluate=oracle).rows
     outside = {r["step"]: r["external"] for r in rows if "external" in r}
     assert list(outside) == [3, 6, 9, 12]
@@ -68,7 +68,7 @@ def test_what_the_outsider_says_is_recorded_apart():
     assert not any("external" in r for r in fit(validate=honest).rows)
 
 
-def test_the_outsider_sees_the_weights_that_are_validated():
+def test_external_evaluation_sees_the_weights_that_are_validated():
     seen = {}
 
     def look(name):
