@@ -7,26 +7,6 @@ import pytest
 
 from house.option_lines import OPTIONS, args_of, faults, is_read, texts_of, written
 
-LINES_TO_DO = {
-    "CausalBGMConfig",
-    "DDDMConfig",
-    "FullMCMCConfig",
-    "IdentifiableConfig",
-    "ImageDDDMConfig",
-    "ImageExperiment",
-    "ToyExperiment",
-}
-"""Configurations with options that lack a full sentence."""
-
-ARGS_TO_DO = {
-    "CausalBGMConfig",
-    "DDDMConfig",
-    "FullMCMCConfig",
-    "IdentifiableConfig",
-    "ImageDDDMConfig",
-}
-"""Configurations whose estimators still describe options in other words."""
-
 each = pytest.mark.parametrize("options", OPTIONS, ids=lambda o: o.config.__name__)
 
 
@@ -44,10 +24,7 @@ def test_an_option_that_nothing_reads_is_found():
 @each
 def test_every_option_says_in_a_sentence_what_it_does(options):
     bad = {f: found for f, text in texts_of(options.config).items() if (found := faults(text))}
-    if options.config.__name__ in LINES_TO_DO:
-        assert bad, "all lines are sentences: take the configuration off the list"
-    else:
-        assert bad == {}
+    assert bad == {}
 
 
 @pytest.mark.parametrize(
@@ -70,10 +47,7 @@ def test_what_is_no_sentence_is_named(line, fault):
 def test_the_arguments_of_an_estimator_are_described_as_its_options(options):
     args, texts = args_of(options.estimator), texts_of(options.config)
     different = {f: args.get(f) for f, text in texts.items() if args.get(f) != text}
-    if options.config.__name__ in ARGS_TO_DO:
-        assert different, "all are equal: take the configuration off the list"
-    else:
-        assert different == {}, "run tests/house/option_lines.py"
+    assert different == {}, "run tests/house/option_lines.py"
 
 
 def test_lines_are_written_into_the_arguments():

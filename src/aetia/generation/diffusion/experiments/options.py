@@ -63,8 +63,8 @@ class ToyExperiment:
     """The mixture of two normals in the plane (De Bortoli et al., 2025, appendix D.1)."""
 
     preset: Literal["paper", "default"] = "paper"
-    """``"paper"`` is the original experiment; ``"default"`` has a residual network, an average of
-    the weights and a falling learning rate."""
+    """What the run follows: ``"paper"`` is the original experiment; ``"default"`` has a residual
+    network, an average of the weights and a falling learning rate."""
     epochs: int = 10_000
     """Optimiser updates, each on fresh points."""
     batch: int = 512
@@ -135,9 +135,9 @@ class ImageExperiment:
     """Images: CIFAR-10, scikit-learn's digits, or noise that only tries the machinery."""
 
     preset: Literal["paper", "default"] = "paper"
-    """``"paper"`` predicts the data directly; ``"default"`` has a residual output, an average of
-    the weights, a falling learning rate, and shares half of the blocks between the draws of an
-    image."""
+    """What the run follows: ``"paper"`` predicts the data directly; ``"default"`` has a residual
+    output, an average of the weights, a falling learning rate, and shares half of the blocks
+    between the draws of an image."""
     data: Literal["cifar10", "digits"] = "cifar10"
     """Images to learn from: ``cifar10``, or ``digits`` (scikit-learn's, 8 x 8 pixels, offline)."""
     fake_data: int = 0
@@ -169,7 +169,7 @@ class ImageExperiment:
     grad_clip: float = 1.0
     """Largest norm of a gradient; longer ones are shortened to it. 0 sets no limit."""
     ckpt_every: int = 1
-    """Epochs between saved models."""
+    """Epochs from one saved model to the next."""
     device: str = "auto"
     """Where to compute: ``"auto"``, ``"cpu"`` or ``"cuda"``."""
     seed: int = 0
@@ -183,7 +183,8 @@ class ImageExperiment:
     """Width of a token; a multiple of ``heads``. Wider networks learn more and cost time and
     memory."""
     depth: int = 8
-    """Number of transformer blocks."""
+    """Number of transformer blocks; more learn more complicated images and cost time in
+    proportion."""
     heads: int = 6
     """Attention heads of each block."""
     time_embed: int = 256

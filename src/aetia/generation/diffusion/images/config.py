@@ -100,8 +100,8 @@ class ImageDDDMConfig:
     """Share of the images that are trained at pure noise, where chains of one step begin; the times
     of the others are uniform."""
     network: Literal["auto", "residual", "plain"] = "auto"
-    """``"residual"`` starts from the best linear guess; ``"plain"`` predicts the data directly, as
-    in the paper."""
+    """The network: ``"residual"`` starts from the best linear guess; ``"plain"`` predicts the data
+    directly, as in the paper."""
     scaling: Literal["auto", "standardise", "signed"] = "auto"
     """How pixels are scaled: ``"standardise"`` gives each channel mean 0 and all pixels variance 1;
     ``"signed"`` puts pixels into [-1, 1]."""
@@ -112,7 +112,8 @@ class ImageDDDMConfig:
     """Width of a token; a multiple of ``n_heads``. Wider networks learn more and cost time and
     memory."""
     depth: int | Literal["auto"] = "auto"
-    """Number of transformer blocks."""
+    """Number of transformer blocks; more learn more complicated images and cost time in
+    proportion."""
     n_heads: int | Literal["auto"] = "auto"
     """Attention heads of each block."""
     mlp_ratio: float = 4.0

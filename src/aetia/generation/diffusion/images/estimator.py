@@ -64,15 +64,16 @@ class ImageDDDM(BaseEstimator):
         weight_bias: Bias of the sigmoid weight (b); below 0, times near noise count more.
         noise_share: Share of the images that are trained at pure noise, where chains of one step
             begin; the times of the others are uniform.
-        network: ``"residual"`` starts from the best linear guess; ``"plain"`` predicts the data
-            directly, as in the paper.
+        network: The network: ``"residual"`` starts from the best linear guess; ``"plain"`` predicts
+            the data directly, as in the paper.
         scaling: How pixels are scaled: ``"standardise"`` gives each channel mean 0 and all pixels
             variance 1; ``"signed"`` puts pixels into [-1, 1].
         patch_size: Side of a token in pixels. Smaller patches draw finer detail; time grows with
             the square of the number of tokens.
         width: Width of a token; a multiple of ``n_heads``. Wider networks learn more and cost time
             and memory.
-        depth: Number of transformer blocks.
+        depth: Number of transformer blocks; more learn more complicated images and cost time in
+            proportion.
         n_heads: Attention heads of each block.
         mlp_ratio: Hidden units of the perceptron in a block, as a multiple of the width.
         n_time_features: Number of sinusoids that tell the network the time.

@@ -89,8 +89,9 @@ class DDDMConfig:
     """Share of the rows that are trained at pure noise, where chains of one step begin; the times
     of the others are uniform. Raise it if single steps matter most."""
     network: Literal["auto", "residual", "plain"] = "auto"
-    """``"residual"`` starts from the best linear guess and computes once what the draws of a row
-    share; ``"plain"`` is the perceptron of the paper, which predicts the data directly."""
+    """The network: ``"residual"`` starts from the best linear guess and computes once what the
+    draws of a row share; ``"plain"`` is the perceptron of the paper, which predicts the data
+    directly."""
     hidden_units: tuple[int, ...] | Literal["auto"] = "auto"
     """Widths of the hidden layers. A residual network has one width: its first block is shared by
     the draws of a row, the others are not. Wider and deeper networks follow more complicated
