@@ -127,6 +127,7 @@ def read_table(
         )
     statements = statements_of(knowledge)
     constraints = statements.constraints(data.names)
+    # No method considers self-loops.
     constraints = constraints._replace(
         forbidden=constraints.forbidden | torch.eye(data.d, dtype=torch.bool)
     )

@@ -55,6 +55,8 @@ def compare_graphs(
     """
     scores = edge_scores(truth, graphs)
     distances = shd(graphs, truth)
+    # Draws with no difference from the truth are the truth: their weight is its posterior
+    # probability.
     hit = distances == 0
     mass = float(log_weights.double().softmax(0)[hit].sum())
     d = len(truth)
@@ -63,6 +65,7 @@ def compare_graphs(
     p, y = marginals[off].double(), truth[off]
     acyclic = is_acyclic(graphs)
     sids = torch.full((len(graphs),), torch.nan, dtype=torch.float64)
+    # SID is defined between DAGs only.
     for s in acyclic.nonzero().flatten().tolist():
         sids[s] = sid(truth, graphs[s])
     expected_sid = expected(sids, log_weights)
@@ -71,6 +74,7 @@ def compare_graphs(
     extra = graphs & ~truth & ~reversed_.mT
     common = (skeleton(truth) & skeleton(graphs)).sum((-2, -1)).double() / 2
     logs = p.clamp(1e-6, 1 - 1e-6)
+    # A counted probability of 0 means too rare to be among the draws, not impossible.
     if n_draws is not None:
         logs = (p * n_draws + 0.5) / (n_draws + 1)
     edge_nll = float(-torch.where(y, logs.log(), (-logs).log1p()).sum())

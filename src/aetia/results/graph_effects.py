@@ -100,6 +100,7 @@ def effects_of(
     model = needed_model(posterior)
     levels = [treated] if doses is None else list(doses)
     numbers = model_levels(model, treatment, [control, *levels])
+    # Many draws are the same graph; each is computed once, with the weight of all.
     graphs, mass = posterior.distinct()
     kept = mass > 0
     dags, weights = torch.from_numpy(graphs[kept]), torch.from_numpy(mass[kept] / mass.sum())

@@ -136,6 +136,7 @@ def train(
         _steps(run, batches, record, followers, validate, evaluate, on_step_end, ranges, signals_of)
     except NumericalError as error:
         run.put_back()
+        # What went wrong is in the summary of an aborted run too.
         conclude(aborted=str(error))
         raise
     finally:
@@ -159,6 +160,7 @@ def _steps(
     config, progress = run.config, run.progress
     window = Window()
     is_shown = run.fabric.is_global_zero and _shows_progress(config)
+    # A resumed run goes on with the batches that it has not seen.
     stream = batches(progress.step * config.accumulate)
     with tqdm(
         total=config.n_steps,
@@ -182,11 +184,13 @@ def _steps(
             progress.step = step = step + 1
             window.add(info, sum(_size(b) for b in micros) * run.fabric.world_size)
             bar.update()
+            # The last row before training gives up shows why, so it must be in the record.
             is_logged = is_logged or run.is_stuck()
             is_last = step == config.n_steps
             every = config.validate_every
             is_validated = bool(every) and (step % every == 0 or is_last)
             is_validated = is_validated and not (validate is None and evaluate is None)
+            # The line on the terminal needs a row at validations that are not logged.
             row = {}
             if is_logged or (is_validated and is_shown):
                 row = _row(run, window, signals, signals_of if is_logged or is_shown else None)
@@ -203,6 +207,7 @@ def _steps(
                 record.add({"step": step, **outcome, "seconds": seconds})
                 for name, prefix in (("validation", "val/"), ("external", "external/")):
                     _track(trackers, outcome.get(name, {}), step, prefix)
+                # Validation must not count as time of the steps.
                 window.started += seconds
                 if is_shown:
                     line = progress_line(

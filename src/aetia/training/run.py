@@ -158,6 +158,8 @@ class TrainingRun:
                 generator = self.generator(step, k, m)
                 last = m == len(micros) - 1
                 with self._between_processes(last):
+                    # Dropout draws from the global generator: one seed for each step, phase and
+                    # batch, so that a resumed run draws the same.
                     with seeded(generator):
                         noise = generator_on(generator, self.fabric.device)
                         loss, parts = phase.loss(self.module, batch, step, noise)
@@ -186,6 +188,8 @@ class TrainingRun:
             self._count_skipped()
         else:
             progress.last_finite_step = step + 1
+        # A skipped step left the weights as they were; averaging them once more would count them
+        # twice.
         if self.ema is not None and not was_skipped:
             self.ema.update_parameters(self.plain)
         info["loss"] = info.get("loss", sum(v for k, v in info.items() if k.endswith("/loss")))

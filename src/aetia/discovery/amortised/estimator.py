@@ -186,10 +186,13 @@ class AmortisedEstimator(BaseEstimator, ABC):
         raw = torch.from_numpy(table.data.values).double()[None]
         values = standardise_rows(raw).float()
         _report_clipping(name, values)
+        # Networks were trained with a mask for every table, empty where nothing was set.
         marks = table.intervened
         marks = torch.zeros_like(values, dtype=torch.bool) if marks is None else marks[None]
         familiarity = _familiarity(name, weights, values, marks)
         with torch.inference_mode():
+            # Networks that were trained on raw values read them, but all tables are compared with
+            # the training tasks by their standardised values.
             read = values if weights.card.get("normalise", True) else raw.float()
             prediction = network.to(device)(read.to(device), marks.to(device))
             seeds = seed_sequence(self.random_state)
@@ -209,6 +212,7 @@ class AmortisedEstimator(BaseEstimator, ABC):
             names=table.data.names,
             edge_marginals=draws.marginals.double().numpy(),
             knowledge=table.knowledge,
+            # The network predicts graphs and no weights: effects are those of BGe given each graph.
             model=LinearModel(BGe(), table.moments(), table.centre, table.scale),
             covariance=table.covariance(),
             facts=self.facts_,

@@ -126,6 +126,7 @@ def pretrain_network(
         The network with the weights of the best checkpoint, and the record.
     """
     fabric = fabric or make_fabric(device="cpu", precision=training.precision)
+    # Tasks that are validated on are kept out of the training stream, on every process.
     sets = data.validation_sets()
     reserved = data.reserved.union(*[s.fingerprints() for s in sets.values()])
     stream = TaskStream(
@@ -156,11 +157,14 @@ def pretrain_network(
         generator: torch.Generator,
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         values = tasks.standardised() if data.normalise else tasks.values
+        # Forward through the wrapped module, which averages gradients over processes; the objective
+        # itself belongs to the network inside.
         return network.loss(module(values, tasks.intervened), tasks.graphs, generator)
 
     def validate(module: nn.Module, step: int) -> list[dict[str, Any]]:
         rows = []
         for name, tasks in validated.items():
+            # Each process scores its share; the loop gathers the rows.
             share = tasks[fabric.global_rank :: fabric.world_size]
             scored = validation_rows(
                 module,  # pyright: ignore[reportArgumentType]
@@ -174,6 +178,7 @@ def pretrain_network(
         return rows
 
     def on_step_end(step: int, info: Mapping[str, float]) -> dict[str, float]:
+        # Multipliers are buffers of the network, so checkpoints hold them.
         signals = network.after_step(step, training.n_steps, info)
         if rejected["tasks"]:
             signals["rejected_per_task"] = rejected["count"] / rejected["tasks"]

@@ -233,6 +233,8 @@ class DiBS(BaseEstimator):
         self.particles_, trace = run.sample(seeds, self.progress, self.callback)
         self._likelihood, self._table, self._config = likelihood, table, config
         graphs = run.graphs(self.particles_["z"])
+        # Acyclicity is only a penalty while particles move; what is still cyclic in the end is no
+        # draw of the posterior.
         acyclic = is_acyclic(graphs)
         n_cyclic = int((~acyclic).sum())
         _report_cycles(n_cyclic, config, run.largest_penalty(graphs))

@@ -91,6 +91,7 @@ class LatentPosterior:
         parameters = {k: v for k, v in position.items() if k != "z"}
         scores = edge_scores(z)
         p = edge_probabilities(scores, alpha, self.constraints)
+        # Particles go in blocks, so that the graphs of a block stay in the caches.
         n_graphs = max(self.n_likelihood_graphs, self.n_acyclicity_graphs)
         d = scores.shape[-1]
         floats = max(likelihood.floats_per_graph, d * d) * n_graphs
@@ -122,6 +123,7 @@ class LatentPosterior:
             values.append(part.log_expectation)
             ess.append(part.ess)
             h_values.append(h)
+        # The prior needs no drawn graphs, so all particles go at once.
         by_prior, log_prior = prior_gradient(
             self.prior, p, alpha=alpha, constraints=self.constraints
         )

@@ -196,6 +196,8 @@ class ExactPosterior(BaseEstimator):
     ) -> GraphPosterior:
         """Sum over the graphs of a table without missing cells."""
         facts: dict[str, Any] = {"n_rows": table.data.n, "share_cyclic": 0.0}
+        # Regimes with unknown targets become variables of their own, and the sum is over graphs
+        # with them.
         known_targets = getattr(config.likelihood, "uses_regimes", False)
         unmarked = table.data.regime is None or known_targets
         regimes = None if unmarked else mark_regimes(table)
@@ -205,6 +207,8 @@ class ExactPosterior(BaseEstimator):
                 f"reference are {regimes.table.data.d}; at most {ALL_CANDIDATES} are possible. "
                 "Choose columns, or merge regimes."
             )
+        # The likelihood is chosen, and effects are estimated, in the regime that others are
+        # compared with.
         plain = GraphSum(config, table if regimes is None else regimes.reference, generator)
         chosen = choose_likelihood(
             "ExactPosterior",
@@ -240,6 +244,7 @@ class ExactPosterior(BaseEstimator):
             facts["regime_targets"] = touched(*answer[:2], names, regimes.names)
         d = table.data.d
         return GraphPosterior(
+            # Regimes helped to direct edges; the answer is about the columns of the user.
             graphs=answer.graphs[:, :d, :d].numpy(),
             log_weights=answer.log_weights.numpy(),
             names=table.data.names,
@@ -287,6 +292,8 @@ class ExactPosterior(BaseEstimator):
             facts["column_spreads"] = completed_spreads(found.imputed, free)
         log_weights = torch.zeros(len(found.graphs), dtype=torch.float64)
         edges = found.edge_probabilities
+        # Chains use the factor of the prior that is a product over variables; the rest enters as
+        # importance weights.
         if prior is not modular:
             hard = torch.from_numpy(found.graphs).double()
             log_weights = prior.log_prob(hard) - modular.log_prob(hard)

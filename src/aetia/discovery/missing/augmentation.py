@@ -289,6 +289,7 @@ def _posterior(
     n_sweeps, n_chains = len(trace.graphs), trace.n_chains
     warm_up = n_sweeps // 3
     recorded = [k for k in sorted(trace.cells) if k >= warm_up] or [max(trace.cells)]
+    # Graphs of recorded sweeps only, so that every graph has the weights and cells of its sweep.
     kept = _spread(recorded, max(1, n_keep // n_chains))
     accepted = torch.stack(trace.accepted[warm_up:]).double().mean()
     open_ones = agreement.rhat[agreement.rhat != 1.0]
@@ -308,6 +309,7 @@ def _posterior(
     }
     imputed = None
     if data.has_missing:
+        # Cells take far more memory than graphs, so fewer draws of them are kept.
         late = _spread(recorded, max(1, n_imputations // n_chains))
         cells = torch.cat([trace.cells[k] for k in late]).numpy()
         imputed = Draws.of_cells(

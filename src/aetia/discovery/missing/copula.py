@@ -93,6 +93,8 @@ def latent_columns(data: Dataset) -> tuple[Float[Tensor, "n w"], list[LatentColu
                 f"Leave it out with exclude=[{name!r}]."
             )
         if kind == "categorical" and len(values) > 2:
+            # Utilities relative to the first level: that of the level seen is positive and the
+            # largest, and all are negative where the first was seen.
             level = torch.full((data.n,), -1)
             level[seen] = which
             block = torch.full((data.n, len(values) - 1), -0.5, dtype=torch.float64)
@@ -103,6 +105,8 @@ def latent_columns(data: Dataset) -> tuple[Float[Tensor, "n w"], list[LatentColu
             scores = torch.zeros(len(values), dtype=torch.float64)
             lower, upper = -bound, bound
         elif kind == "continuous":
+            # Seen cells lie at the normal scores of their ranks and stay there; only cells that are
+            # missing are drawn.
             block = torch.zeros(data.n, 1, dtype=torch.float64)
             score = normal_scores(x[seen].unsqueeze(1))
             block[seen] = score
@@ -112,6 +116,9 @@ def latent_columns(data: Dataset) -> tuple[Float[Tensor, "n w"], list[LatentColu
             upper = torch.full((len(rows),), torch.inf, dtype=torch.float64)
             lower = -upper
         else:
+            # A level is an interval between two normal quantiles of the cumulative shares. Seen
+            # cells begin in the middle of theirs, the outer intervals cut off at a length of one,
+            # and cannot leave it.
             share = counts.cumsum(0).double() / len(which)
             ends = torch.special.ndtri(share[:-1])
             infinite = torch.full((1,), torch.inf, dtype=torch.float64)

@@ -149,6 +149,7 @@ class OrderMCMC(BaseEstimator):
             InputError: If table, options or knowledge cannot be used.
         """
         config = OrderMCMCConfig(**{f.name: getattr(self, f.name) for f in fields(OrderMCMCConfig)})
+        # Reading the table and choosing the likelihood count towards the time.
         clock = Clock(config.max_seconds)
         prior = _modular_prior(config.prior)
         table = read_table(
@@ -172,6 +173,7 @@ class OrderMCMC(BaseEstimator):
         seeds = seed_sequence(self.random_state)
         chosen = _choose_likelihood(config.likelihood, table.data, seeds)
         likelihood = chosen.likelihood
+        # Chosen on the unscaled table, because what its scale should be depends on the likelihood.
         own = cast(Scaling, likelihood.scaling)
         scaling = own if config.scaling == "auto" else config.scaling
         scaled = scale_columns(table.data, scaling)
@@ -181,6 +183,7 @@ class OrderMCMC(BaseEstimator):
             run = OrderRun(
                 config=config,
                 scores=scores,
+                # Scores of whole graphs are fast enough to choose the candidates themselves.
                 screen=None if hasattr(scores, "node_scores") else gaussian,
                 gaussian=gaussian,
                 prior=prior,
@@ -212,6 +215,7 @@ class OrderMCMC(BaseEstimator):
         )
         self.posterior_ = GraphPosterior(
             graphs=graphs,
+            # Chains draw DAGs in proportion to their posterior, so all draws count the same.
             log_weights=np.full(len(graphs), -np.log(len(graphs))),
             names=table.data.names,
             knowledge=table.knowledge,

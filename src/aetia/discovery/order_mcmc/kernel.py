@@ -140,6 +140,8 @@ def relocate(
     v = order[start]
     mask, base = masks[v], scores[v]
     weights[start] = 0.0
+    # Every step passes one neighbour, which changes the sets of two variables only, so all
+    # positions together cost O(d). Weights are log ratios to the order as it is.
     low = high = start
     top = 0.0
     # Impossible orders have a sum of minus infinity, and so has everything beyond them: to the
@@ -179,6 +181,7 @@ def relocate(
         high = p
         if change > top:
             top = change
+    # The largest is subtracted before exponentials are taken, which would overflow.
     total = 0.0
     last, value = 1.0, 0.0  # neighbours that v has nothing to do with leave the weight as it is
     for p in range(low, high + 1):
@@ -196,6 +199,7 @@ def relocate(
         end += 1
     if end == start:
         return
+    # Now make the move, one neighbour after the other.
     step = 1 if end > start else -1
     mask = masks[v]
     p = start
@@ -265,6 +269,8 @@ def swap(
             first, last = last, first
     a, z = order[first], order[last]
     mask_a, mask_z = masks[a], masks[z]
+    # The first variable gains all between the two as candidates and the last loses them; those
+    # between lose the first and gain the last.
     change = 0.0
     for p in range(first, last + 1):
         u = order[p]
@@ -316,6 +322,8 @@ def shuffle_window(
 ) -> None:
     """Redraw the order of four neighbours from its exact conditional over all 24."""
     start = _below(rng, len(order) - 3)
+    # What a variable scores depends on which of the others come before it, not on their order:
+    # sixteen sets of each variable are enough for all 24 orders.
     gains = np.empty((4, 16))
     found = np.empty((4, 16), np.int64)
     for a in range(4):
@@ -484,6 +492,7 @@ def _hook(
                 children[first[u]] = v
             mask >>= 1
             b += 1
+    # A variable is ready when all of its parents are placed; total is the sum of their sizes.
     n_ready, total = 0, 0
     for v in range(d):
         if missing[v] == 0:
@@ -507,6 +516,7 @@ def _hook(
         else:
             v = order[p]
         ratio *= sizes[v] / total
+        # One logarithm for many factors: the product moves to log_q before it underflows.
         if ratio < 1e-200:
             log_q += math.log(ratio)
             ratio = 1.0
@@ -517,6 +527,7 @@ def _hook(
             missing[u] -= 1
             if missing[u] == 0:
                 total += sizes[u]
+                # Where the order is given, the list of ready variables is not needed.
                 if draw:
                     ready[n_ready] = u
                     n_ready += 1
@@ -625,6 +636,8 @@ def run_chain(
         counts[0, 0] += 1
         for t in range(n_temperatures):
             beta, power = betas[t], lambdas[t]
+            # Without q the weight of the order is the whole target, and graphs are drawn given the
+            # order where one is asked for.
             if power == 0.0:
                 _move(orders[t], masks[t], scores[t], own, other, sums, beta, n_moves, weights, rng)
                 continue
@@ -657,6 +670,8 @@ def run_chain(
             totals[t] = scores[t].sum()
         # Even and odd pairs take turns: a state keeps its direction through the temperatures.
         for t in range(1 + (step + parity) % 2, n_temperatures, 2):
+            # A state without q has no current graph; to change places with one that has, it draws
+            # its own.
             if lambdas[t] == 0.0 and lambdas[t - 1] > 0.0:
                 draw_graph(masks[t], coins, parents[t], rng)
                 log_q[t] = _hook(orders[t], parents[t], candidates, words, work, 0, rng)
