@@ -163,7 +163,7 @@ def rebuild_report(run: str | Path) -> Path:
         written besides, and linked.
 
     Raises:
-        InputError: If there is no such folder.
+        InputError: If there is no such folder, or no run in it.
         ResultFileError: If something is missing or damaged.
     """
     folder = Path(run)
@@ -172,7 +172,10 @@ def rebuild_report(run: str | Path) -> Path:
     summary = summary_of(folder)
     if summary is None:
         if not health_records(folder):
-            raise ResultFileError(f"{str(folder / _SUMMARY)!r} is missing or damaged.")
+            raise InputError(
+                f"no run in {str(folder)!r}: it holds neither a summary.json nor the health record "
+                "of a training."
+            )
         pages = write_health_pages(folder, report=None)
         if not pages:
             raise ResultFileError(
