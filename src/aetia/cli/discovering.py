@@ -80,6 +80,7 @@ def discovery_job(
             "data_summary": data.summary(),
         },
         reason=method.reason,
+        besides=lambda answers: [repr(effect) for effect in answers.effects],
     )
 
 

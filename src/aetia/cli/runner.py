@@ -56,6 +56,7 @@ class Job:
         context: Title, source, columns: what stands around the answers in the report.
         save: What else to save: a name in the folder, and what writes it there.
         reason: Why the method was chosen, where the user left that open.
+        besides: Lines to print after the answer.
     """
 
     kind: str
@@ -66,6 +67,7 @@ class Job:
     context: Mapping[str, Any]
     save: Mapping[str, Callable[..., object]] = field(default_factory=dict)
     reason: str = ""
+    besides: Callable[[Any], Sequence[str]] = lambda _: ()
 
 
 def run(asked: Request, prepare: Callable[[Request], Job]) -> None:
@@ -92,7 +94,7 @@ def run(asked: Request, prepare: Callable[[Request], Job]) -> None:
         return
     context = RunContext(**job.context, warnings=messages, mute=mute)
     written = write_run(job.kind, answers, asked.out, context, save=job.save, force=asked.force)
-    _say(asked, job, written, messages)
+    _say(asked, job, written, messages, job.besides(answers))
 
 
 def check_level(level: float) -> None:
@@ -113,7 +115,13 @@ def _codes(words: Sequence[str] | None) -> list[str]:
     return list(dict.fromkeys(filter(None, codes)))
 
 
-def _say(asked: Request, job: Job, written: WrittenRun, messages: Sequence[str]) -> None:
+def _say(
+    asked: Request,
+    job: Job,
+    written: WrittenRun,
+    messages: Sequence[str],
+    besides: Sequence[str],
+) -> None:
     """Print a run: its answer, what the checks found, and where it lies."""
     if asked.as_json:
         about = {
@@ -129,6 +137,7 @@ def _say(asked: Request, job: Job, written: WrittenRun, messages: Sequence[str])
         for line in (
             *([f"method: {job.method} ({job.reason})"] if job.reason else []),
             *written.words,
+            *besides,
             *(f"{f.verdict} {f.code} ({f.title}): {' '.join(f.text.split())}" for f in doubts),
             *(f"{what}: {written.files[k]}" for k, what in _SHOWN.items() if k in written.files),
         ):
