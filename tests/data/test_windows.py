@@ -99,6 +99,7 @@ def test_windows_are_one_view_of_recordings_that_were_placed():
         assert windows.start.tolist() == expected.start.tolist()
         assert windows.names == expected.names
     assert placed.windows.live.sum(1).tolist() == [10, 25, 1]
+    assert not placed.windows.gaps.any()
 
 
 def test_recordings_that_were_placed_are_not_placed_again():

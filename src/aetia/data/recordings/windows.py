@@ -83,6 +83,11 @@ class Windows:
         """True for the rows up to the last in which anything was seen; the others are padding."""
         return np.arange(self.length) < covered(self.observed)[:, None]
 
+    @property
+    def gaps(self) -> Bool[np.ndarray, "n time d"]:
+        """True for cells without a reading, those of the padding left out."""
+        return self.live[..., None] & ~self.observed
+
     def select(
         self, rows: Sequence[int] | Int[np.ndarray, " k"] | Bool[np.ndarray, " n"]
     ) -> Windows:
