@@ -116,7 +116,7 @@ def export(method: str, folder: Path) -> None:
     families |= {f"shift: {k}": replace(AT_TEN, **v) for k, v in OUTSIDE.items()}
     for name, family in families.items():
         tasks = FixedTasks(family=family, numbers=range(200)).tasks()
-        rows = validation_rows(network, tasks, family=name, n_samples=16, seed=0)
+        rows = validation_rows(network, tasks, family=name, n_draws=16, seed=0)
         metrics[name] = average_rows(rows)
         print(name, {k: round(metrics[name][k], 3) for k in ("auroc", "average_precision", "ece")})
     ece = metrics["in distribution"]["ece"]
