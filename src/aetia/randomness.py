@@ -81,8 +81,8 @@ def generator_on(generator: torch.Generator, device: torch.device) -> torch.Gene
     """Draw noise where it is needed: torch fills a tensor only by a generator of its device.
 
     Args:
-        generator: On any device.
-        device: Of the tensors.
+        generator: Source of randomness, on any device.
+        device: Device on which the tensors lie that are to be filled.
 
     Returns:
         The generator itself if it is there; otherwise one that it seeds, advanced by one draw.

@@ -26,9 +26,9 @@ class DualAveraging(NamedTuple):
     """State of the adaptation."""
 
     log_step: Float[Tensor, "*chains"]
-    """Of the next step, which explores."""
+    """Logarithm of the next step size, which explores."""
     log_average: Float[Tensor, "*chains"]
-    """Of what is used once adaptation ends."""
+    """Logarithm of the step size that is used once adaptation ends."""
     shortfall: Float[Tensor, "*chains"]
     """Running mean of target minus acceptance."""
     centre: Float[Tensor, "*chains"]
@@ -52,10 +52,10 @@ def dual_averaging_start(step_size: Float[Tensor, "*chains"]) -> DualAveraging:
 def dual_averaging_update(
     state: DualAveraging, acceptance: Float[Tensor, "*chains"], target: float
 ) -> DualAveraging:
-    """Learn from one step.
+    """Adapt the step sizes after one step.
 
     Args:
-        state: Of the adaptation.
+        state: State of the adaptation before the step.
         acceptance: Probability with which each chain accepted.
         target: What it should be on average.
 

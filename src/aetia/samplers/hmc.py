@@ -26,7 +26,7 @@ class HMCState(NamedTuple):
     position: Float[Tensor, "*chains dim"]
     log_density: Float[Tensor, "*chains"]
     gradient: Float[Tensor, "*chains dim"]
-    """Of the log density at the position; the next trajectory starts with it."""
+    """Gradient of the log density at the position, with which the next trajectory begins."""
     step_size: Float[Tensor, "*chains"]
     scale: Float[Tensor, "*chains dim"]
     """Standard deviations of the target, as far as known: the root of the inverse mass."""
@@ -47,8 +47,9 @@ class HMC:
     """The sampler: pure functions of their arguments.
 
     Args:
-        log_density: Of all chains at once, up to constants; differentiable.
-        step_size: At the start, in units of the scale.
+        log_density: Function from the positions of all chains to their log densities, up to
+            constants; it must be differentiable.
+        step_size: First step size, in units of the scale; adaptation changes it.
         n_leapfrog: Steps of a trajectory.
         jitter: Each trajectory's step size is multiplied by a uniform number in
             ``[1 - jitter, 1 + jitter]``, so that no chain moves in circles of one length.

@@ -18,7 +18,7 @@ class MetropolisState(NamedTuple):
 
     position: Float[Tensor, "*chains dim"]
     log_density: Float[Tensor, "*chains"]
-    """At the position: a step evaluates the density once."""
+    """Log density at the position, kept so that a step evaluates the density once."""
     step_size: Float[Tensor, "*chains"]
     scale: Float[Tensor, "*chains dim"]
     """Standard deviations that proposals are shaped by."""
@@ -38,8 +38,10 @@ class Metropolis:
     """The sampler: pure functions of their arguments.
 
     Args:
-        log_density: Of all chains at once, up to constants.
-        step_size: At the start; 2.4 over the root of the dimension suits a normal target.
+        log_density: Function from the positions of all chains to their log densities, up to
+            constants.
+        step_size: First standard deviation of the proposals, in units of the scale; 2.4 over the
+            root of the dimension suits a normal target.
     """
 
     target_acceptance = 0.234

@@ -23,7 +23,7 @@ def family_distance(
         first: A family.
         second: Another.
         n_tasks: Tasks of each.
-        seed: Of the tasks.
+        seed: Seed of the tasks that are simulated.
 
     Returns:
         ``spectral``: gap of the mean spectral radius of (A + A') / 2; ``degree``: Kullback-Leibler

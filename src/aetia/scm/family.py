@@ -44,7 +44,7 @@ class Family:
     """A distribution over causal models and their tables.
 
     Attributes:
-        name: In reports.
+        name: Name of the family in reports; it does not change the tasks.
         d: Number of variables, or several to choose from.
         n: Number of rows, or a range (low, high).
         graphs: Name, options or object of a graph family; see ``GRAPH_FAMILIES``.
@@ -121,7 +121,7 @@ class Family:
         """Draw the graph of a task without its mechanisms.
 
         Args:
-            seed: As for :meth:`task`.
+            seed: Integer or seed sequence, the same as that of :meth:`task`.
 
         Returns:
             The graph of the first attempt.
@@ -135,7 +135,7 @@ class Family:
         The inputs of its mechanisms are standardised with the statistics of the task's rows.
 
         Args:
-            seed: As for :meth:`task`.
+            seed: Integer or seed sequence, the same as that of :meth:`task`.
 
         Returns:
             The model.
@@ -289,7 +289,7 @@ class Family:
 
         Args:
             n_tasks: How many to simulate.
-            seed: Of the measurement.
+            seed: Seed of the tasks that are simulated.
 
         Returns:
             See :func:`~aetia.scm.family_card.family_card`.

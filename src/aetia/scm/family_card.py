@@ -25,7 +25,7 @@ def family_card(family: Family, n_tasks: int, seed: int) -> dict[str, float]:
     Args:
         family: The family.
         n_tasks: How many tasks to simulate.
-        seed: Of the measurement.
+        seed: Seed of the tasks that are simulated.
 
     Returns:
         Mean and standard deviation of the number of edges, its expectation where it is known, mean

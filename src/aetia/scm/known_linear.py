@@ -26,7 +26,7 @@ class KnownLinear:
     """x_j = sum_i w_ij x_i + noise, the same weights in every task.
 
     Attributes:
-        name: In reports.
+        name: Name of the family in reports; it does not change the tasks.
         d: Number of variables.
         n: Number of rows.
         edges: Triples (cause, effect, weight), variables by number.

@@ -59,7 +59,7 @@ class AdditiveMechanism(ABC):
         Args:
             j: Index of the variable.
             x: Values of all variables; only those of its causes count.
-            noise: Of this variable.
+            noise: Noise of this variable, one number for each row.
 
         Returns:
             Its values.
@@ -84,7 +84,7 @@ class LinearMechanism(AdditiveMechanism):
     """x_j = sum_i weights[i, j] x_i.
 
     Attributes:
-        weights: In units of j per unit of i, zero where there is no edge.
+        weights: Direct effects, in units of j per unit of i; zero where there is no edge.
     """
 
     weights: Float[Tensor, "d d"]

@@ -51,7 +51,7 @@ class Noise:
         """Draw independent noise of scale 1.
 
         Args:
-            shape: Of the result.
+            shape: Shape of the array that is drawn.
             rng: Source of randomness.
 
         Returns:

@@ -30,7 +30,8 @@ class Simulation:
         n: Number of observational rows.
         graph: ``"erdos-renyi"`` or ``"scale-free"``.
         edges_per_node: Expected number of edges over d.
-        direction: Of scale-free graphs.
+        direction: Which end of the edges the hubs of scale-free graphs are at: ``"in-hub"``,
+            ``"out-hub"``, or ``"random-order"`` for both.
         mechanism: ``"linear"`` or ``"mlp"``.
         noise: Family of the noise.
         noise_variance: Variance of the noise, or the range from which unequal ones are drawn.

@@ -37,7 +37,7 @@ class TaskFamily(Protocol):
 
     @property
     def name(self) -> str:
-        """In reports."""
+        """Name of the family in reports."""
         ...
 
     @property

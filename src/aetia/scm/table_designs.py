@@ -90,7 +90,7 @@ def heteroskedastic_regression(n: int, d: int, rng: Rng) -> Regression:
 
 
 def latent_heteroskedastic(n: int, k: int, d: int, rng: Rng) -> Regression:
-    r"""Draw noisy projections of k latents and an outcome that bends and spreads with them.
+    r"""Draw noisy projections of k latents and an outcome whose mean and spread depend on them.
 
     .. math:: x = 0.2 z A' + 0.1 \epsilon, \quad
               y = \sin(z w) + (0.1 + 0.5 \sigma(z u)) \epsilon
@@ -128,7 +128,7 @@ def linear_regression(
         n_targets: Targets.
         rng: Source of randomness.
         inputs: Given inputs; None for standard normal ones.
-        variance: Of the noise of each row; None for 0.01 times the row's mean square.
+        variance: Variance of the noise of each row; None for 0.01 times the row's mean square.
 
     Returns:
         Inputs and targets; coefficients and intercepts are 0.1 times uniform numbers.
@@ -150,7 +150,7 @@ def swiss_roll(
         n: Rows.
         rng: Source of randomness.
         turns: Largest r; the n values of r are evenly spaced.
-        noise_std: Of the noise in both columns.
+        noise_std: Standard deviation of the noise in both columns.
 
     Returns:
         Shuffled points, with r as the latent.
@@ -173,7 +173,7 @@ def mixture_table(
         d: Columns.
         n_components: Components of every column, equally probable.
         rng: Source of randomness.
-        noise_std: Of each component.
+        noise_std: Standard deviation of each component.
         bound: Centres lie in ``[-bound, bound]``.
 
     Returns:
@@ -189,14 +189,14 @@ def mixture_table(
 
 
 def nonlinear_factors(n: int, d: int, k: int, rng: Rng, *, noise_std: float = 0.3) -> LatentTable:
-    r"""Draw columns that bend with k latents: :math:`\tanh(z A) + 0.5 \sin(z B) + \epsilon`.
+    r"""Draw nonlinear functions of k latents: :math:`\tanh(z A) + 0.5 \sin(z B) + \epsilon`.
 
     Args:
         n: Rows.
         d: Columns.
         k: Latents.
         rng: Source of randomness, also of A and B (normal, standard deviation 1.5).
-        noise_std: Of the noise.
+        noise_std: Standard deviation of the noise in every column.
 
     Returns:
         The table and its latents.
@@ -214,7 +214,7 @@ def missing_cells(
 
     Args:
         values: A complete table.
-        share: Of the cells that are hidden.
+        share: Share of the cells that are hidden, from 0 to below 1.
         rng: Source of randomness.
         mechanism: ``"mcar"``: at random. ``"mar"``: the first half of the columns is always seen,
             and the others are hidden more often (odds e per standard deviation) where the mean of

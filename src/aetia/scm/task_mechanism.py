@@ -32,7 +32,7 @@ class TaskMechanism:
         family: Evaluates them.
         graph: The DAG.
         order: The k-th variable in topological order.
-        parameters: Of the variables in topological order.
+        parameters: Parameters by name, the variables in topological order.
         centre: Observational means of the task.
         scale: Observational standard deviations of the task.
         standardise_inputs: Whether mechanisms see standardised causes.

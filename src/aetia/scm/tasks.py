@@ -26,7 +26,7 @@ class Tasks:
     """Tables of B causal models of one size, with their graphs.
 
     Attributes:
-        values: In the units of the simulator.
+        values: Values of all variables, in the units of the simulator.
         intervened: True where a variable was set.
         graphs: True adjacency matrices.
         index: Which task of its stream each one is.
@@ -109,13 +109,13 @@ class Recipe(NamedTuple):
     """The k-th variable in topological order."""
     mechanism: MechanismFamily
     parameters: Mapping[str, np.ndarray]
-    """Of the variables in topological order."""
+    """Parameters by name, the variables in topological order."""
     noise: Float[np.ndarray, "n d"]
-    """Of scale 1."""
+    """Noise of scale 1."""
     noise_distribution: Noise
     intervened: Bool[np.ndarray, "n d"]
     set_to: Float[np.ndarray, "n d"]
-    """In observational standard deviations from the mean."""
+    """Values that variables are set to, in observational standard deviations from the mean."""
 
 
 class Propagated(NamedTuple):

@@ -15,7 +15,7 @@ from aetia.effects.causalbgm.correction import (
     spline_knots,
     widened_by_folds,
 )
-from aetia.effects.causalbgm.dose_law import DoseLaw
+from aetia.effects.causalbgm.dose_distribution import DoseDistribution
 
 KNOTS = np.array([-1.5, -0.4, 0.1, 0.9, 2.0])
 
@@ -115,7 +115,7 @@ def design(n=3000, seed=0):
     rng = np.random.default_rng(seed)
     v = rng.normal(size=n)
     t = 0.7 * v + rng.normal(size=n)
-    return v, t, DoseLaw.of(t, 0.7 * v, np.ones(n))
+    return v, t, DoseDistribution.of(t, 0.7 * v, np.ones(n))
 
 
 def truth(v, doses, coefficients, knots):
@@ -221,7 +221,13 @@ def test_tied_doses_leave_the_mean_residual_only():
     curves, residual = rng.normal(size=(n, 2)), rng.normal(size=n)
     w = bootstrap_weights(4, n, rng)
     found = corrected_dose_response(
-        curves, np.zeros((n, 1)), np.zeros(2), np.ones(n), residual, DoseLaw.of(*np.ones((3, n))), w
+        curves,
+        np.zeros((n, 1)),
+        np.zeros(2),
+        np.ones(n),
+        residual,
+        DoseDistribution.of(*np.ones((3, n))),
+        w,
     )
     np.testing.assert_allclose(found, w @ (curves + residual[:, None]))
 
@@ -246,7 +252,7 @@ def test_units_and_scale_of_the_outcome_pass_through():
         doses,
         t[order],
         residual[order],
-        DoseLaw(*(a[order] for a in law)),
+        DoseDistribution(*(a[order] for a in law)),
         w[:, order],
     )
     np.testing.assert_allclose(shuffled, one, atol=1e-9)

@@ -202,7 +202,7 @@ def test_swapped_outcomes_of_held_out_units_leave_what_is_said_about_them():
     two = CausalBGM(**options).fit(t, swapped, v)
     assert one.health_["best_step"][0] == two.health_["best_step"][0]
     levels = np.array([0.0, 1.0])
-    a, b = (m._fitted().out_of_fold_laws(levels)[0][0] for m in (one, two))
+    a, b = (m._fitted().out_of_fold_distributions(levels)[0][0] for m in (one, two))
     np.testing.assert_array_equal(a[held], b[held])
     rest = np.setdiff1d(np.arange(120), held)
     assert (a[rest] != b[rest]).any(1).all()

@@ -10,9 +10,9 @@ from aetia.effects.causalbgm.generative import (
     LatentRoles,
     Units,
     log_terms,
+    outcome_distribution,
     outcome_inputs,
-    outcome_law,
-    treatment_law,
+    treatment_distribution,
 )
 from effects.causalbgm.small import ROLES, generator, make_networks, random_units
 
@@ -80,7 +80,10 @@ def test_the_laws_have_the_moments_that_the_terms_use(case):
     networks, units, z, is_binary = case
     weights = networks.mechanisms()
     terms = log_terms(weights, ROLES, units, z, is_binary=is_binary)
-    t, y = treatment_law(weights, ROLES, z), outcome_law(weights, ROLES, z, units.treatment)
+    t, y = (
+        treatment_distribution(weights, ROLES, z),
+        outcome_distribution(weights, ROLES, z, units.treatment),
+    )
     assert t.mean.shape == y.mean.shape == (2, N, 1)
     law = Normal(y.mean[..., 0], y.variance[..., 0].sqrt())
     torch.testing.assert_close(terms.outcome, law.log_prob(units.outcome))

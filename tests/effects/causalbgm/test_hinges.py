@@ -37,7 +37,7 @@ def test_no_knots_leave_the_number_alone():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_any_broken_line_with_bends_at_the_knots_is_a_combination_of_hinges(seed):
+def test_any_piecewise_linear_function_with_these_knots_is_a_combination_of_hinges(seed):
     rng = np.random.default_rng(seed)
     knots = np.sort(rng.normal(size=3))
     x = np.sort(rng.normal(size=200) * 2)
@@ -56,13 +56,13 @@ def test_features_are_standardised_hinges_within_bounds():
     # Values far outside the fit meet the bounds on both sides.
     x = torch.cat([units.covariates, 40 * units.covariates])
     seen = torch.rand(x.shape, generator=generator(1)) < 0.7
-    bends = torch.relu(x[:, None] - networks.knots)
-    bends = (bends - networks.bend_centre) / networks.bend_scale
-    expected = torch.cat([x[:, None], bends], 1).clamp(-10, 10).flatten(1)
+    features = torch.relu(x[:, None] - networks.knots)
+    features = (features - networks.hinge_centre) / networks.hinge_scale
+    expected = torch.cat([x[:, None], features], 1).clamp(-10, 10).flatten(1)
     assert (expected == 10).any()
     torch.testing.assert_close(networks.features(x, None), expected)
     x = torch.where(seen, x, 0.0)
-    bends = torch.relu(x[:, None] - networks.knots)
-    bends = (bends - networks.bend_centre) / networks.bend_scale * seen[:, None]
-    expected = torch.cat([x[:, None], bends], 1).clamp(-10, 10).flatten(1)
+    features = torch.relu(x[:, None] - networks.knots)
+    features = (features - networks.hinge_centre) / networks.hinge_scale * seen[:, None]
+    expected = torch.cat([x[:, None], features], 1).clamp(-10, 10).flatten(1)
     torch.testing.assert_close(networks.features(x, seen), expected)

@@ -25,7 +25,7 @@ def check_count(name: str, value: Any, *, least: int = 1) -> int:
     """Refuse what is no whole number.
 
     Args:
-        name: Of the argument.
+        name: Name of the argument, for messages.
         value: What was passed.
         least: Smallest allowed value.
 
@@ -89,7 +89,7 @@ def read_matrix(
 
     Args:
         data: An array or a frame.
-        name: For messages.
+        name: Name of the argument, for messages.
         n_columns: How many are expected.
         missing: Whether NaN is allowed.
 

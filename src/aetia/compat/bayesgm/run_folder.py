@@ -22,7 +22,8 @@ class RunFolder:
     """The two folders of a run.
 
     Args:
-        params: For ``output_dir``, ``dataset``, ``save_res`` and ``save_model``.
+        params: All keys, of which ``output_dir``, ``dataset``, ``save_res`` and ``save_model`` are
+            read.
         timestamp: Name of the run; None for the local time.
     """
 
@@ -58,7 +59,7 @@ class RunFolder:
         """Write an ``.npz`` file, if results are saved.
 
         Args:
-            name: Of the file.
+            name: Name of the file.
             **arrays: Its entries.
         """
         if self.saves_results:
@@ -69,7 +70,7 @@ class RunFolder:
 
         Args:
             stem: Name without ending.
-            weights: By name.
+            weights: Weights of the networks by name.
 
         Returns:
             The file; None if models are not saved.

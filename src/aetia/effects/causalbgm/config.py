@@ -17,88 +17,120 @@ class CausalBGMConfig:
     """Options of CausalBGM. Steps are optimiser updates, an epoch is one pass over the units."""
 
     treatment_kind: Literal["auto", "binary", "continuous"] = "auto"
-    """``"auto"`` takes a column with two levels as binary."""
+    """How the treatment is read: arms (``"binary"``), doses (``"continuous"``), or ``"auto"``,
+    which takes a column with two levels as arms. State it where a dose happens to have two
+    levels."""
     latent_dims: tuple[int, int, int, int] | Literal["auto"] = (2, 2, 2, 4)
-    """Latents that confound, that only the outcome depends on, only the treatment, and the rest;
-    ``"auto"`` estimates them (``latent_dimensions``)."""
+    """Numbers of latents that confound, that only the outcome depends on, that only the treatment
+    depends on, and that explain the other covariates. More latents can follow more directions and
+    take longer to fit; ``"auto"`` estimates the numbers by sliced inverse regression and principal
+    components."""
     n_folds: int | Literal["auto"] = "auto"
-    """Parts of the units; each network learns from all parts but one, which chooses its weights
-    and serves the correction. ``"auto"`` is 5. One fold: a fifth of the units
-    chooses weights, and nothing can be corrected."""
+    """Folds of the units for cross-fitting; each network is trained without one fold, which serves
+    as its validation rows and for the correction of averages. ``"auto"`` is 5. More folds leave
+    more training rows and take proportionally longer; with one fold a fifth of the units are
+    validation rows and nothing is corrected."""
     n_replicates: int = 1
-    """Networks for each part, from different starts."""
+    """Networks for each fold, which differ by their initialisation. More of them average that
+    difference out and take proportionally longer."""
     init: Literal["egm", "prior"] = "egm"
-    """Whether encoder and networks start together (CausalEGM), or latents start at their prior."""
+    """Whether encoder and networks are initialised together against a critic (``"egm"``), or
+    latents by draws from their prior (``"prior"``), which leaves everything to iterative updating
+    and needs ``n_epochs``."""
     n_egm_steps: int | Literal["auto"] = "auto"
-    """Updates of the generative networks. ``"auto"``: 1,000, rising with the root of the number of
-    units to at most 2,000."""
+    """Updates of the networks in the joint initialisation; time grows in proportion. ``"auto"`` is
+    1,000, rising with the root of the number of units to at most 2,000. Raise it if validation
+    losses still fall at the end."""
     n_critic_steps: int = 1
-    """Updates of the critic for each of them."""
+    """Updates of the critic for each update of the networks. Raise it if the distribution of
+    encoded units stays far from the prior."""
     n_epochs: int = 0
-    """Passes of the iterative updating that follows: networks given latents, latents given
-    networks."""
+    """Passes over the units of iterative updating after the joint initialisation: networks given
+    latents in turn with latents given networks. 0 leaves it out; the original makes 100."""
     latent_updates: Literal["sample", "map"] = "sample"
-    """Iterative updating: latents are drawn from their posterior, or climb to its mode (the
-    original)."""
+    """How iterative updating moves latents: drawn from their posterior (``"sample"``), or to its
+    mode by gradients (``"map"``, the original)."""
     batch_size: int | Literal["auto"] = "auto"
-    """Units of a step; ``"auto"``: 64, or 256 from 4,000 units on."""
+    """Units of one update; ``"auto"`` is 64, or 256 from 4,000 units on. Smaller minibatches make
+    updates noisier and cheaper."""
     learning_rate: float = 4e-3
-    """Of the joint start."""
+    """Largest step size of the joint initialisation; it falls to a fiftieth by a cosine. Lower it
+    if losses jump or are not finite."""
     iterative_learning_rate: float = 1e-3
-    """Of the networks during iterative updating."""
+    """Largest step size of the networks in iterative updating; it falls by a cosine. Lower it if
+    losses jump or are not finite."""
     latent_learning_rate: float = 1e-2
-    """Of the latents during iterative updating, if they climb."""
+    """Step size of the latents in iterative updating, which only ``latent_updates="map"`` moves by
+    gradients."""
     encoder_units: tuple[int, ...] = (32,)
-    """Hidden widths of the encoder of the causal latents ..."""
+    """Hidden widths of the encoder of the latents that treatment and outcome depend on."""
     rest_encoder_units: tuple[int, ...] = (64, 64)
-    """... of the encoder of the rest ..."""
+    """Hidden widths of the encoder of the other latents, which only the covariates depend on."""
     covariate_units: tuple[int, ...] = (64, 64)
-    """... of the network of the covariates (g) ..."""
+    """Hidden widths of the network of the covariates (g in the paper)."""
     treatment_units: tuple[int, ...] = (64, 32, 8)
-    """... of the treatment (h) ..."""
+    """Hidden widths of the network of the treatment (h in the paper)."""
     outcome_units: tuple[int, ...] = (64, 64)
-    """... of the outcome (f) ..."""
+    """Hidden widths of the network of the outcome (f in the paper). Widen it if the outcome depends
+    on latents in a more complicated way than the fit can follow."""
     critic_units: tuple[int, ...] = (64, 32, 8)
-    """... and of the critic of latents."""
+    """Hidden widths of the critic that discriminates encoded units from draws of the prior."""
     n_knots: int = 4
-    """Bends of every covariate at the encoder's input; 0 for the covariate alone."""
+    """Knots of every covariate, at its quantiles; their hinges are inputs of the encoder beside the
+    covariate itself. More knots follow more curved dependence and need more units; 0 leaves the
+    covariate alone."""
     n_dose_knots: int = 5
-    """Bends of the dose at the input of the outcome's network."""
+    """Knots of the dose, at its quantiles; their hinges are inputs of the network of the outcome.
+    More knots follow more curved dose responses; arms have none."""
     bayesian_nets: bool = False
-    """Whether the mechanisms' weights have a law of their own (mean field) besides the ensemble."""
+    """Whether the weights of the networks have a posterior (mean field), so that intervals of unit
+    effects also show how uncertain single networks are, beside their disagreement."""
     kl_weight: float | Literal["auto"] = "auto"
-    """Of that law's divergence from its prior; ``"auto"`` is one over the number of units, with
-    which the loss is a bound of the evidence."""
+    """Penalty weight of the divergence of that posterior from the prior of the weights; higher
+    values keep weights closer to the prior. ``"auto"`` is one over the number of training rows,
+    with which the loss is a bound of the evidence."""
     relevance: float = 0.1
-    """Strength of the prior that switches covariates off at the encoder's input; 1 is the
-    evidence approximation with every weight counted, 0 switches it off."""
+    """Penalty weight of the relevance prior, which switches covariates off at the input of the
+    encoder. 1 is the evidence approximation with every weight counted, 0 switches the prior off;
+    raise it if many covariates are noise."""
     latent_noise: float = 0.7
-    """Standard deviation of a unit's latents around what the encoder says, falling to zero over
-    the joint start ..."""
+    """Standard deviation of the noise on encoded latents in the joint initialisation, in units of
+    the prior; it falls linearly to zero. More noise regularises the networks more."""
     latent_shrinkage: float = 0.05
-    """... and the weight of their squares, half of which is the price of information about a
-    unit in an evidence bound (weight 1)."""
+    """Penalty weight on half the squared latents that treatment and outcome depend on; 1 is the
+    weight in an evidence bound, 0 switches it off. Raise it if validation losses rise while
+    training losses fall."""
     generative_weight: float = 0.1
-    """Of reconstructions and critic next to the fit of treatment and outcome."""
+    """Weight of reconstructions and critic in the joint initialisation, relative to the losses of
+    treatment and outcome. Higher values favour a model of the covariates over predictions; 0 leaves
+    both out."""
     latent_weight: float = 1.0
-    """Of the reconstruction of drawn latents among them."""
+    """Weight of the reconstruction of drawn latents among the reconstructions of the joint
+    initialisation."""
     variance_penalty: float = 0.001
-    """Pull of the raw variances to zero, that is of variances to 0.69."""
+    """Penalty weight on the squared raw variances of covariates in the joint initialisation, which
+    shrinks variances to 0.69 (raw variance 0)."""
     variance_weighting: float = 0.5
-    """Exponent that a unit's variance multiplies its loss with: 0 is the likelihood, 1 fits means
-    as least squares does (Seitzer et al., 2022)."""
+    """Exponent with which the variance of a unit multiplies its loss: 0 is the likelihood, in which
+    noisy units count least, 1 fits means as least squares does (Seitzer et al., 2022)."""
     correction: Literal["one-step", "none"] = "one-step"
-    """Whether averages are corrected by what out-of-fold residuals say."""
+    """Whether averages are corrected by out-of-fold residuals (``"one-step"``), which removes the
+    first order of the bias of the networks, or are those of the networks (``"none"``). The
+    correction needs at least two folds."""
     n_draws: int = 400
-    """Draws of every posterior."""
+    """Draws of every posterior of effects; more draws make the ends of intervals less noisy."""
     sampler: Literal["hmc", "metropolis"] = "hmc"
-    """Of latents given all that is known of a unit."""
+    """How latents are drawn given all that is known of a unit: Hamiltonian Monte Carlo (``"hmc"``),
+    or a random walk (``"metropolis"``, the original), which mixes more slowly."""
     n_warm_up: int = 150
-    """Steps of a sampler before it counts."""
+    """Steps of every chain over latents that adapt its step size and are not kept. Raise it if a
+    warning says that chains have not mixed."""
     n_kept: int = 100
-    """Draws of the latents of each member."""
+    """Draws of the latents that are kept from every chain. Raise it if effective sample sizes are
+    small."""
     thin: int = 1
-    """Steps for each kept draw."""
+    """Steps of a chain for each kept draw; more steps make draws less dependent and take
+    proportionally longer."""
 
     def __post_init__(self) -> None:
         check_literals(self)
@@ -168,13 +200,17 @@ class IdentifiableConfig(CausalBGMConfig):
     """Options of IdentifiableCausalBGM: the prior of the latents depends on a label."""
 
     n_epochs: int = 10
+    """Passes over the units of iterative updating, which also trains the prior given labels:
+    networks given latents in turn with latents given networks."""
     auxiliary: Any = "given"
-    """``"given"``: passed to ``fit``; ``"random"``: labels drawn at random, as the original does,
-    which identify nothing."""
+    """Where labels come from: ``"given"`` to ``fit``, or ``"random"``, drawn at random as in the
+    original, which identify nothing."""
     n_segments: int = 10
-    """Number of random labels, or of groups that a continuous auxiliary variable is cut into."""
+    """Number of random labels, or of groups of equal size that a continuous auxiliary variable is
+    cut into. More groups follow a prior that changes faster and leave fewer units to each."""
     prior_units: tuple[int, ...] = (64,)
-    """Hidden widths of the network of the prior."""
+    """Hidden widths of the network of the prior, from labels to means and variance of the
+    latents."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -193,19 +229,34 @@ class FullMCMCConfig(CausalBGMConfig):
     """Options of FullMCMCCausalBGM: weights and latents are sampled."""
 
     n_folds: int | Literal["auto"] = 1
+    """Folds of the units in the fit of the networks at which chains are initialised. One fold keeps
+    a fifth of the units as validation rows; the chains use all units."""
     n_replicates: int = 4
-    """Chains; each starts at a network of its own."""
+    """Chains for each fold, each initialised at a network of its own. More chains show better
+    whether they agree and take proportionally longer."""
     n_epochs: int = 5
+    """Passes over the units of iterative updating before the chains: networks given latents in turn
+    with latents given networks."""
     correction: Literal["one-step", "none"] = "none"
+    """Correction of averages, which has no effect here: averages are always those of the draws."""
     target: Literal["joint", "weights"] = "joint"
-    """``"joint"``: weights and latents in turns; ``"weights"``: weights given the fitted latents
-    (the original)."""
+    """What is sampled: weights and latents in turns (``"joint"``), or weights given the fitted
+    latents (``"weights"``, the original), whose intervals leave the uncertainty of latents out."""
     n_sweeps: int = 200
-    """Kept sweeps over all blocks; every sweep is one trajectory for each block."""
+    """Sweeps over all blocks after the warm-up; every sweep is one trajectory for each block. Raise
+    it if R-hat is above 1.05 or effective sample sizes are small; time grows in proportion."""
     n_warm_up: int = 200
+    """Sweeps of every chain that adapt step sizes and are not kept, and steps of the chains over
+    latents of new units. Raise it if R-hat is above 1.05."""
+    n_kept: int = 100
+    """Sweeps of every chain that are stored, evenly spaced, and draws of the latents of new units.
+    Fewer take less memory."""
     weight_prior_std: float = 1.0
-    """Standard deviation of the weights' prior."""
+    """Standard deviation of the normal prior of all weights. Smaller values make smoother
+    functions."""
     n_leapfrog: int = 10
+    """Leapfrog steps of a trajectory of weights; latents take five. More steps move further in one
+    sweep and take proportionally longer."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.interpolate import CubicSpline
 
-from aetia.effects.causalbgm.dose_law import DoseLaw
+from aetia.effects.causalbgm.dose_distribution import DoseDistribution
 
 __all__ = [
     "arm_scores",
@@ -31,7 +31,7 @@ _RIDGE = 1e-3
 """Relative ridge of the regression of residuals."""
 
 _LARGEST_LEVERAGE = 0.8
-"""Of a unit on its own fit."""
+"""Larger leverages of a unit on its own fit count as this: residuals grow fivefold at most."""
 
 
 def bootstrap_weights(
@@ -63,7 +63,7 @@ def arm_scores(
 
     Args:
         treatment: 0 or 1.
-        outcome: Of every unit.
+        outcome: Outcome of every unit, in the user's units.
         means: Out-of-fold means under 0 and 1.
         propensity: Out-of-fold probabilities of 1.
 
@@ -79,8 +79,8 @@ def spline_knots(doses: Float[np.ndarray, " n"], n_knots: int = 7) -> Float[np.n
     """Choose knots between the 2 % and 98 % quantiles of the doses.
 
     Args:
-        doses: That were received.
-        n_knots: At most so many; fewer if doses are tied.
+        doses: Doses that the units received.
+        n_knots: Largest number of knots; there are fewer if doses are tied.
 
     Returns:
         Increasing knots.
@@ -95,7 +95,7 @@ def natural_spline(
 
     Args:
         x: Doses.
-        knots: At least two.
+        knots: Increasing knots, at least two.
 
     Returns:
         Basis functions; they sum to 1.
@@ -110,7 +110,7 @@ def corrected_dose_response(
     doses: Float[np.ndarray, " doses"],
     treatment: Float[np.ndarray, " n"],
     residual: Float[np.ndarray, " n"],
-    law: DoseLaw,
+    dose_distribution: DoseDistribution,
     weights: Float[np.ndarray, "draws n"],
 ) -> Float[np.ndarray, "draws doses"]:
     r"""Average curves over units and add what the residuals' dependence on the dose says.
@@ -119,7 +119,7 @@ def corrected_dose_response(
     :math:`x = B(t) - E[B(t) \mid v]`, whose coefficients do not feel errors that depend on the
     covariates alone (Robinson, 1988), and on :math:`x'(M - \bar M)` with M the unit's own curve
     at the knots, so that effects which differ between units more than the networks say do not pass
-    for a bend of the average:
+    for a change of the average:
 
     .. math:: \theta(d) = \sum_i w_i m(d, v_i) + \sum_i w_i r_i
               + \left[B(d) - \sum_i w_i E_i\right]' \beta_w
@@ -134,7 +134,7 @@ def corrected_dose_response(
         doses: d.
         treatment: Doses received.
         residual: r.
-        law: Of every unit's dose, given covariates.
+        dose_distribution: Distribution of every unit's dose given its covariates.
         weights: One row for each draw.
 
     Returns:
@@ -144,7 +144,7 @@ def corrected_dose_response(
     if len(knots) < 2:
         return weights @ curves + (weights @ residual)[:, None]
     basis = natural_spline(treatment, knots)
-    expected = natural_spline(law.nodes(), knots).mean(1)
+    expected = natural_spline(dose_distribution.nodes(), knots).mean(1)
     own = at_knots - at_knots.mean(0)
     x = np.column_stack([basis - expected, np.sum((basis - expected) * own, 1)])
     shift = np.column_stack([expected, np.sum(expected * own, 1)])
@@ -193,7 +193,7 @@ def widened_by_folds(
     well; the mean of K of them varies by a K-th of their variance.
 
     Args:
-        draws: Of any averages.
+        draws: Draws of the averages that are to be widened.
         reference: Draws of some averages, over which the ratio of the variances is pooled.
         by_fold: The same averages from every fold alone.
 

@@ -1,4 +1,4 @@
-r"""Encoding generative modelling: networks that start together (CausalEGM, Liu et al., 2022).
+r"""Encoding generative modelling: networks are initialised together (CausalEGM, Liu et al., 2022).
 
 An encoder :math:`e: v \to z` is trained with the generative networks. A critic makes encoded
 covariates look like the prior (Wasserstein, with a gradient penalty); covariates must come back
@@ -26,8 +26,9 @@ from aetia.nets import (
 __all__ = ["LARGEST_DOSE", "batch_fit", "critic_loss", "generative_loss", "weighted_likelihood"]
 
 LARGEST_DOSE = 10.0
-"""Doses beyond this many robust standard deviations count as this much for the treatment's law,
-which a normal law could not follow. The outcome's network sees them as they are."""
+"""Doses beyond this many robust standard deviations count as this much in the likelihood of the
+treatment: a normal distribution could not follow them. The network of the outcome sees them as they
+are."""
 
 Parts = dict[str, Tensor]
 
@@ -40,13 +41,13 @@ def critic_loss(
     *,
     penalty: float = 10.0,
 ) -> tuple[Float[Tensor, " members"], Parts]:
-    """Compute the loss of the critic: tell the prior from encoded covariates.
+    """Compute the loss of the critic, which discriminates drawn latents from encoded covariates.
 
     Args:
-        critic: Of latents.
-        prior: Drawn latents.
-        encoded: Encoded covariates.
-        generator: Of the penalty.
+        critic: Critic of the latents.
+        prior: Latents drawn from the prior.
+        encoded: Latents of encoded covariates.
+        generator: Source of randomness of the points at which the slope is penalised.
         penalty: Weight of the gradient penalty.
 
     Returns:
@@ -66,16 +67,16 @@ def generative_loss(
     latent_weight: float = 1.0,
     variance_penalty: float = 0.001,
 ) -> tuple[Float[Tensor, " members"], Parts]:
-    """Compute what ties latents to covariates: critic, reconstructions, pull on the variances.
+    """Compute what ties latents to covariates: critic, reconstructions, penalty of the variances.
 
     Args:
         networks: The ensemble.
         units: A batch for each member.
-        encoded: Its latents.
-        prior: Drawn latents.
-        generator: Of Bayesian networks.
-        latent_weight: Of the reconstruction of drawn latents.
-        variance_penalty: Of the squared raw variances.
+        encoded: Latents of the units of the batch.
+        prior: Latents drawn from the prior.
+        generator: Source of randomness of the weights of Bayesian networks.
+        latent_weight: Weight of the reconstruction of drawn latents.
+        variance_penalty: Penalty weight on the squared raw variances.
 
     Returns:
         The loss of each member, and its parts.
@@ -113,8 +114,8 @@ def weighted_likelihood(
 
     Args:
         x: Values.
-        head: Their law, one column.
-        exponent: beta.
+        head: Predicted mean and variance of every value, one column.
+        exponent: Exponent beta of the variance; 0 is the likelihood.
 
     Returns:
         One loss for each row.
@@ -140,9 +141,9 @@ def batch_fit(
     Args:
         networks: The ensemble.
         units: A batch for each member.
-        z: Its latents.
-        generator: Of Bayesian networks.
-        exponent: Of :func:`weighted_likelihood`.
+        z: Latents of the units of the batch.
+        generator: Source of randomness of the weights of Bayesian networks.
+        exponent: Exponent beta of :func:`weighted_likelihood`.
 
     Returns:
         The losses of treatment and outcome of each member.

@@ -28,6 +28,11 @@ __all__ = ["read_fitted", "write_fitted"]
 
 _FILE, _OLD_FILE = "model.safetensors", "causalbgm.safetensors"
 _SCHEMA = 2
+_RENAMED: dict[str, str] = {
+    "networks.bend_centre": "networks.hinge_centre",
+    "networks.bend_scale": "networks.hinge_scale",
+}
+"""Tensors of the first schema under other names."""
 _ARRAYS = ("treatment", "outcome", "kept", "centre", "scale")
 
 
@@ -120,7 +125,8 @@ def _read_first_schema(path: Path, kind: str) -> tuple[dict[str, Tensor], dict[s
     try:
         with safe_open(path, "pt") as file:
             plain = json.loads((file.metadata() or {})["aetia"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names: list[str] = list(file.keys())
+            tensors = {_RENAMED.get(name, name): file.get_tensor(name) for name in names}
         if plain["kind"] != kind:
             raise ResultFileError(
                 f"{str(path)!r} holds a {plain['kind']}, expected a {kind}: use "

@@ -20,18 +20,23 @@ from aetia.effects.causalbgm.correction import (
     spline_knots,
     widened_by_folds,
 )
-from aetia.effects.causalbgm.dose_law import DoseLaw
+from aetia.effects.causalbgm.dose_distribution import DoseDistribution
 from aetia.effects.causalbgm.folds import Folds, out_of_fold
-from aetia.effects.causalbgm.generative import Mechanisms, Units, outcome_law, treatment_law
+from aetia.effects.causalbgm.generative import (
+    Mechanisms,
+    Units,
+    outcome_distribution,
+    treatment_distribution,
+)
 from aetia.effects.causalbgm.latent_prior import LatentPrior
 from aetia.effects.causalbgm.networks import Networks
 from aetia.effects.causalbgm.study_table import StudyTable
 
-__all__ = ["Averages", "Fitted", "level_laws"]
+__all__ = ["Averages", "Fitted", "level_distributions"]
 
 
-class LevelLaws(NamedTuple):
-    """Laws of the outcome under some levels, in the networks' units."""
+class LevelDistributions(NamedTuple):
+    """Normal distributions of the outcome under some levels, in the networks' units."""
 
     mean: Float[Tensor, "*draws n levels"]
     variance: Float[Tensor, "*draws n levels"]
@@ -46,30 +51,32 @@ class Averages(NamedTuple):
     """Potential outcomes of one unit, drawn at random, noise included."""
 
 
-def level_laws(
+def level_distributions(
     mechanisms: Mechanisms,
     networks: Networks,
     z: Float[Tensor, "*draws n latents"],
     levels: Float[np.ndarray, " levels"],
-) -> LevelLaws:
-    """Evaluate the outcome's law of every unit under every level.
+) -> LevelDistributions:
+    """Compute the distribution of every unit's outcome under every level.
 
     Args:
         mechanisms: Weights.
-        networks: For the roles of the latents.
+        networks: The ensemble, which knows the roles of the latents.
         z: Latents.
-        levels: Of the treatment, in the networks' units.
+        levels: Levels of the treatment, in the networks' units.
 
     Returns:
         Means and variances.
     """
-    laws = [
-        outcome_law(mechanisms, networks.roles, z, z.new_full((z.shape[-2],), float(level)))
+    outcomes = [
+        outcome_distribution(
+            mechanisms, networks.roles, z, z.new_full((z.shape[-2],), float(level))
+        )
         for level in levels
     ]
-    return LevelLaws(
-        torch.stack([law.mean[..., 0] for law in laws], -1),
-        torch.stack([law.variance[..., 0] for law in laws], -1),
+    return LevelDistributions(
+        torch.stack([one.mean[..., 0] for one in outcomes], -1),
+        torch.stack([one.variance[..., 0] for one in outcomes], -1),
     )
 
 
@@ -79,14 +86,14 @@ class Fitted:
 
     Attributes:
         networks: The ensemble, with its chosen weights.
-        prior: Of the latents.
-        folds: Who learned from whom.
+        prior: Prior of the latents.
+        folds: Folds of the units: which members hold out which units.
         table: The study, on the CPU.
         units: The study, on the device of the networks.
         segments: Labels of the units, for a conditional prior.
-        latents: Of the units, where iterative updating left them.
+        latents: Latents of the units after iterative updating; None without it.
         rows: The health record of both phases.
-        held_out: Mean held-out loss of every member.
+        held_out: Mean loss of every member on its held-out units.
         best_step: Step of every member's weights.
     """
 
@@ -117,7 +124,7 @@ class Fitted:
         """Undo the scaling of outcomes.
 
         Args:
-            scaled: In the networks' units.
+            scaled: Outcomes in the networks' units.
 
         Returns:
             In the user's.
@@ -126,22 +133,22 @@ class Fitted:
         return centre + scale * scaled
 
     @torch.no_grad()
-    def out_of_fold_laws(
+    def out_of_fold_distributions(
         self, levels: Float[np.ndarray, " levels"]
     ) -> tuple[Float[np.ndarray, "replicates n levels"], Float[np.ndarray, "replicates n levels"]]:
         """Predict every unit's outcomes by members that never saw it.
 
         Args:
-            levels: In the networks' units.
+            levels: Levels of the treatment, in the networks' units.
 
         Returns:
             Means in the user's units, and variances.
         """
         z = self.encoded(self.units)
-        laws = level_laws(self.networks.mechanisms(), self.networks, z, levels)
+        outcomes = level_distributions(self.networks.mechanisms(), self.networks, z, levels)
         scale = self.table.outcome_scale[1]
-        mean = self.in_outcome_units(laws.mean.double().cpu().numpy())
-        variance = laws.variance.double().cpu().numpy() * scale**2
+        mean = self.in_outcome_units(outcomes.mean.double().cpu().numpy())
+        variance = outcomes.variance.double().cpu().numpy() * scale**2
         if self.folds.n_folds == 1:
             return mean, variance
         return out_of_fold(mean, self.folds), out_of_fold(variance, self.folds)
@@ -156,11 +163,11 @@ class Fitted:
             Probability of the second arm and zero, or mean and standard deviation of the dose in
             the user's units.
         """
-        law = treatment_law(
+        predicted = treatment_distribution(
             self.networks.mechanisms(), self.networks.roles, self.encoded(self.units)
         )
-        mean = law.mean[..., 0].double().cpu().numpy()
-        spread = law.variance[..., 0].double().sqrt().cpu().numpy()
+        mean = predicted.mean[..., 0].double().cpu().numpy()
+        spread = predicted.variance[..., 0].double().sqrt().cpu().numpy()
         if self.table.is_binary:
             mean, spread = 1 / (1 + np.exp(-mean)), np.zeros_like(mean)
         else:
@@ -178,13 +185,13 @@ class Fitted:
             In the user's units.
         """
         assert self.units.treatment is not None
-        law = outcome_law(
+        predicted = outcome_distribution(
             self.networks.mechanisms(),
             self.networks.roles,
             self.encoded(self.units),
             self.units.treatment,
         )
-        mean = self.in_outcome_units(law.mean[..., 0].double().cpu().numpy())
+        mean = self.in_outcome_units(predicted.mean[..., 0].double().cpu().numpy())
         if self.folds.n_folds > 1:
             mean = out_of_fold(mean, self.folds)
         return self.table.outcome - mean
@@ -199,7 +206,7 @@ class Fitted:
 
         Args:
             levels: Doses or codes of arms, in the user's units.
-            config: For the correction and the number of draws.
+            config: Options, of which the correction and the number of draws are read.
             rng: Source of randomness.
 
         Returns:
@@ -208,7 +215,7 @@ class Fitted:
         table, n_draws = self.table, config.n_draws
         doses = np.asarray(levels, dtype=np.float64)
         asked = np.array([0.0, 1.0]) if table.is_binary else doses
-        means, variances = self.out_of_fold_laws(table.scaled_codes(asked))
+        means, variances = self.out_of_fold_distributions(table.scaled_codes(asked))
         weights = bootstrap_weights(n_draws, table.n, rng)
         replicate = rng.integers(len(means), size=n_draws)
         draws = np.empty((n_draws, len(asked)))
@@ -224,7 +231,7 @@ class Fitted:
                 draws[mine] = weights[mine] @ scores
         if corrects and not table.is_binary:
             knots = spline_knots(table.treatment)
-            at_knots, _ = self.out_of_fold_laws(table.scaled_codes(knots))
+            at_knots, _ = self.out_of_fold_distributions(table.scaled_codes(knots))
             held = self.folds.of_unit.cpu().numpy()
             alone = np.stack([held == k for k in range(self.folds.n_folds)])
             alone = alone / alone.sum(1, keepdims=True)
@@ -237,7 +244,7 @@ class Fitted:
                     np.concatenate([doses, knots]),
                     table.treatment,
                     residual[r],
-                    DoseLaw.of(table.treatment, location[r], spread[r]),
+                    DoseDistribution.of(table.treatment, location[r], spread[r]),
                 )
                 mine = replicate == r
                 both = average(weights[mine])

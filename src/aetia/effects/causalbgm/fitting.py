@@ -45,12 +45,12 @@ def fit_jointly(
     Args:
         networks: The ensemble.
         units: The study.
-        folds: Who learns from whom.
+        folds: Folds of the units: which members hold out which units.
         config: Options.
         n_steps: Updates of the mechanisms.
         seed: Root of everything random.
         progress: Whether to show a bar.
-        best: Told about held-out losses on the way.
+        best: Keeper of the weights, which is told every validation loss.
 
     Returns:
         The health record.
@@ -220,14 +220,14 @@ def update_iteratively(
 
     Args:
         networks: The ensemble, changed in place.
-        prior: Of the latents; a conditional one is trained as well.
+        prior: Prior of the latents; a conditional one is trained as well.
         units: The study.
-        folds: Who learns from whom.
-        z: Latents at the start.
+        folds: Folds of the units: which members hold out which units.
+        z: Latents at the beginning.
         config: Options.
         seed: Root of everything random.
         progress: Whether to show a bar.
-        best: Told about held-out losses on the way.
+        best: Keeper of the weights, which is told every validation loss.
         segments: Label of every unit, for a conditional prior.
 
     Returns:
@@ -340,8 +340,8 @@ def clip_members(parameters: Sequence[nn.Parameter], limit: float) -> float:
     """Clip the gradient of every member on its own: units held out by one teach the others.
 
     Args:
-        parameters: With members in front, and gradients.
-        limit: Largest norm of a member.
+        parameters: Parameters with gradients; members are their first dimension.
+        limit: Largest gradient norm of a member.
 
     Returns:
         The norm over all members, before clipping.

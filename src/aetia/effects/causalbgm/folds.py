@@ -1,4 +1,4 @@
-"""Which units each member of the ensemble learns from."""
+"""Which units each member of the ensemble is trained on."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Folds(NamedTuple):
     n_members: int
 
     def held_out(self) -> Bool[Tensor, "members n"]:
-        """Mark what each member never learns from."""
+        """Mark the units that each member is never trained on."""
         fold = torch.arange(self.n_members, device=self.of_unit.device) % max(self.n_folds, 1)
         return self.of_unit == fold[:, None]
 
@@ -67,9 +67,9 @@ def unit_batches(
 
     Args:
         units: The study, on the device where it is needed.
-        folds: Who learns from whom.
+        folds: Folds of the units: which members hold out which units.
         batch_size: Units of a batch.
-        seed: Of the batches; batch k depends on the seed and k alone.
+        seed: Seed of the batches; batch k depends on the seed and k alone.
 
     Returns:
         A function from a number to the batches from that number on.
@@ -101,7 +101,7 @@ class Turn(NamedTuple):
     units: Units
     together: Units
     place: int
-    """Of the batch among those taken together."""
+    """Position of the batch among those taken together."""
 
 
 def in_turns(
@@ -110,8 +110,8 @@ def in_turns(
     """Cut batches into smaller ones.
 
     Args:
-        batches: From :func:`unit_batches`.
-        n_turns: Into how many.
+        batches: Function that :func:`unit_batches` returned.
+        n_turns: Number of smaller batches that each batch is cut into.
 
     Returns:
         A function from the number of a smaller batch to those from that number on.
@@ -149,8 +149,8 @@ def out_of_fold(
     """Keep of every unit what members say that never saw it.
 
     Args:
-        values: What every member says about every unit.
-        folds: Who learned from whom.
+        values: Predictions of every member for every unit.
+        folds: Folds of the units: which members hold out which units.
 
     Returns:
         One value for each replicate.

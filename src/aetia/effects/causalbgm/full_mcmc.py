@@ -16,11 +16,11 @@ from aetia.diagnostics import convergence
 from aetia.effects.causalbgm.config import FullMCMCConfig
 from aetia.effects.causalbgm.correction import bootstrap_weights
 from aetia.effects.causalbgm.estimator import CausalBGM
-from aetia.effects.causalbgm.fitted import Averages, Fitted, level_laws
+from aetia.effects.causalbgm.fitted import Averages, Fitted, level_distributions
 from aetia.effects.causalbgm.generative import Units
 from aetia.effects.causalbgm.latents import latent_chains, latent_density
 from aetia.effects.causalbgm.study_table import read_study
-from aetia.effects.causalbgm.unit_laws import Given, UnitLaws
+from aetia.effects.causalbgm.unit_distributions import Given, UnitDistributions
 from aetia.effects.causalbgm.weight_chains import (
     NETWORKS,
     WeightDraws,
@@ -47,46 +47,99 @@ class FullMCMCCausalBGM(CausalBGM):
     above 1.05.
 
     Args:
-        treatment_kind: ``"auto"``, ``"binary"`` or ``"continuous"``.
-        latent_dims: Latents of each role, or ``"auto"``.
-        n_folds: Folds of the units.
-        n_replicates: Networks for each fold.
-        init: ``"egm"`` or ``"prior"``.
-        n_egm_steps: Updates of the joint start.
-        n_critic_steps: Updates of the critic for each of them.
-        n_epochs: Passes of iterative updating.
-        latent_updates: ``"sample"`` or ``"map"``.
-        batch_size: Units of a step.
-        learning_rate: Of the joint start.
-        iterative_learning_rate: Of the networks in iterative updating.
-        latent_learning_rate: Of the latents in iterative updating.
-        encoder_units: Hidden widths of the encoder of causal latents.
-        rest_encoder_units: Hidden widths of the encoder of the rest.
-        covariate_units: Hidden widths of the network of the covariates.
-        treatment_units: Hidden widths of the network of the treatment.
-        outcome_units: Hidden widths of the network of the outcome.
-        critic_units: Hidden widths of the critic.
-        n_knots: Bends of every covariate.
-        n_dose_knots: Bends of the dose.
-        bayesian_nets: Whether weights have a law of their own.
-        kl_weight: Of that law.
-        relevance: Strength of the sparsity prior on covariates.
-        latent_noise: Spread of latents around the encoder while it learns.
-        latent_shrinkage: Weight of squared latents.
-        generative_weight: Of reconstructions and critic.
-        latent_weight: Of the reconstruction of latents.
-        variance_penalty: Pull on raw variances.
-        variance_weighting: Exponent of variances in the loss.
-        correction: ``"one-step"`` or ``"none"``.
-        n_draws: Draws of every posterior.
-        sampler: ``"hmc"`` or ``"metropolis"``.
-        n_warm_up: Steps of a sampler before it counts.
-        n_kept: Stored draws of each chain.
-        thin: Steps for each kept draw.
-        target: ``"joint"``, or ``"weights"`` given the fitted latents.
-        n_sweeps: Kept sweeps over all blocks.
-        weight_prior_std: Standard deviation of the prior of weights.
-        n_leapfrog: Steps of a trajectory of weights.
+        treatment_kind: How the treatment is read: arms (``"binary"``), doses (``"continuous"``), or
+            ``"auto"``, which takes a column with two levels as arms. State it where a dose happens
+            to have two levels.
+        latent_dims: Numbers of latents that confound, that only the outcome depends on, that only
+            the treatment depends on, and that explain the other covariates. More latents can follow
+            more directions and take longer to fit; ``"auto"`` estimates the numbers by sliced
+            inverse regression and principal components.
+        n_folds: Folds of the units in the fit of the networks at which chains are initialised. One
+            fold keeps a fifth of the units as validation rows; the chains use all units.
+        n_replicates: Chains for each fold, each initialised at a network of its own. More chains
+            show better whether they agree and take proportionally longer.
+        init: Whether encoder and networks are initialised together against a critic (``"egm"``), or
+            latents by draws from their prior (``"prior"``), which leaves everything to iterative
+            updating and needs ``n_epochs``.
+        n_egm_steps: Updates of the networks in the joint initialisation; time grows in proportion.
+            ``"auto"`` is 1,000, rising with the root of the number of units to at most 2,000. Raise
+            it if validation losses still fall at the end.
+        n_critic_steps: Updates of the critic for each update of the networks. Raise it if the
+            distribution of encoded units stays far from the prior.
+        n_epochs: Passes over the units of iterative updating before the chains: networks given
+            latents in turn with latents given networks.
+        latent_updates: How iterative updating moves latents: drawn from their posterior
+            (``"sample"``), or to its mode by gradients (``"map"``, the original).
+        batch_size: Units of one update; ``"auto"`` is 64, or 256 from 4,000 units on. Smaller
+            minibatches make updates noisier and cheaper.
+        learning_rate: Largest step size of the joint initialisation; it falls to a fiftieth by a
+            cosine. Lower it if losses jump or are not finite.
+        iterative_learning_rate: Largest step size of the networks in iterative updating; it falls
+            by a cosine. Lower it if losses jump or are not finite.
+        latent_learning_rate: Step size of the latents in iterative updating, which only
+            ``latent_updates="map"`` moves by gradients.
+        encoder_units: Hidden widths of the encoder of the latents that treatment and outcome depend
+            on.
+        rest_encoder_units: Hidden widths of the encoder of the other latents, which only the
+            covariates depend on.
+        covariate_units: Hidden widths of the network of the covariates (g in the paper).
+        treatment_units: Hidden widths of the network of the treatment (h in the paper).
+        outcome_units: Hidden widths of the network of the outcome (f in the paper). Widen it if the
+            outcome depends on latents in a more complicated way than the fit can follow.
+        critic_units: Hidden widths of the critic that discriminates encoded units from draws of the
+            prior.
+        n_knots: Knots of every covariate, at its quantiles; their hinges are inputs of the encoder
+            beside the covariate itself. More knots follow more curved dependence and need more
+            units; 0 leaves the covariate alone.
+        n_dose_knots: Knots of the dose, at its quantiles; their hinges are inputs of the network of
+            the outcome. More knots follow more curved dose responses; arms have none.
+        bayesian_nets: Whether the weights of the networks have a posterior (mean field), so that
+            intervals of unit effects also show how uncertain single networks are, beside their
+            disagreement.
+        kl_weight: Penalty weight of the divergence of that posterior from the prior of the weights;
+            higher values keep weights closer to the prior. ``"auto"`` is one over the number of
+            training rows, with which the loss is a bound of the evidence.
+        relevance: Penalty weight of the relevance prior, which switches covariates off at the input
+            of the encoder. 1 is the evidence approximation with every weight counted, 0 switches
+            the prior off; raise it if many covariates are noise.
+        latent_noise: Standard deviation of the noise on encoded latents in the joint
+            initialisation, in units of the prior; it falls linearly to zero. More noise regularises
+            the networks more.
+        latent_shrinkage: Penalty weight on half the squared latents that treatment and outcome
+            depend on; 1 is the weight in an evidence bound, 0 switches it off. Raise it if
+            validation losses rise while training losses fall.
+        generative_weight: Weight of reconstructions and critic in the joint initialisation,
+            relative to the losses of treatment and outcome. Higher values favour a model of the
+            covariates over predictions; 0 leaves both out.
+        latent_weight: Weight of the reconstruction of drawn latents among the reconstructions of
+            the joint initialisation.
+        variance_penalty: Penalty weight on the squared raw variances of covariates in the joint
+            initialisation, which shrinks variances to 0.69 (raw variance 0).
+        variance_weighting: Exponent with which the variance of a unit multiplies its loss: 0 is the
+            likelihood, in which noisy units count least, 1 fits means as least squares does
+            (Seitzer et al., 2022).
+        correction: Correction of averages, which has no effect here: averages are always those of
+            the draws.
+        n_draws: Draws of every posterior of effects; more draws make the ends of intervals less
+            noisy.
+        sampler: How latents are drawn given all that is known of a unit: Hamiltonian Monte Carlo
+            (``"hmc"``), or a random walk (``"metropolis"``, the original), which mixes more slowly.
+        n_warm_up: Sweeps of every chain that adapt step sizes and are not kept, and steps of the
+            chains over latents of new units. Raise it if R-hat is above 1.05.
+        n_kept: Sweeps of every chain that are stored, evenly spaced, and draws of the latents of
+            new units. Fewer take less memory.
+        thin: Steps of a chain for each kept draw; more steps make draws less dependent and take
+            proportionally longer.
+        target: What is sampled: weights and latents in turns (``"joint"``), or weights given the
+            fitted latents (``"weights"``, the original), whose intervals leave the uncertainty of
+            latents out.
+        n_sweeps: Sweeps over all blocks after the warm-up; every sweep is one trajectory for each
+            block. Raise it if R-hat is above 1.05 or effective sample sizes are small; time grows
+            in proportion.
+        weight_prior_std: Standard deviation of the normal prior of all weights. Smaller values make
+            smoother functions.
+        n_leapfrog: Leapfrog steps of a trajectory of weights; latents take five. More steps move
+            further in one sweep and take proportionally longer.
         random_state: None, an integer or a NumPy generator.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         progress: Whether to show a progress bar; None shows it in terminals.
@@ -194,9 +247,9 @@ class FullMCMCCausalBGM(CausalBGM):
         """Fit the starting networks and run the chains.
 
         Args:
-            treatment: As for :class:`CausalBGM`.
-            outcome: As for :class:`CausalBGM`.
-            covariates: As for :class:`CausalBGM`.
+            treatment: Treatment of every unit, the same as in :class:`CausalBGM`.
+            outcome: Outcome of every unit, the same as in :class:`CausalBGM`.
+            covariates: Covariates of every unit, the same as in :class:`CausalBGM`.
 
         Returns:
             The fitted estimator.
@@ -267,8 +320,10 @@ class FullMCMCCausalBGM(CausalBGM):
         """Mean outcomes of every unit under every level, for every kept draw."""
         levels = fit.table.scaled_codes(codes)
         with torch.no_grad():
-            laws = level_laws(self._draws.mechanisms, fit.networks, self._draws.latents, levels)
-        return fit.in_outcome_units(laws.mean.double().cpu().numpy())
+            outcomes = level_distributions(
+                self._draws.mechanisms, fit.networks, self._draws.latents, levels
+            )
+        return fit.in_outcome_units(outcomes.mean.double().cpu().numpy())
 
     def _averages(
         self, fit: Fitted, codes: Float[np.ndarray, " k"], rng: np.random.Generator
@@ -286,16 +341,16 @@ class FullMCMCCausalBGM(CausalBGM):
             draw, chain = divmod(int(at), n_chains)
             mechanisms = self._draws.mechanisms.map(lambda w, i=draw, j=chain: w[i, j])
             with torch.no_grad():
-                laws = level_laws(mechanisms, fit.networks, z, levels)
-            mean = fit.in_outcome_units(laws.mean.double().cpu().numpy())
-            sd = laws.variance.double().sqrt().cpu().numpy() * fit.table.outcome_scale[1]
+                outcomes = level_distributions(mechanisms, fit.networks, z, levels)
+            mean = fit.in_outcome_units(outcomes.mean.double().cpu().numpy())
+            sd = outcomes.variance.double().sqrt().cpu().numpy() * fit.table.outcome_scale[1]
             means[mine] = weights[mine] @ mean
             unit = rng.integers(n, size=int(mine.sum()))
             noise = rng.standard_normal((len(unit), len(codes)))
             single[mine] = mean[unit] + sd[unit] * noise
         return Averages(means, single)
 
-    def _unit_laws(
+    def _unit_distributions(
         self,
         fit: Fitted,
         units: Units,
@@ -303,7 +358,7 @@ class FullMCMCCausalBGM(CausalBGM):
         levels: Float[np.ndarray, " k"],
         given: Given,
         seeds: np.random.SeedSequence,
-    ) -> UnitLaws:
+    ) -> UnitDistributions:
         generator = torch_generator(seeds, fit.networks.knots.device)
         report: dict[str, float] = dict(self.mixing_)
         if units.outcome is not None and units is fit.units:
@@ -331,13 +386,13 @@ class FullMCMCCausalBGM(CausalBGM):
             report["acceptance_latents"] = float(chains.warm_up.acceptance.mean())
             latents = torch.stack(list(chains.draws))
         with torch.no_grad():
-            laws = level_laws(mechanisms, fit.networks, latents, levels)
-        mean = laws.mean.reshape(-1, *laws.mean.shape[-2:])
-        variance = laws.variance.reshape(-1, *laws.variance.shape[-2:]).mean(0)
+            outcomes = level_distributions(mechanisms, fit.networks, latents, levels)
+        mean = outcomes.mean.reshape(-1, *outcomes.mean.shape[-2:])
+        variance = outcomes.variance.reshape(-1, *outcomes.variance.shape[-2:]).mean(0)
         pick = torch.randperm(len(mean), generator=generator, device=mean.device)
         mean = mean[pick[: self._config.n_draws]]
         scale = fit.table.outcome_scale[1]
-        return UnitLaws(
+        return UnitDistributions(
             fit.in_outcome_units(mean.double().cpu().numpy()),
             variance.double().cpu().numpy() * scale**2,
             report,

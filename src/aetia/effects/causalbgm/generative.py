@@ -8,7 +8,8 @@ r"""The generative model of CausalBGM (Liu & Wong, 2025, section 2).
     y \mid t, z_0, z_1 &\sim N(\mu_y(z_0, z_1, t), \sigma_y^2(z_0, z_1, t))
 
 z0 confounds, z1 drives the outcome alone, z2 the treatment alone, z3 the rest of the covariates.
-Names in the paper: t is X, the covariates v are V; networks g, h and f give the three laws.
+Names in the paper: t is X, the covariates v are V; networks g, h and f give the conditional
+distributions of covariates, treatment and outcome.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ __all__ = [
     "UnitTerms",
     "Units",
     "log_terms",
+    "outcome_distribution",
     "outcome_inputs",
-    "outcome_law",
-    "treatment_law",
+    "treatment_distribution",
 ]
 
 
@@ -80,7 +81,7 @@ class Mechanisms(NamedTuple):
     treatment: Layers
     outcome: Layers
     dose_knots: Float[Tensor, " k"]
-    """The outcome's network sees a dose and its distances above these; empty for arms."""
+    """Knots of the dose, whose hinges the network of the outcome sees; empty for arms."""
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Mechanisms:
         """Change all weights: take a draw, move to a device.
@@ -147,14 +148,14 @@ class UnitTerms(NamedTuple):
         return self.covariates + self.treatment + self.outcome
 
 
-def treatment_law(
+def treatment_distribution(
     mechanisms: Mechanisms, roles: LatentRoles, z: Float[Tensor, "*draws n latents"]
 ) -> NormalHead:
-    """Compute the law of the treatment; a binary one takes the mean as its logit.
+    """Compute the distribution of the treatment; a binary one takes the mean as its logit.
 
     Args:
         mechanisms: Weights.
-        roles: Of the latents.
+        roles: Roles of the latents.
         z: Latents.
 
     Returns:
@@ -163,17 +164,17 @@ def treatment_law(
     return scalar_head(perceptron(mechanisms.treatment, roles.for_treatment(z)))
 
 
-def outcome_law(
+def outcome_distribution(
     mechanisms: Mechanisms,
     roles: LatentRoles,
     z: Float[Tensor, "*draws n latents"],
     treatment: Float[Tensor, "*some n"],
 ) -> NormalHead:
-    """Compute the law of the outcome under a treatment, received or set.
+    """Compute the distribution of the outcome given latents and a treatment, received or set.
 
     Args:
         mechanisms: Weights.
-        roles: Of the latents.
+        roles: Roles of the latents.
         z: Latents.
         treatment: One level for each unit.
 
@@ -194,10 +195,10 @@ def outcome_inputs(
     """Put together what the outcome depends on.
 
     Args:
-        roles: Of the latents.
+        roles: Roles of the latents.
         z: Latents.
         treatment: One level for each unit.
-        knots: Where the dose bends.
+        knots: Knots of the dose, in the networks' units; empty for arms.
 
     Returns:
         z0, z1 and the features of the dose.
@@ -219,28 +220,28 @@ def log_terms(
 
     Args:
         mechanisms: Weights.
-        roles: Of the latents.
+        roles: Roles of the latents.
         units: What is known; terms of what is not known are zero.
         z: Latents.
-        is_binary: Whether the treatment is.
+        is_binary: Whether the treatment is binary.
 
     Returns:
         Three terms for each unit.
     """
-    law = scalar_head(perceptron(mechanisms.covariates, z))
-    covariates = normal_log_prob(units.covariates, law, units.observed)
+    head = scalar_head(perceptron(mechanisms.covariates, z))
+    covariates = normal_log_prob(units.covariates, head, units.observed)
     nothing = torch.zeros_like(covariates)
     if units.treatment is None:
         return UnitTerms(covariates, nothing, nothing)
-    law = treatment_law(mechanisms, roles, z)
+    head = treatment_distribution(mechanisms, roles, z)
     if is_binary:
-        logit = law.mean[..., 0]
+        logit = head.mean[..., 0]
         treatment = -F.binary_cross_entropy_with_logits(
             logit, units.treatment.expand_as(logit), reduction="none"
         )
     else:
-        treatment = normal_log_prob(units.treatment[..., None], law)
+        treatment = normal_log_prob(units.treatment[..., None], head)
     if units.outcome is None:
         return UnitTerms(covariates, treatment, nothing)
-    law = outcome_law(mechanisms, roles, z, units.treatment)
-    return UnitTerms(covariates, treatment, normal_log_prob(units.outcome[..., None], law))
+    head = outcome_distribution(mechanisms, roles, z, units.treatment)
+    return UnitTerms(covariates, treatment, normal_log_prob(units.outcome[..., None], head))

@@ -1,4 +1,4 @@
-"""Where outcomes fall in the laws that networks stated which never saw them."""
+"""Where outcomes fall in the distributions predicted by networks that never saw them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy.special import ndtr
 
 from aetia.effects.causalbgm.fitted import Fitted
 from aetia.effects.causalbgm.folds import out_of_fold
-from aetia.effects.causalbgm.generative import outcome_law
+from aetia.effects.causalbgm.generative import outcome_distribution
 
 __all__ = ["outcome_ranks"]
 
@@ -18,9 +18,9 @@ __all__ = ["outcome_ranks"]
 def outcome_ranks(fit: Fitted) -> Float[np.ndarray, " n"]:
     """Compute the probability integral transform of every outcome, out of fold.
 
-    The stated law of an outcome, under the treatment that was received, is the mixture of the
-    normal laws of the replicates. Calibrated predictions have uniform ranks: a share ``level`` of
-    them lies within ``level / 2`` of one half.
+    The predictive distribution of an outcome, under the treatment that was received, is the mixture
+    of the normal distributions of the replicates. Calibrated predictions have uniform ranks: a
+    share ``level`` of them lies within ``level / 2`` of one half.
 
     Args:
         fit: A fitted ensemble; with one fold its networks have seen most outcomes.
@@ -29,11 +29,11 @@ def outcome_ranks(fit: Fitted) -> Float[np.ndarray, " n"]:
         Ranks in [0, 1].
     """
     assert fit.units.treatment is not None
-    law = outcome_law(
+    predicted = outcome_distribution(
         fit.networks.mechanisms(), fit.networks.roles, fit.encoded(fit.units), fit.units.treatment
     )
-    mean = fit.in_outcome_units(law.mean[..., 0].double().cpu().numpy())
-    sd = fit.table.outcome_scale[1] * law.variance[..., 0].double().sqrt().cpu().numpy()
+    mean = fit.in_outcome_units(predicted.mean[..., 0].double().cpu().numpy())
+    sd = fit.table.outcome_scale[1] * predicted.variance[..., 0].double().sqrt().cpu().numpy()
     if fit.folds.n_folds > 1:
         mean, sd = out_of_fold(mean, fit.folds), out_of_fold(sd, fit.folds)
     return ndtr((fit.table.outcome - mean) / sd).mean(0)

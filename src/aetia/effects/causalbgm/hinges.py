@@ -1,8 +1,8 @@
 """Piecewise-linear features of a number: itself, and how far it lies above some quantiles.
 
-A network whose inputs bend where the data lie finds squares and waves of single columns, which it
-would need many rows to find from the columns alone (Gorishniy, Rubachev & Babenko, 2022, on
-embeddings of numbers).
+A network whose inputs are hinges at knots where the data lie finds squares and waves of single
+columns, which it would need many rows to find from the columns alone (Gorishniy, Rubachev &
+Babenko, 2022, on embeddings of numbers).
 """
 
 from __future__ import annotations

@@ -31,45 +31,99 @@ class IdentifiableCausalBGM(CausalBGM):
     as ``auxiliary="random"``.
 
     Args:
-        treatment_kind: ``"auto"``, ``"binary"`` or ``"continuous"``.
-        latent_dims: Latents of each role, or ``"auto"``.
-        n_folds: Folds of the units.
-        n_replicates: Networks for each fold.
-        init: ``"egm"`` or ``"prior"``.
-        n_egm_steps: Updates of the joint start.
-        n_critic_steps: Updates of the critic for each of them.
-        n_epochs: Passes of iterative updating.
-        latent_updates: ``"sample"`` or ``"map"``.
-        batch_size: Units of a step.
-        learning_rate: Of the joint start.
-        iterative_learning_rate: Of the networks in iterative updating.
-        latent_learning_rate: Of the latents in iterative updating.
-        encoder_units: Hidden widths of the encoder of causal latents.
-        rest_encoder_units: Hidden widths of the encoder of the rest.
-        covariate_units: Hidden widths of the network of the covariates.
-        treatment_units: Hidden widths of the network of the treatment.
-        outcome_units: Hidden widths of the network of the outcome.
-        critic_units: Hidden widths of the critic.
-        n_knots: Bends of every covariate.
-        n_dose_knots: Bends of the dose.
-        bayesian_nets: Whether weights have a law of their own.
-        kl_weight: Of that law.
-        relevance: Strength of the sparsity prior on covariates.
-        latent_noise: Spread of latents around the encoder while it learns.
-        latent_shrinkage: Weight of squared latents.
-        generative_weight: Of reconstructions and critic.
-        latent_weight: Of the reconstruction of latents.
-        variance_penalty: Pull on raw variances.
-        variance_weighting: Exponent of variances in the loss.
-        correction: ``"one-step"`` or ``"none"``.
-        n_draws: Draws of every posterior.
-        sampler: ``"hmc"`` or ``"metropolis"``.
-        n_warm_up: Steps of a sampler before it counts.
-        n_kept: Draws of the latents of each network.
-        thin: Steps for each kept draw.
-        auxiliary: ``"given"`` to ``fit``, or ``"random"`` labels.
-        n_segments: Random labels, or groups of a continuous auxiliary variable.
-        prior_units: Hidden widths of the network of the prior.
+        treatment_kind: How the treatment is read: arms (``"binary"``), doses (``"continuous"``), or
+            ``"auto"``, which takes a column with two levels as arms. State it where a dose happens
+            to have two levels.
+        latent_dims: Numbers of latents that confound, that only the outcome depends on, that only
+            the treatment depends on, and that explain the other covariates. More latents can follow
+            more directions and take longer to fit; ``"auto"`` estimates the numbers by sliced
+            inverse regression and principal components.
+        n_folds: Folds of the units for cross-fitting; each network is trained without one fold,
+            which serves as its validation rows and for the correction of averages. ``"auto"`` is 5.
+            More folds leave more training rows and take proportionally longer; with one fold a
+            fifth of the units are validation rows and nothing is corrected.
+        n_replicates: Networks for each fold, which differ by their initialisation. More of them
+            average that difference out and take proportionally longer.
+        init: Whether encoder and networks are initialised together against a critic (``"egm"``), or
+            latents by draws from their prior (``"prior"``), which leaves everything to iterative
+            updating and needs ``n_epochs``.
+        n_egm_steps: Updates of the networks in the joint initialisation; time grows in proportion.
+            ``"auto"`` is 1,000, rising with the root of the number of units to at most 2,000. Raise
+            it if validation losses still fall at the end.
+        n_critic_steps: Updates of the critic for each update of the networks. Raise it if the
+            distribution of encoded units stays far from the prior.
+        n_epochs: Passes over the units of iterative updating, which also trains the prior given
+            labels: networks given latents in turn with latents given networks.
+        latent_updates: How iterative updating moves latents: drawn from their posterior
+            (``"sample"``), or to its mode by gradients (``"map"``, the original).
+        batch_size: Units of one update; ``"auto"`` is 64, or 256 from 4,000 units on. Smaller
+            minibatches make updates noisier and cheaper.
+        learning_rate: Largest step size of the joint initialisation; it falls to a fiftieth by a
+            cosine. Lower it if losses jump or are not finite.
+        iterative_learning_rate: Largest step size of the networks in iterative updating; it falls
+            by a cosine. Lower it if losses jump or are not finite.
+        latent_learning_rate: Step size of the latents in iterative updating, which only
+            ``latent_updates="map"`` moves by gradients.
+        encoder_units: Hidden widths of the encoder of the latents that treatment and outcome depend
+            on.
+        rest_encoder_units: Hidden widths of the encoder of the other latents, which only the
+            covariates depend on.
+        covariate_units: Hidden widths of the network of the covariates (g in the paper).
+        treatment_units: Hidden widths of the network of the treatment (h in the paper).
+        outcome_units: Hidden widths of the network of the outcome (f in the paper). Widen it if the
+            outcome depends on latents in a more complicated way than the fit can follow.
+        critic_units: Hidden widths of the critic that discriminates encoded units from draws of the
+            prior.
+        n_knots: Knots of every covariate, at its quantiles; their hinges are inputs of the encoder
+            beside the covariate itself. More knots follow more curved dependence and need more
+            units; 0 leaves the covariate alone.
+        n_dose_knots: Knots of the dose, at its quantiles; their hinges are inputs of the network of
+            the outcome. More knots follow more curved dose responses; arms have none.
+        bayesian_nets: Whether the weights of the networks have a posterior (mean field), so that
+            intervals of unit effects also show how uncertain single networks are, beside their
+            disagreement.
+        kl_weight: Penalty weight of the divergence of that posterior from the prior of the weights;
+            higher values keep weights closer to the prior. ``"auto"`` is one over the number of
+            training rows, with which the loss is a bound of the evidence.
+        relevance: Penalty weight of the relevance prior, which switches covariates off at the input
+            of the encoder. 1 is the evidence approximation with every weight counted, 0 switches
+            the prior off; raise it if many covariates are noise.
+        latent_noise: Standard deviation of the noise on encoded latents in the joint
+            initialisation, in units of the prior; it falls linearly to zero. More noise regularises
+            the networks more.
+        latent_shrinkage: Penalty weight on half the squared latents that treatment and outcome
+            depend on; 1 is the weight in an evidence bound, 0 switches it off. Raise it if
+            validation losses rise while training losses fall.
+        generative_weight: Weight of reconstructions and critic in the joint initialisation,
+            relative to the losses of treatment and outcome. Higher values favour a model of the
+            covariates over predictions; 0 leaves both out.
+        latent_weight: Weight of the reconstruction of drawn latents among the reconstructions of
+            the joint initialisation.
+        variance_penalty: Penalty weight on the squared raw variances of covariates in the joint
+            initialisation, which shrinks variances to 0.69 (raw variance 0).
+        variance_weighting: Exponent with which the variance of a unit multiplies its loss: 0 is the
+            likelihood, in which noisy units count least, 1 fits means as least squares does
+            (Seitzer et al., 2022).
+        correction: Whether averages are corrected by out-of-fold residuals (``"one-step"``), which
+            removes the first order of the bias of the networks, or are those of the networks
+            (``"none"``). The correction needs at least two folds.
+        n_draws: Draws of every posterior of effects; more draws make the ends of intervals less
+            noisy.
+        sampler: How latents are drawn given all that is known of a unit: Hamiltonian Monte Carlo
+            (``"hmc"``), or a random walk (``"metropolis"``, the original), which mixes more slowly.
+        n_warm_up: Steps of every chain over latents that adapt its step size and are not kept.
+            Raise it if a warning says that chains have not mixed.
+        n_kept: Draws of the latents that are kept from every chain. Raise it if effective sample
+            sizes are small.
+        thin: Steps of a chain for each kept draw; more steps make draws less dependent and take
+            proportionally longer.
+        auxiliary: Where labels come from: ``"given"`` to ``fit``, or ``"random"``, drawn at random
+            as in the original, which identify nothing.
+        n_segments: Number of random labels, or of groups of equal size that a continuous auxiliary
+            variable is cut into. More groups follow a prior that changes faster and leave fewer
+            units to each.
+        prior_units: Hidden widths of the network of the prior, from labels to means and variance of
+            the latents.
         random_state: None, an integer or a NumPy generator.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         progress: Whether to show a progress bar; None shows it in terminals.
@@ -176,9 +230,9 @@ class IdentifiableCausalBGM(CausalBGM):
         """Fit the ensemble and the prior.
 
         Args:
-            treatment: As for :class:`CausalBGM`.
-            outcome: As for :class:`CausalBGM`.
-            covariates: As for :class:`CausalBGM`.
+            treatment: Treatment of every unit, the same as in :class:`CausalBGM`.
+            outcome: Outcome of every unit, the same as in :class:`CausalBGM`.
+            covariates: Covariates of every unit, the same as in :class:`CausalBGM`.
             auxiliary: Label of every unit: text, integers, or a number that is cut into groups of
                 equal size; or the name of a column of ``covariates``, which stays one of them.
 

@@ -23,7 +23,7 @@ def sliced_inverse_dimension(
         covariates: Complete columns.
         target: Treatment or outcome.
         n_slices: Groups of units with neighbouring targets.
-        share: Of the variance between the groups' means that must be explained.
+        share: Share of the variance between the groups' means that must be explained.
 
     Returns:
         The smallest number of directions that explain it, at least 1.
@@ -59,10 +59,10 @@ def latent_dimensions(
 
     Args:
         covariates: Complete columns.
-        treatment: Of every unit.
-        outcome: Of every unit.
-        confounder: Latents that confound; nothing in the data tells.
-        share: Of the covariates' variance that all latents together should explain.
+        treatment: Treatment of every unit.
+        outcome: Outcome of every unit.
+        confounder: Number of confounding latents, which the data do not tell.
+        share: Share of the covariates' variance that all latents together should explain.
         largest: Bound of their number.
         smallest_rest: Lower bound of the last role.
 

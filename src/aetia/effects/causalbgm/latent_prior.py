@@ -21,7 +21,7 @@ __all__ = ["LatentPrior"]
 
 
 class LatentPrior(nn.Module):
-    """A law of latents for each member of an ensemble.
+    """Prior of the latents, one for each member of an ensemble.
 
     Args:
         n_latents: Width.
@@ -38,7 +38,7 @@ class LatentPrior(nn.Module):
         self.network = (
             Perceptron([n_segments, *hidden, n_latents + 1], n_members) if n_segments else None
         )
-        if self.network is not None:  # start at the standard normal
+        if self.network is not None:  # begins as the standard normal
             with torch.no_grad():
                 self.network.weights[-1].mul_(0.1)
                 self.network.biases[-1][..., -1] = 0.5413  # softplus gives 1
@@ -53,7 +53,7 @@ class LatentPrior(nn.Module):
         z: Float[Tensor, "*members n latents"],
         segments: Int[Tensor, "*some n"] | None = None,
     ) -> Float[Tensor, "*members n"]:
-        """Evaluate the law.
+        """Evaluate the log density of the prior.
 
         Args:
             z: Latents.

@@ -28,11 +28,11 @@ def latent_density(
     r"""Build :math:`\log p(z) + \log p(v, t, y \mid z)` of every unit, or of what is known of it.
 
     Args:
-        mechanisms: Weights; members in front.
-        roles: Of the latents.
+        mechanisms: Weights; members are their first dimension.
+        roles: Roles of the latents.
         units: What is known.
-        prior: Of the latents.
-        is_binary: Whether the treatment is.
+        prior: Prior of the latents.
+        is_binary: Whether the treatment is binary.
         segments: Labels of the units, for a conditional prior.
 
     Returns:
@@ -67,13 +67,13 @@ def latent_chains(
     """Walk one chain for every member and unit, each with a step size of its own.
 
     Args:
-        density: Of the latents.
-        start: Where they start; encoded covariates are near.
+        density: Function from latents to their log density, one number for each chain.
+        start: First latents of every chain; encoded covariates are near the posterior.
         generator: Source of randomness.
         sampler: ``"hmc"`` or ``"metropolis"``.
-        n_warm_up: Steps that adapt.
-        n_kept: Draws.
-        thin: Steps for each.
+        n_warm_up: Steps that adapt step sizes and are not kept.
+        n_kept: Number of draws that are kept.
+        thin: Steps of the chain for each kept draw.
 
     Returns:
         The draws, not yet drawn, and how the warm-up went.

@@ -22,16 +22,16 @@ class Networks(nn.Module):
     covariates from their latents must not crowd out what treatment and outcome depend on.
 
     Args:
-        units: The study, for knots and widths.
-        roles: Of the latents.
-        config: Widths and kinds of networks.
+        units: The study, which sets knots and widths.
+        roles: Roles of the latents.
+        config: Options, of which widths and kinds of networks are read.
         n_members: Size of the ensemble.
-        is_binary: Whether the treatment is.
+        is_binary: Whether the treatment is binary.
     """
 
     knots: Tensor
-    bend_centre: Tensor
-    bend_scale: Tensor
+    hinge_centre: Tensor
+    hinge_scale: Tensor
     dose_knots: Tensor
     with_mask: Tensor
 
@@ -49,11 +49,11 @@ class Networks(nn.Module):
         v = units.covariates
         p = v.shape[1]
         knots = quantile_knots(v, config.n_knots)
-        bends = F.relu(v[:, None] - knots)
-        spread = (bends - bends.mean(0)).square().mean(0).sqrt()
+        hinges = F.relu(v[:, None] - knots)
+        spread = (hinges - hinges.mean(0)).square().mean(0).sqrt()
         self.register_buffer("knots", knots)
-        self.register_buffer("bend_centre", bends.mean(0))
-        self.register_buffer("bend_scale", spread.clamp(min=0.05))
+        self.register_buffer("hinge_centre", hinges.mean(0))
+        self.register_buffer("hinge_scale", spread.clamp(min=0.05))
         n_doses = 0 if is_binary else config.n_dose_knots
         self.register_buffer("dose_knots", quantile_knots(units.treatment, n_doses))
         missing = torch.zeros(p, dtype=torch.bool)
@@ -92,13 +92,13 @@ class Networks(nn.Module):
 
     @property
     def is_bayesian(self) -> bool:
-        """Whether the mechanisms have a law for their weights."""
+        """Whether the weights of the mechanisms are random."""
         return isinstance(self.outcome, VariationalPerceptron)
 
     def features(
         self, covariates: Float[Tensor, "*rows p"], observed: Bool[Tensor, "*rows p"] | None
     ) -> Float[Tensor, "*rows features"]:
-        """Compute what the encoder sees.
+        """Compute the inputs of the encoder.
 
         Args:
             covariates: Scaled, zero where not observed.
@@ -108,11 +108,11 @@ class Networks(nn.Module):
             Hinge features, and masks of the columns that had missing values at the fit.
         """
         gain, offset, low = self._ramps()
-        bends = torch.addcmul(offset, covariates[..., None, :], gain)
-        bends = torch.maximum(bends, low).clamp(max=10.0)
+        features = torch.addcmul(offset, covariates[..., None, :], gain)
+        features = torch.maximum(features, low).clamp(max=10.0)
         if observed is not None:
-            bends = bends * observed[..., None, :]
-        parts = [bends.flatten(-2)]
+            features = features * observed[..., None, :]
+        parts = [features.flatten(-2)]
         if self.has_masks:
             mask = torch.ones_like(covariates) if observed is None else observed.to(covariates)
             parts.append(1 - mask[..., self.with_mask])
@@ -123,9 +123,9 @@ class Networks(nn.Module):
 
         A standardised hinge in two operations over all units instead of six.
         """
-        gain = F.pad(1 / self.bend_scale, (0, 0, 1, 0), value=1.0)
-        centre = self.bend_centre / self.bend_scale
-        offset = F.pad(-(self.knots / self.bend_scale) - centre, (0, 0, 1, 0))
+        gain = F.pad(1 / self.hinge_scale, (0, 0, 1, 0), value=1.0)
+        centre = self.hinge_centre / self.hinge_scale
+        offset = F.pad(-(self.knots / self.hinge_scale) - centre, (0, 0, 1, 0))
         low = F.pad((-centre).clamp(min=-10.0), (0, 0, 1, 0), value=-10.0)
         return gain, offset, low
 
@@ -153,7 +153,7 @@ class Networks(nn.Module):
         """Encode units whose features are known.
 
         Args:
-            features: From :meth:`features`.
+            features: Inputs of the encoder, from :meth:`features`.
             covariates: Scaled, zero where not observed.
 
         Returns:
@@ -175,7 +175,7 @@ class Networks(nn.Module):
         )
 
     def draw_mechanisms(self, n_draws: int, generator: torch.Generator) -> Mechanisms:
-        """Draw weights from their law, or repeat them if they have none.
+        """Draw weights from their distribution, or repeat them where they are fixed.
 
         Args:
             n_draws: How many.
@@ -196,7 +196,7 @@ class Networks(nn.Module):
         Args:
             name: ``"covariates"``, ``"treatment"`` or ``"outcome"``.
             x: Its inputs.
-            generator: Of the weights of Bayesian networks.
+            generator: Source of randomness of the weights of Bayesian networks.
 
         Returns:
             Raw outputs.

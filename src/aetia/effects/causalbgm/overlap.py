@@ -56,10 +56,10 @@ def dose_overlap(
     location: Float[np.ndarray, " n"],
     spread: Float[np.ndarray, " n"],
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """Weigh every unit's dose, and look which doses it could have received, under normal laws.
+    """Weigh every unit's dose, and find which doses it could have received.
 
-    The law of doses among all units is the average of at most 1,000 units' laws, and the doses
-    that are looked at are theirs.
+    Doses are normal given covariates. Their distribution among all units is the mixture of the
+    conditional distributions of at most 1,000 units, and the doses that are compared are theirs.
 
     Args:
         t: Doses.

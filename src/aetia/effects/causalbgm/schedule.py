@@ -1,4 +1,4 @@
-"""How long the joint start is."""
+"""How many steps the joint initialisation takes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def joint_steps(n_egm_steps: int | Literal["auto"], n: int) -> int:
     """Choose the updates of the generative networks.
 
     Args:
-        n_egm_steps: As in the options; ``"auto"`` is 1,000, rising with the root of the number of
-            units from 1,000 units on, to at most 2,000.
+        n_egm_steps: The option; ``"auto"`` is 1,000, rising with the root of the number of units
+            from 1,000 units on, to at most 2,000.
         n: Units of the study.
 
     Returns:

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 from aetia.effects.causalbgm.egm import LARGEST_DOSE, weighted_likelihood
 from aetia.effects.causalbgm.folds import Folds, take_units
-from aetia.effects.causalbgm.generative import Units, outcome_law, treatment_law
+from aetia.effects.causalbgm.generative import Units, outcome_distribution, treatment_distribution
 from aetia.effects.causalbgm.latent_prior import LatentPrior
 from aetia.effects.causalbgm.networks import Networks
 
 __all__ = ["BestWeights", "held_out_loss"]
 
 _LARGEST_LOSS = 10.0
-"""Of one unit's outcome: a few outliers must not choose the weights."""
+"""Largest loss of one unit's outcome: a few outliers must not choose the weights."""
 
 
 @torch.no_grad()
@@ -28,8 +28,9 @@ def held_out_loss(
     Args:
         networks: The ensemble.
         units: The study.
-        folds: Who learned from whom.
-        exponent: As in training; likelihoods of different steps are compared with it.
+        folds: Folds of the units: which members hold out which units.
+        exponent: Exponent of the variances, the same as in training, so that losses of different
+            steps can be compared.
 
     Returns:
         The mean loss of each member.
@@ -44,15 +45,15 @@ def held_out_loss(
     assert result is not None
     z = networks.encode(some.covariates, some.observed)
     mechanisms = networks.mechanisms()
-    law = treatment_law(mechanisms, networks.roles, z)
+    head = treatment_distribution(mechanisms, networks.roles, z)
     if networks.is_binary:
-        logit = law.mean[..., 0]
+        logit = head.mean[..., 0]
         treatment = F.binary_cross_entropy_with_logits(logit, received, reduction="none")
     else:
         dose = received.clamp(-LARGEST_DOSE, LARGEST_DOSE)
-        treatment = weighted_likelihood(dose, law, exponent)
-    law = outcome_law(mechanisms, networks.roles, z, received)
-    total = treatment + weighted_likelihood(result, law, exponent).clamp(max=_LARGEST_LOSS)
+        treatment = weighted_likelihood(dose, head, exponent)
+    head = outcome_distribution(mechanisms, networks.roles, z, received)
+    total = treatment + weighted_likelihood(result, head, exponent).clamp(max=_LARGEST_LOSS)
     return torch.where(held, total, 0.0).sum(1) / held.sum(1)
 
 
@@ -61,8 +62,8 @@ class BestWeights:
 
     Args:
         networks: The ensemble.
-        prior: Of the latents, if it is trained as well; what it is at the best step goes with the
-            networks of that step.
+        prior: Prior of the latents, if it is trained as well; what it is at the best step goes with
+            the networks of that step.
     """
 
     def __init__(self, networks: Networks, prior: LatentPrior | None = None) -> None:
@@ -79,8 +80,8 @@ class BestWeights:
 
         Args:
             networks: The ensemble.
-            loss: On held-out units.
-            step: For the record.
+            loss: Mean loss of every member on its held-out units.
+            step: Number of the step, for the record.
         """
         better = loss < self.loss
         self.loss = torch.where(better, loss, self.loss)

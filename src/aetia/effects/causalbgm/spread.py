@@ -21,14 +21,14 @@ def ensemble_draws(
     n_draws: int,
     generator: torch.Generator,
 ) -> Float[Tensor, " draws *event"]:
-    """Draw from the t law with the ensemble's mean and the jackknife's covariance.
+    """Draw from the t distribution with the ensemble's mean and the jackknife's covariance.
 
     Its degrees of freedom are the number of groups minus one: few groups know their own spread
-    badly, and a normal law would not say so.
+    badly, and a normal distribution would not say so.
 
     Args:
-        members: What each member says; member m held out fold ``m % n_folds``.
-        n_folds: Number of folds. With one, replicates differ by their start alone.
+        members: Prediction of each member; member m held out fold ``m % n_folds``.
+        n_folds: Number of folds. With one, replicates differ by their initialisation alone.
         n_draws: How many.
         generator: Source of randomness.
 
@@ -43,7 +43,7 @@ def ensemble_draws(
         groups, scale = members, 1 / math.sqrt(max(len(members) - 1, 1))
     options = {"generator": generator, "device": members.device, "dtype": members.dtype}
     noise = torch.randn((n_draws, len(groups)), **options)
-    freedom = max(len(groups) - 1, 1)
-    squares = torch.randn((n_draws, freedom), **options).square().mean(1)
+    degrees_of_freedom = max(len(groups) - 1, 1)
+    squares = torch.randn((n_draws, degrees_of_freedom), **options).square().mean(1)
     noise = noise / squares.sqrt()[:, None]
     return mean + scale * torch.tensordot(noise, groups - mean, 1)

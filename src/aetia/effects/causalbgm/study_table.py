@@ -32,18 +32,18 @@ class StudyTable:
     """A study, and the way from the user's units to the networks' and back.
 
     Attributes:
-        treatment: Of every unit, in the user's units; codes 0 and 1 of a binary one.
-        outcome: Of every unit, in the user's units.
-        units: The same, scaled, with covariates.
-        encoding: Columns of the covariates.
-        kept: Which numbers of the encoding vary.
-        centre: Of these numbers.
-        scale: Of these numbers.
+        treatment: Treatment of every unit, in the user's units; codes 0 and 1 of a binary one.
+        outcome: Outcome of every unit, in the user's units.
+        units: Treatment, outcome and covariates in the networks' units.
+        encoding: How columns of the covariates become numbers.
+        kept: Positions of the numbers of the encoding that vary.
+        centre: Mean of each of these numbers.
+        scale: Standard deviation of each of these numbers.
         treatment_scale: Centre and scale.
         outcome_scale: Centre and scale.
         arms: What stands for 0 and 1 of a binary treatment; empty for doses.
-        treatment_name: As the user calls it.
-        outcome_name: As the user calls it.
+        treatment_name: Name of the treatment in the user's data.
+        outcome_name: Name of the outcome in the user's data.
         unit_names: Index of the frame, or row numbers.
     """
 
@@ -149,8 +149,10 @@ class StudyTable:
         codes = np.empty(len(levels))
         for i, level in enumerate(levels):
             match = [k for k, arm in enumerate(self.arms) if arm == level or str(arm) == str(level)]
-            told_apart = not any(arm in (0, 1) for arm in self.arms if not isinstance(arm, bool))
-            if not match and level in (0, 1) and told_apart:
+            named_otherwise = not any(
+                arm in (0, 1) for arm in self.arms if not isinstance(arm, bool)
+            )
+            if not match and level in (0, 1) and named_otherwise:
                 match = [int(level)]  # control and treated, whatever they are called
             if not match:
                 shown = level.item() if isinstance(level, np.generic) else level
@@ -175,7 +177,7 @@ def read_study(
         outcome: A column, or the name of one in ``covariates``.
         covariates: A frame, array, Dataset, or path of a table; text columns become indicators,
             missing values are allowed. A study that was read before is returned as it is.
-        kind: Of the treatment; ``"auto"`` takes two levels as binary.
+        kind: Kind of the treatment; ``"auto"`` takes two levels as binary.
 
     Returns:
         The study.

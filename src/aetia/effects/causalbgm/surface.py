@@ -5,15 +5,15 @@ Users have no need of this module; what is theirs is in ``aetia.effects.causalbg
 """
 
 from aetia.effects.causalbgm.config import CausalBGMConfig
-from aetia.effects.causalbgm.fitted import Fitted, level_laws
+from aetia.effects.causalbgm.fitted import Fitted, level_distributions
 from aetia.effects.causalbgm.folds import Folds, take_units
 from aetia.effects.causalbgm.generative import (
     LatentRoles,
     Mechanisms,
     Units,
+    outcome_distribution,
     outcome_inputs,
-    outcome_law,
-    treatment_law,
+    treatment_distribution,
 )
 from aetia.effects.causalbgm.latent_prior import LatentPrior
 from aetia.effects.causalbgm.latents import latent_density
@@ -31,11 +31,11 @@ __all__ = [
     "Networks",
     "Units",
     "latent_density",
-    "level_laws",
+    "level_distributions",
+    "outcome_distribution",
     "outcome_inputs",
-    "outcome_law",
     "read_study",
     "take_units",
-    "treatment_law",
+    "treatment_distribution",
     "weight_density",
 ]

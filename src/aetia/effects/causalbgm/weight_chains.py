@@ -39,9 +39,9 @@ class WeightDraws(NamedTuple):
     """Weights ``[draws, chains, ...]``."""
     latents: Float[Tensor, "draws chains n latents"]
     log_density: Float[Tensor, "draws chains"]
-    """Of everything, up to constants."""
+    """Log density of weights, latents and data together, up to constants."""
     acceptance: dict[str, float]
-    """Mean after the warm-up, of every block."""
+    """Mean acceptance of every block after the warm-up."""
     n_divergent: int
 
 
@@ -56,10 +56,10 @@ def weight_density(
 
     Args:
         name: ``"covariates"``, ``"treatment"`` or ``"outcome"``.
-        networks: For sizes and roles.
+        networks: The ensemble, which knows sizes and roles.
         units: All that is known.
         z: Latents of every chain.
-        prior_std: Standard deviation of the weights.
+        prior_std: Standard deviation of the prior of the weights.
 
     Returns:
         A function of flat weights.
@@ -87,10 +87,10 @@ def sample_weights(
     """Run one chain from every member of the ensemble.
 
     Args:
-        networks: Where the chains start.
-        prior: Of the latents.
+        networks: The ensemble, at whose weights the chains are initialised.
+        prior: Prior of the latents.
         units: All that is known.
-        z: Latents at the start.
+        z: Latents at which the chains are initialised.
         config: Options; at most ``n_kept`` evenly spaced sweeps are stored.
         generator: Source of randomness.
         progress: Whether to show a bar; None shows it in terminals.
@@ -162,7 +162,7 @@ def flat_mechanisms(networks: Networks, flat: Mapping[str, Tensor]) -> Mechanism
     """Shape flat weights.
 
     Args:
-        networks: For sizes and knots.
+        networks: The ensemble, which knows sizes and knots.
         flat: All weights of each network.
 
     Returns:

@@ -21,7 +21,7 @@ def failing(
     Args:
         n_steps: Steps of the recording.
         options: Rate and mean length.
-        generator: Of the sensor and recording.
+        generator: Source of randomness of this sensor in this recording.
 
     Returns:
         True where it fails.
@@ -44,7 +44,7 @@ def held(
     """Repeat the last reading before each spell through it.
 
     Args:
-        readings: Of one sensor in one recording; NaN where there is none.
+        readings: Readings of one sensor in one recording; NaN where there is none.
         fails: True in spells.
 
     Returns:

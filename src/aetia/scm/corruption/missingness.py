@@ -34,7 +34,7 @@ def lost_cells(
         readings: Readings, standardised.
         names: Names of the sensors.
         graph: ``graph[i, j]`` for i -> j at lag 0 or 1; used by mnar-structural.
-        streams: Of random numbers.
+        streams: Random numbers, a stream for each sensor.
 
     Returns:
         True where a cell is lost; only cells that were recorded are.
@@ -75,7 +75,7 @@ def mar_drivers(names: Sequence[str], streams: Streams) -> tuple[int, ...]:
 
     Args:
         names: Names of the sensors.
-        streams: Of random numbers.
+        streams: Random numbers, a stream for each sensor.
 
     Returns:
         Positions of two of them; of one where there are only two.

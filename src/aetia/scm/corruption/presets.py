@@ -160,4 +160,4 @@ PRESETS: dict[str, Preset] = {
         for r in (0.05, 0.15)
     },
 }
-"""By name; ``corrupt(recording, name)``."""
+"""Presets by name; ``corrupt(recording, name)`` applies one."""

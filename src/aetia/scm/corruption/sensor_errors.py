@@ -20,7 +20,7 @@ def curve_coefficients(
 
     Args:
         options: Degree and size.
-        generator: Of the sensor.
+        generator: Source of randomness of this sensor.
 
     Returns:
         Those of z^2, z^3, ...
@@ -36,7 +36,7 @@ def curved(
 
     Args:
         z: Standardised true values.
-        coefficients: Of z^2, z^3, ...
+        coefficients: Coefficients of z^2, z^3, ...
 
     Returns:
         What is added, in standard deviations.
@@ -59,7 +59,7 @@ def noise(
     Args:
         z: Standardised true values.
         size: Spread, in standard deviations of the sensor.
-        generator: Of the sensor.
+        generator: Source of randomness of this sensor.
         heteroscedastic: Whether the spread is multiplied by ``1 + |z|``.
 
     Returns:
@@ -75,9 +75,9 @@ def outliers(
     """Draw large errors of single readings, uniform up to their size, up or down.
 
     Args:
-        shape: Of the readings of the sensor.
+        shape: Shape of the readings of this sensor.
         options: Rate and size.
-        generator: Of the sensor.
+        generator: Source of randomness of this sensor.
 
     Returns:
         What is added, in standard deviations, and where.
@@ -95,7 +95,7 @@ def drift_path(
     Args:
         n_steps: Steps of the recording.
         size: Spread of its innovations, in standard deviations of the sensor.
-        generator: Of the sensor and recording.
+        generator: Source of randomness of this sensor in this recording.
 
     Returns:
         The path, in standard deviations.

@@ -215,8 +215,8 @@ class Hahn:
             Means.
         """
         # E|v3 - 1| of a standard normal v3: sqrt(2 / pi) exp(-1/2) + 1 - 2 Phi(-1).
-        bend = math.sqrt(2 / math.pi) * math.exp(-0.5) + 1 - 2 * float(ndtr(-1.0))
-        low = 0.0 if self.prognosis == "linear" else -7 + 6 * bend
+        hinged = math.sqrt(2 / math.pi) * math.exp(-0.5) + 1 - 2 * float(ndtr(-1.0))
+        low = 0.0 if self.prognosis == "linear" else -7 + 6 * hinged
         return low + doses * (3.0 if self.effects == "homogeneous" else 1.0)
 
 

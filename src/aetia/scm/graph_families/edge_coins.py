@@ -24,7 +24,7 @@ class EdgeCoins:
     Attributes:
         edges: Expected number of edges.
         edges_per_node: The same, divided by d; 2 if no density is stated.
-        probability: Of an edge between each pair ("sparsity" in older configurations).
+        probability: Probability of an edge between each pair ("sparsity" in older configurations).
         exact: Draw exactly ``round(edges)`` edges instead of flipping coins.
     """
 

@@ -51,7 +51,7 @@ class PostNonlinear:
         """Draw the inner mechanism.
 
         Args:
-            graph: In topological order.
+            graph: DAG whose variables are in topological order.
             rng: Source of randomness.
 
         Returns:
@@ -87,8 +87,9 @@ class Heteroscedastic:
 
     Attributes:
         inner: A mechanism family; by default linear.
-        lengthscale: Of h (AVICI: 10 for inputs that are not standardised).
-        amplitude: Of h.
+        lengthscale: Lengthscale of h, in units of the inputs (AVICI: 10 for inputs that are not
+            standardised).
+        amplitude: Standard deviation of h.
         n_features: Random features of h.
     """
 
@@ -106,7 +107,7 @@ class Heteroscedastic:
         """Draw the inner mechanism and h.
 
         Args:
-            graph: In topological order.
+            graph: DAG whose variables are in topological order.
             rng: Source of randomness.
 
         Returns:
@@ -192,7 +193,7 @@ class MechanismMixture:
         """Draw the parameters of all members, and which of them each variable uses.
 
         Args:
-            graph: In topological order.
+            graph: DAG whose variables are in topological order.
             rng: Source of randomness.
 
         Returns:

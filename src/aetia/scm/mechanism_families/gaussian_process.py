@@ -67,7 +67,7 @@ class GaussianProcess:
         """Draw frequencies, phases and amplitudes; see the class.
 
         Args:
-            graph: In topological order.
+            graph: DAG whose variables are in topological order.
             rng: Source of randomness.
 
         Returns:

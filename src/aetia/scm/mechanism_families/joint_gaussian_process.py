@@ -50,7 +50,7 @@ class JointGaussianProcess:
         """Draw length scales, exponents and the seeds of the row draws; see the class.
 
         Args:
-            graph: In topological order.
+            graph: DAG whose variables are in topological order.
             rng: Source of randomness.
 
         Returns:

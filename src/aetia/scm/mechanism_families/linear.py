@@ -54,7 +54,7 @@ class Linear:
         """Draw weights, biases and noise scales; see the class.
 
         Args:
-            graph: In topological order.
+            graph: DAG whose variables are in topological order.
             rng: Source of randomness.
 
         Returns:

@@ -50,7 +50,7 @@ class NeuralNetwork:
         """Draw all networks; see the class.
 
         Args:
-            graph: In topological order.
+            graph: DAG whose variables are in topological order.
             rng: Source of randomness.
 
         Returns:

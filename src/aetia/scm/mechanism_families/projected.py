@@ -50,7 +50,7 @@ class _Projected(ABC):
         """Draw weights and noise scales.
 
         Args:
-            graph: In topological order.
+            graph: DAG whose variables are in topological order.
             rng: Source of randomness.
 
         Returns:

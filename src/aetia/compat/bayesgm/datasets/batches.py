@@ -27,7 +27,7 @@ class Base_sampler:  # noqa: N801
         v: Covariates.
         batch_size: Units of a batch.
         normalize: Whether to standardise the covariates.
-        random_seed: Of the order.
+        random_seed: Seed of the order of the units in the batches.
 
     Attributes:
         data_x: Treatment ``(n, 1)``, float32.

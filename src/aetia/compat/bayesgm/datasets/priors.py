@@ -1,4 +1,4 @@
-"""Toy laws that hand out batches; seeds stay inside (the original sets NumPy's global one)."""
+"""Toy distributions that hand out batches; seeds stay inside (the original sets a global one)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Gaussian_sampler:  # noqa: N801
     """Independent normal columns.
 
     Args:
-        mean: Of every column.
-        sd: Of all columns.
+        mean: Mean of every column; its length is the number of columns.
+        sd: Standard deviation that all columns have.
         N: Rows that are drawn in advance.
 
     Attributes:
@@ -99,15 +99,15 @@ class GMM_indep_sampler(_Split):  # noqa: N801
 
     Args:
         N: Rows.
-        sd: Of every component.
+        sd: Standard deviation of every component.
         dim: Columns.
         n_components: Components of every column.
-        weights: Of the components; None for equal ones. (The original ignores them.)
+        weights: Probabilities of the components; None for equal ones. (The original ignores them.)
         bound: Centres lie in ``[-bound, bound]``.
 
     Attributes:
         X: The rows.
-        centers: Of the components.
+        centers: Means of the components.
     """
 
     def __init__(

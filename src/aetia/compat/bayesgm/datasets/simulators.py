@@ -40,8 +40,8 @@ def simulate_regression(
         n_samples: Rows.
         n_features: Inputs.
         n_targets: Targets.
-        effective_rank: Of the inputs; None for independent normal ones.
-        variance: Of the noise of each row; None for 0.01 times the row's mean square.
+        effective_rank: Approximate rank of the inputs; None for independent normal ones.
+        variance: Variance of the noise of each row; None for 0.01 times the row's mean square.
         random_state: Seed.
 
     Returns:
@@ -114,7 +114,7 @@ def simulate_heteroskedastic_data(
 def simulate_z_hetero(
     n: int = 20000, k: int = 3, d: int = 19, seed: int = 42
 ) -> tuple[Matrix, Column]:
-    """Draw noisy projections of latents, and an outcome that bends and spreads with them.
+    """Draw noisy projections of latents, and an outcome whose mean and spread depend on them.
 
     Args:
         n: Rows.

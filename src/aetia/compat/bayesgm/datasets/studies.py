@@ -41,7 +41,7 @@ class Sim_Hirano_Imbens_sampler(_Simulated):  # noqa: N801
         batch_size: Units of a batch.
         N: Units.
         v_dim: Covariates.
-        seed: Of the study.
+        seed: Seed of the study that is simulated.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Sim_Sun_sampler(_Simulated):  # noqa: N801
         batch_size: Units of a batch.
         N: Units.
         v_dim: Covariates.
-        seed: Of the study.
+        seed: Seed of the study that is simulated.
     """
 
     def __init__(
@@ -73,9 +73,9 @@ class Sim_Colangelo_sampler(Base_sampler):  # noqa: N801
         batch_size: Units of a batch.
         N: Units.
         v_dim: Covariates.
-        seed: Of the study.
-        rho: Beside the diagonal of the covariates' covariance.
-        offset: Of the three diagonals: rho, 1 and rho lie on them.
+        seed: Seed of the study that is simulated.
+        rho: Value beside the diagonal of the covariates' covariance, whose diagonal is 1.
+        offset: Positions of the three diagonals that hold rho, 1 and rho.
         d: Scale of the treatment's mean.
         a: Slope of the treatment's mean.
         b: Standard deviation of the treatment.
@@ -126,7 +126,7 @@ class Semi_Twins_sampler(Base_sampler):  # noqa: N801
 
     Args:
         batch_size: Units of a batch.
-        seed: Of the outcome.
+        seed: Seed of the outcome, which is simulated.
         path: Folder with the files ``twin_pairs_X_3years_samesex.csv`` and the same with T.
 
     Attributes:

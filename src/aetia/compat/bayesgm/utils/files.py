@@ -22,7 +22,7 @@ def save_data(fname: str | Path, data: Any, delimiter: str = "\t") -> None:
     Args:
         fname: The file; its ending decides.
         data: An array.
-        delimiter: Between columns of text.
+        delimiter: Text between the columns of a text file.
 
     Raises:
         InputError: If the ending is another one.
@@ -43,7 +43,7 @@ def parse_file(
 
     Args:
         path: ``.npz`` (entry ``data``, ``x`` or ``X``, otherwise the first), ``.csv`` or ``.txt``.
-        sep: Between columns of text.
+        sep: Text between the columns of a text file.
         header: Row of a ``.csv`` file that names the columns; None if there is none.
         normalize: Whether to standardise columns; missing cells stay missing.
 
@@ -74,7 +74,7 @@ def parse_file_triplet(
     Args:
         path: ``.npz`` with entries ``x``, ``y`` and ``v``; or ``.csv`` or ``.txt`` whose first
             column is the treatment, the second the outcome, the others covariates.
-        sep: Between columns of text.
+        sep: Text between the columns of a text file.
         header: Row of a ``.csv`` file that names the columns; None if there is none (the original
             ignores this argument).
         normalize: Whether to standardise the covariates.

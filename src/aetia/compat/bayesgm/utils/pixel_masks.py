@@ -32,13 +32,13 @@ def mnist_mask_indices(
         shape: Height and width.
         mode: ``"holes"``, ``"edge_stripe"``, ``"upper_half"``, ``"lower_half"``, ``"left_half"`` or
             ``"right_half"``.
-        center: Of the first hole; None for anywhere.
+        center: Row and column of the middle of the first hole; None for anywhere.
         num_holes: Squares; those after the first lie anywhere.
         hole_size: Side of a square.
-        orientation: Of the stripe, ``"horizontal"`` or ``"vertical"``.
+        orientation: Direction of the stripe, ``"horizontal"`` or ``"vertical"``.
         stripe_width: Rows or columns of the stripe.
         stripe_pos: Its middle.
-        seed: Of holes that lie anywhere.
+        seed: Seed of the places of holes that lie anywhere.
 
     Returns:
         Flat indices of the pixels that stay, and of those that are hidden.

@@ -49,7 +49,8 @@ class BGM:
         params: Required keys ``dataset``, ``output_dir``, ``x_dim`` and ``z_dim``; all others have
             the documented defaults.
         timestamp: Name of the run; None for the local time.
-        random_seed: Of this object alone; no global generator is touched. None is fresh entropy.
+        random_seed: Seed of this object alone; no global generator is touched. None is fresh
+            entropy.
 
     Attributes:
         params: All keys, defaults filled in.
@@ -165,10 +166,10 @@ class BGM:
             batch_size: Rows of a step.
             epochs: Passes of the iterative updating; one more is made, as in the original.
             epochs_per_eval: Passes between evaluations; the first comes after the first pass.
-            use_egm_init: Whether generator and encoder start against critics, and latents at what
-                the encoder says; otherwise latents start at draws from their prior.
-            egm_n_iter: Updates of that start.
-            egm_batches_per_eval: Updates between evaluations of that start.
+            use_egm_init: Whether generator and encoder are initialised against critics, and latents
+                by the encoder; otherwise latents are initialised by draws from their prior.
+            egm_n_iter: Updates of that initialisation.
+            egm_batches_per_eval: Updates between evaluations of that initialisation.
             verbose: Whether to tell evaluations, and to show a progress bar in terminals.
         """
         values = self._read(data)
@@ -228,9 +229,9 @@ class BGM:
             bs: Rows at once.
             n_mcmc: Draws.
             burn_in: Steps before them, which adapt the step size of every row.
-            step_size: At the start.
-            num_leapfrog_steps: Of a trajectory.
-            seed: Of the draws.
+            step_size: Step size at which the adaptation of the sampler begins.
+            num_leapfrog_steps: Number of leapfrog steps of a trajectory.
+            seed: Seed of the draws.
 
         Returns:
             Rows whose missing cells are means ``(n, p)``, or draws ``(n_mcmc, n, p)``; intervals
@@ -320,9 +321,9 @@ class BGM:
                 rows, or None for all columns that are not NaN.
             n_mcmc: Draws.
             burn_in: Steps before them.
-            step_size: At the start.
-            num_leapfrog_steps: Of a trajectory.
-            seed: Of the draws.
+            step_size: Step size at which the adaptation of the sampler begins.
+            num_leapfrog_steps: Number of leapfrog steps of a trajectory.
+            seed: Seed of the draws.
 
         Returns:
             Latents.

@@ -1,4 +1,4 @@
-r"""The original's losses of the start, whose encoder gives a point.
+r"""The original's losses of the initialisation, whose encoder gives a point.
 
 .. math::
 
@@ -27,7 +27,7 @@ Loss = tuple[Tensor, dict[str, Tensor]]
 
 
 def critics_loss(
-    players: Adversaries,
+    adversaries: Adversaries,
     likelihood: Likelihood,
     rows: ModelRows,
     generator: torch.Generator,
@@ -37,7 +37,7 @@ def critics_loss(
     """Tell made latents and rows from real ones; made rows have the holes of real ones.
 
     Args:
-        players: All networks.
+        adversaries: All networks.
         likelihood: Distribution of the columns.
         rows: A batch.
         generator: Source of randomness.
@@ -48,27 +48,27 @@ def critics_loss(
     """
     x, observed = rows
     with torch.no_grad():
-        z = _drawn(players, rows, generator)
-        made = likelihood.soft(players.networks.decoder(z, generator), generator)
-        encoded = players.networks.encoder(x, observed).mean
+        z = _drawn(adversaries, rows, generator)
+        made = likelihood.soft(adversaries.networks.decoder(z, generator), generator)
+        encoded = adversaries.networks.encoder(x, observed).mean
 
     def of_rows(some: Tensor) -> Tensor:
-        return players.of_rows(some, observed)
+        return adversaries.of_rows(some, observed)
 
     parts = {
-        "dz_loss": _discrimination_loss(players.of_latents(z), players.of_latents(encoded)),
+        "dz_loss": _discrimination_loss(adversaries.of_latents(z), adversaries.of_latents(encoded)),
         "dx_loss": _discrimination_loss(of_rows(x), of_rows(made)),
     }
     loss = parts["dz_loss"] + parts["dx_loss"]
     if gamma:
-        slopes = gradient_penalty(players.of_latents, z, encoded, generator).mean()
+        slopes = gradient_penalty(adversaries.of_latents, z, encoded, generator).mean()
         slopes = slopes + gradient_penalty(of_rows, x, made, generator).mean()
         loss = loss + gamma * slopes
     return loss, parts
 
 
 def generator_loss(
-    players: Adversaries,
+    adversaries: Adversaries,
     likelihood: Likelihood,
     rows: ModelRows,
     generator: torch.Generator,
@@ -78,7 +78,7 @@ def generator_loss(
     """Fit generator and encoder against the critics.
 
     Args:
-        players: All networks.
+        adversaries: All networks.
         likelihood: Distribution of the columns.
         rows: A batch.
         generator: Source of randomness.
@@ -87,8 +87,8 @@ def generator_loss(
     Returns:
         The loss, and its parts under the original's names.
     """
-    (x, observed), networks = rows, players.networks
-    z = _drawn(players, rows, generator)
+    (x, observed), networks = rows, adversaries.networks
+    z = _drawn(adversaries, rows, generator)
     raw = networks.decoder(z, generator)
     made = likelihood.soft(raw, generator)
     encoded = networks.encoder(x, observed).mean
@@ -99,8 +99,8 @@ def generator_loss(
     assert variance is not None
     seen = observed.to(x.dtype)
     parts = {
-        "g_loss_adv": (_REAL - players.of_rows(made, observed)).square().mean(),
-        "e_loss_adv": (_REAL - players.of_latents(encoded)).square().mean(),
+        "g_loss_adv": (_REAL - adversaries.of_rows(made, observed)).square().mean(),
+        "e_loss_adv": (_REAL - adversaries.of_latents(encoded)).square().mean(),
         "l2_loss_z": (z - networks.encoder(made, observed).mean).square().mean(),
         "l2_loss_x": ((x - again).square() * seen).sum() / seen.sum().clamp(min=1),
         "sd^2_loss": variance.square().mean(),
@@ -110,8 +110,8 @@ def generator_loss(
     return loss + alpha * parts["sd^2_loss"], parts
 
 
-def _drawn(players: Adversaries, rows: ModelRows, generator: torch.Generator) -> Tensor:
-    shape = (len(rows.x), players.networks.decoder.n_latents)
+def _drawn(adversaries: Adversaries, rows: ModelRows, generator: torch.Generator) -> Tensor:
+    shape = (len(rows.x), adversaries.networks.decoder.n_latents)
     return torch.randn(shape, generator=generator, device=rows.x.device)
 
 

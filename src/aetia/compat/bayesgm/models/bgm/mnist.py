@@ -32,7 +32,8 @@ class MNISTBGM(BGM):
     Args:
         params: Required keys ``dataset``, ``output_dir`` and ``z_dim``; ``x_dim`` is 784.
         timestamp: Name of the run; None for the local time.
-        random_seed: Of this object alone.
+        random_seed: Seed of this object alone; no global generator is touched. None is fresh
+            entropy.
     """
 
     _name = "MNISTBGM"
@@ -83,9 +84,9 @@ class MNISTBGM(BGM):
             batch_size: Images of a step.
             epochs: Passes of the iterative updating; one more is made.
             epochs_per_eval: Passes between evaluations.
-            use_egm_init: Whether generator and encoder start against critics.
-            egm_n_iter: Updates of that start.
-            egm_batches_per_eval: Updates between evaluations of that start.
+            use_egm_init: Whether generator and encoder are initialised against critics.
+            egm_n_iter: Updates of that initialisation.
+            egm_batches_per_eval: Updates between evaluations of that initialisation.
             verbose: Whether to tell evaluations, and to show a progress bar in terminals.
         """
         super().fit(

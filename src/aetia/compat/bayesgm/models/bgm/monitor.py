@@ -1,4 +1,4 @@
-"""What the original prints about the losses of the start, under its names."""
+"""What the original prints about the losses of the initialisation, under its names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def losses_of_the_start(iteration: int, signals: Mapping[str, float]) -> str:
 
     Args:
         iteration: Its number.
-        signals: Of its updates, in the units of the networks.
+        signals: Losses of the iteration by name, in the units of the networks.
 
     Returns:
         The line.

@@ -41,12 +41,12 @@ def new_model(scales: ColumnScales, config: Config, seeds: np.random.SeedSequenc
     """Build fresh networks.
 
     Args:
-        scales: Of the columns.
+        scales: Centre and scale of every column.
         config: Options.
-        seeds: Of the first weights.
+        seeds: Source of randomness of the first weights.
 
     Returns:
-        A model that has learned nothing yet.
+        A model that has not been trained yet.
     """
     device, n_latents = pick_device("auto"), int(config.n_latents)
     likelihood = likelihood_of(config, scales, device)
@@ -75,7 +75,7 @@ def start_adversarially(
         rows: The table.
         params: All keys.
         n_iterations: Updates of generator and encoder.
-        seeds: Of everything random.
+        seeds: Source of randomness of critics, minibatches and noise.
         on_iteration: Told the number of the iteration after each, from 0, and its losses.
         progress: Whether to show a bar; None shows it in terminals.
     """
@@ -87,17 +87,17 @@ def start_adversarially(
             of_rows = ImageCritic((28, 28, 1), 64, 0.3)
         else:
             of_rows = TableCritic(len(model.names), list(params["dx_units"]))
-    players = Adversaries(model.networks, of_latents, of_rows).to(model.device)
+    adversaries = Adversaries(model.networks, of_latents, of_rows).to(model.device)
 
     def critics(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
         del step
         some, gamma = rows.take(batch), float(params["gamma"])
-        return critics_loss(players, model.likelihood, some, generator, gamma=gamma)
+        return critics_loss(adversaries, model.likelihood, some, generator, gamma=gamma)
 
     def networks(_: nn.Module, batch: Tensor, step: int, generator: torch.Generator) -> Any:
         del step
         some, alpha = rows.take(batch), float(params["alpha"])
-        return generator_loss(players, model.likelihood, some, generator, alpha=alpha)
+        return generator_loss(adversaries, model.likelihood, some, generator, alpha=alpha)
 
     def on_step_end(step: int, signals: Signals) -> Signals:
         if step % every == 0:
@@ -117,7 +117,7 @@ def start_adversarially(
     # The step that ends the last iteration is its first: its critics are not needed any more.
     n_steps = (n_iterations - 1) * every + 1
     trained = train(
-        players,
+        adversaries,
         phases,
         minibatches(len(rows.x), config.batch_size, _integer(seeds)),
         config=_constant(n_steps, params["lr"], _START_BETAS, progress),
@@ -141,9 +141,9 @@ def update_iteratively(
     Args:
         model: Changed in place.
         rows: The table.
-        latents: Where the latents start.
+        latents: Latents of all rows at the beginning.
         n_epochs: Passes; an incomplete last batch is skipped.
-        seeds: Of everything random.
+        seeds: Source of randomness of minibatches and noise.
         on_epoch: Told the number of the pass after each, from 0, and the latents.
         progress: Whether to show a bar; None shows it in terminals.
 

@@ -57,7 +57,8 @@ class CausalBGM:
         params: Required keys ``dataset``, ``output_dir``, ``v_dim``, ``z_dims`` and
             ``binary_treatment``; all others have the documented defaults.
         timestamp: Name of the run; None for the local time.
-        random_seed: Of this object alone; no global generator is touched. None is fresh entropy.
+        random_seed: Seed of this object alone; no global generator is touched. None is fresh
+            entropy.
 
     Attributes:
         params: All keys, defaults filled in.
@@ -184,10 +185,10 @@ class CausalBGM:
             epochs_per_eval: Passes between evaluations; the first comes after the first pass.
             batch_size: Units of a step.
             startoff: First epoch that can be the best one.
-            use_egm_init: Whether encoder and networks start together; otherwise latents start at
-                draws from their prior.
-            egm_n_iter: Updates of that start.
-            egm_batches_per_eval: Updates between evaluations of that start.
+            use_egm_init: Whether encoder and networks are initialised together, against a critic;
+                otherwise latents are initialised by draws from their prior.
+            egm_n_iter: Updates of that initialisation.
+            egm_batches_per_eval: Updates between evaluations of that initialisation.
             save_format: ``"txt"``, ``"csv"`` or ``"npy"``.
             verbose: Whether to tell evaluations, and to show a progress bar in terminals.
         """
@@ -314,7 +315,7 @@ class CausalBGM:
 
         Args:
             data: ``(data_x, data_y, data_v)``.
-            initial_q_sd: Standard deviation of proposals at the start, if it adapts.
+            initial_q_sd: First standard deviation of the proposals, if it adapts.
             q_sd: Standard deviation of proposals, if it does not.
             burn_in: Steps before the first draw.
             n_keep: Draws.

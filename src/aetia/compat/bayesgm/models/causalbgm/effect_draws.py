@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aetia.effects.causalbgm.surface import Fitted, Mechanisms, level_laws
+from aetia.effects.causalbgm.surface import Fitted, Mechanisms, level_distributions
 
 __all__ = ["central_interval", "outcome_draws"]
 
@@ -30,9 +30,9 @@ def outcome_draws(
     Args:
         fit: Networks and scales.
         latents: One draw after the other.
-        levels: Of the treatment, in the networks' units.
+        levels: Levels of the treatment, in the networks' units.
         weights: Makes so many sets of weights.
-        generator: Of the noise.
+        generator: Source of randomness of the noise of the outcomes.
         sample_y: Outcomes with their noise; otherwise their means.
         at_once: Draws that are evaluated together.
 
@@ -41,11 +41,13 @@ def outcome_draws(
     """
     while some := list(islice(latents, at_once)):
         with torch.no_grad():
-            laws = level_laws(weights(len(some)), fit.networks, torch.stack(some), levels)
-            y = laws.mean
+            outcomes = level_distributions(
+                weights(len(some)), fit.networks, torch.stack(some), levels
+            )
+            y = outcomes.mean
             if sample_y:
                 noise = torch.empty_like(y).normal_(generator=generator)
-                y = y + laws.variance.sqrt() * noise
+                y = y + outcomes.variance.sqrt() * noise
         yield fit.in_outcome_units(y[:, 0].double().cpu().numpy())
 
 

@@ -26,7 +26,7 @@ def fix_noise(network: nn.Module, std: float) -> None:
 
     Args:
         network: A mechanism, before training.
-        std: Of its noise, in the network's units.
+        std: Standard deviation of the noise, in the network's units.
     """
     assert isinstance(network, (Perceptron, VariationalPerceptron))
     if isinstance(network, VariationalPerceptron):

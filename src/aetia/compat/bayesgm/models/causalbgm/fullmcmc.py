@@ -33,14 +33,15 @@ class FullMCMCCausalBGM(CausalBGM):
     ``use_bnn`` says; the original needs True.
 
     Args:
-        params: As for :class:`CausalBGM`.
+        params: The same keys as those of :class:`CausalBGM`.
         timestamp: Name of the run; None for the local time.
-        random_seed: Of this object alone.
+        random_seed: Seed of this object alone; no global generator is touched. None is fresh
+            entropy.
 
     Attributes:
         g_net_samples: Weights of the network of the covariates, one row for each draw.
-        h_net_samples: Of the network of the treatment.
-        f_net_samples: Of the network of the outcome.
+        h_net_samples: Weights of the network of the treatment, one row for each draw.
+        f_net_samples: Weights of the network of the outcome, one row for each draw.
     """
 
     _name = "FullMCMCCausalBGM"

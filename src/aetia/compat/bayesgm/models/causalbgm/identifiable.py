@@ -24,9 +24,11 @@ class IdentifiableCausalBGM(CausalBGM):
     to ``aetia.effects.causalbgm.IdentifiableCausalBGM``. The original's ``fit`` fails.
 
     Args:
-        params: As for :class:`CausalBGM`; also ``n_segments`` and ``prior_units``.
+        params: The same keys as those of :class:`CausalBGM`; also ``n_segments`` and
+            ``prior_units``.
         timestamp: Name of the run; None for the local time.
-        random_seed: Of this object alone.
+        random_seed: Seed of this object alone; no global generator is touched. None is fresh
+            entropy.
     """
 
     _name = "IdentifiableCausalBGM"
@@ -54,9 +56,9 @@ class IdentifiableCausalBGM(CausalBGM):
             epochs: Passes of the iterative updating; one more is made.
             epochs_per_eval: Passes between evaluations.
             startoff: First epoch that can be the best one.
-            use_egm_init: Whether encoder and networks start together.
-            egm_n_iter: Updates of that start.
-            egm_batches_per_eval: Updates between evaluations of that start.
+            use_egm_init: Whether encoder and networks are initialised together, against a critic.
+            egm_n_iter: Updates of this initialisation.
+            egm_batches_per_eval: Updates between evaluations of this initialisation.
             verbose: Whether to tell evaluations.
             save_format: ``"txt"``, ``"csv"`` or ``"npy"``.
         """

@@ -1,4 +1,4 @@
-r"""The original's losses: squared errors in the start, likelihoods in the iterative updating.
+r"""The original's losses: squared errors in the initialisation, likelihoods in the updating.
 
 .. math::
 
@@ -23,16 +23,16 @@ __all__ = ["critic_loss", "generator_loss", "networks_loss"]
 
 _SLOPE_PENALTY, _VARIANCE_PENALTY = 10.0, 0.001
 _LARGEST_DOSE = 10.0
-"""As in aetia's own fit: a normal law of the treatment could not follow doses further out."""
+"""Bound of the doses, as in aetia's own fit: a normal distribution could not follow larger ones."""
 
 Loss = tuple[Tensor, dict[str, Tensor]]
 
 
 def critic_loss(networks: Networks, some: Units, generator: torch.Generator) -> Loss:
-    """Tell drawn latents from encoded covariates.
+    """Compute the loss of a critic that discriminates drawn latents from encoded covariates.
 
     Args:
-        networks: With encoder and critic.
+        networks: The networks, of which encoder and critic are used.
         some: A batch.
         generator: Source of randomness.
 
@@ -50,13 +50,13 @@ def critic_loss(networks: Networks, some: Units, generator: torch.Generator) -> 
 def generator_loss(
     networks: Networks, some: Units, generator: torch.Generator, *, latent_weight: float
 ) -> Loss:
-    """Fit encoder and networks together.
+    """Compute the loss of encoder and networks in the initialisation.
 
     Args:
         networks: All of them.
         some: A batch.
         generator: Source of randomness.
-        latent_weight: Of drawn latents that must come back (``use_z_rec``).
+        latent_weight: Weight of the error with which drawn latents come back (``use_z_rec``).
 
     Returns:
         The loss, and its parts under the original's names.
@@ -97,24 +97,24 @@ def networks_loss(
     *,
     kl_weight: float,
 ) -> Loss:
-    """Fit the networks, and the prior if it depends on labels, to units and their latents.
+    """Compute the loss of the networks, and of a prior with labels, given units and latents.
 
     Args:
         networks: Three mechanisms.
-        prior: Of the latents.
+        prior: Prior of the latents.
         some: A batch.
         z: Its latents.
-        labels: Of its units.
-        generator: Of Bayesian networks.
-        kl_weight: Of the divergence of Bayesian networks.
+        labels: Labels of the units of the batch; None where the prior has no labels.
+        generator: Source of randomness of the weights of Bayesian networks.
+        kl_weight: Weight of the divergence of the weights of Bayesian networks from their prior.
 
     Returns:
         The loss, and its parts under the original's names.
     """
     assert some.treatment is not None
     assert some.outcome is not None
-    law = scalar_head(networks.apply_noisy("covariates", z, generator))
-    covariates = normal_log_prob(some.covariates, law, some.observed)
+    head = scalar_head(networks.apply_noisy("covariates", z, generator))
+    covariates = normal_log_prob(some.covariates, head, some.observed)
     raw_treatment, raw_outcome = _raw_outputs(networks, some, z, generator)
     if networks.is_binary:
         treatment = -F.binary_cross_entropy_with_logits(raw_treatment[..., 0], some.treatment)

@@ -26,7 +26,7 @@ def losses_of_the_start(iteration: int, signals: Mapping[str, float]) -> str:
 
     Args:
         iteration: Its number.
-        signals: Of its updates, in the units of the networks.
+        signals: Losses of the iteration by name, in the units of the networks.
 
     Returns:
         The line.

@@ -13,11 +13,11 @@ __all__ = ["causal_options"]
 def causal_options(params: Mapping[str, Any], *, bayesian: bool) -> CausalBGMConfig:
     """Translate options.
 
-    What the networks of the original do not have is switched off: bends at their inputs.
+    What the networks of the original do not have is switched off: hinges at their inputs.
 
     Args:
         params: All keys.
-        bayesian: Whether weights have a law.
+        bayesian: Whether the weights of the networks are random.
 
     Returns:
         The options.

@@ -10,7 +10,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aetia.compat.bayesgm.arguments import Triplet
-from aetia.effects.causalbgm.surface import Fitted, Units, level_laws, outcome_law, treatment_law
+from aetia.effects.causalbgm.surface import (
+    Fitted,
+    Units,
+    level_distributions,
+    outcome_distribution,
+    treatment_distribution,
+)
 from aetia.nets import perceptron
 
 __all__ = ["PlugIn", "plug_in", "scaled_units"]
@@ -20,7 +26,7 @@ class PlugIn(NamedTuple):
     """Effects, and mean squared errors of the reconstructions, in the user's units."""
 
     effect: Float[np.ndarray, "*shape"]
-    """Of the units ``(n, 1)``, or the dose response ``(nb_intervals,)``."""
+    """Effects of the units ``(n, 1)``, or the dose response ``(nb_intervals,)``."""
     mse_x: float
     mse_y: float
     mse_v: float
@@ -30,8 +36,8 @@ def scaled_units(fit: Fitted, study: Triplet) -> Units:
     """Scale units as those of the fit; the one member of the ensemble is the leading dimension.
 
     Args:
-        fit: With scales.
-        study: In the user's units.
+        fit: A fit, whose scales are used.
+        study: Treatment, outcome and covariates in the user's units.
 
     Returns:
         Units on the device of the networks.
@@ -48,7 +54,7 @@ def plug_in(
 
     Args:
         fit: Networks and scales.
-        study: In the user's units.
+        study: Treatment, outcome and covariates in the user's units.
         z: Latents of its units; None encodes the covariates.
         nb_intervals: Points between the 5 % and 95 % quantiles of a continuous treatment.
 
@@ -62,12 +68,12 @@ def plug_in(
     v = perceptron(mechanisms.covariates, z)[0, :, :-1].double().cpu().numpy()
     gaps = np.zeros_like(study.v)
     gaps[:, table.kept] = v * table.scale + table.centre - study.v[:, table.kept]
-    x = treatment_law(mechanisms, roles, z).mean[0, :, 0].double().cpu().numpy()
+    x = treatment_distribution(mechanisms, roles, z).mean[0, :, 0].double().cpu().numpy()
     if table.is_binary:
         x = 1 / (1 + np.exp(-x))
     else:
         x = table.treatment_scale[0] + table.treatment_scale[1] * x
-    y = outcome_law(mechanisms, roles, z, units.treatment).mean[0, :, 0]
+    y = outcome_distribution(mechanisms, roles, z, units.treatment).mean[0, :, 0]
     y = fit.in_outcome_units(y.double().cpu().numpy())
     return PlugIn(
         _effect(fit, study, z, nb_intervals),
@@ -89,7 +95,8 @@ def _effect(
     mechanisms = fit.networks.mechanisms()
     # One level at a time: a grid of all units at once would not fit.
     means = [
-        level_laws(mechanisms, fit.networks, z, level).mean[0, :, 0] for level in levels[:, None]
+        level_distributions(mechanisms, fit.networks, z, level).mean[0, :, 0]
+        for level in levels[:, None]
     ]
     if fit.table.is_binary:
         effect = (means[1] - means[0])[:, None].double().cpu().numpy()

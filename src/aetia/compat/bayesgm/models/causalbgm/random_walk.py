@@ -67,10 +67,10 @@ def random_walk(
     """Walk, and hand out one draw at a time after the burn-in.
 
     Args:
-        density: Of all chains.
+        density: Function from the positions of all chains to their log densities.
         start: Where they start.
         generator: Source of randomness.
-        q_sd: Standard deviation of proposals, at the start if there is a rule.
+        q_sd: Standard deviation of proposals, in the first step if there is a rule.
         burn_in: Steps that are not handed out.
         n_keep: Draws.
         rule: Adapts the step size in the burn-in; None keeps it.

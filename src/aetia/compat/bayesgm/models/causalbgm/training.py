@@ -43,17 +43,17 @@ def new_fit(
     seeds: np.random.SeedSequence,
     segments: Tensor | None = None,
 ) -> Fitted:
-    """Build fresh networks for a study. Nobody is held out: the original learns from all units.
+    """Build fresh networks for a study; the original trains on all units and holds none out.
 
     Args:
         study: Treatment, outcome, covariates.
         config: Options.
-        params: For fixed standard deviations and the law of latents given segments.
-        seeds: Of the first weights.
+        params: All keys; fixed standard deviations and the prior given segments are read from them.
+        seeds: Source of randomness of the first weights.
         segments: Label of every unit, for a conditional prior.
 
     Returns:
-        Networks that have learned nothing yet.
+        Networks that have not been trained yet.
     """
     table = read_study(study.x, study.y, study.v, kind=config.treatment_kind)
     device = pick_device("auto")
@@ -98,7 +98,7 @@ def start_jointly(
         params: All keys.
         batch_size: Units of a step.
         n_iterations: Updates of encoder and networks.
-        seeds: Of batches and noise.
+        seeds: Source of randomness of minibatches and noise.
         on_iteration: Told the number of the iteration after each, from 0, and its losses.
         progress: Whether to show a bar; None shows it in terminals.
     """
@@ -167,7 +167,7 @@ def update_iteratively(
         params: All keys.
         batch_size: Units of a step.
         n_epochs: Passes over the units.
-        seeds: Of batches.
+        seeds: Source of randomness of minibatches and noise.
         on_epoch: Told the number of the pass after each, from 0.
         progress: Whether to show a bar; None shows it in terminals.
     """

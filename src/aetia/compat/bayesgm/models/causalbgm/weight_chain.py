@@ -48,7 +48,7 @@ def weight_draws(
     of_weights = weight_density(name, networks, units, z, _PRIOR_STD)
 
     def density(flat: Tensor) -> Tensor:
-        # What does not move needs some law, or its coordinates would drift away.
+        # What does not move needs some distribution, or its coordinates would drift away.
         idle = torch.where(moves, 0.0, flat - start)
         return of_weights(torch.where(moves, flat, start)) - 0.5 * idle.square().sum(-1)
 
