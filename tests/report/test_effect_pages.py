@@ -21,8 +21,8 @@ from aetia.report import (
     render_effect_report,
     render_report,
 )
-from aetia.report.learning import learning_curves
 from aetia.scm.effect_designs import simulate_study
+from aetia.training import learning_curves
 from browser import CHROMIUM, open_page
 
 

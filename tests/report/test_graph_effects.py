@@ -13,7 +13,7 @@ from aetia.data import as_dataset
 from aetia.likelihoods import BGe, Moments
 from aetia.report import RunContext, collect_graph, rebuild_report, write_run
 from aetia.report.numbers import percent
-from aetia.report.sections import Details, Table, Words
+from aetia.report.sections.blocks import Details, Table, Words
 from aetia.report.sections.graph_effects import all_pairs, effect_blocks
 from aetia.results import GraphPosterior, LinearModel, SimulationModel
 from aetia.results.affordable_effects import affordable_total_effects

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aetia.report import GraphAnswers, RunContext, findings, render_report
-from aetia.report.sections import Table, Words
+from aetia.report.sections.blocks import Table, Words
 from aetia.report.sections.graph_answer import directions, graph_in_words, likelihood_line
 from aetia.report.sections.graph_classes import classes, experiments
 from aetia.results import GraphPosterior, RunFacts

@@ -21,7 +21,8 @@ from aetia.report import (
     rebuild_report,
     write_run,
 )
-from aetia.report.sections import Section, Words, texts
+from aetia.report.sections import texts
+from aetia.report.sections.blocks import Section, Words
 from aetia.results import GraphPosterior, RunFacts
 
 FACTS = RunFacts(

@@ -3,12 +3,14 @@
 from aetia.plots.arms import plot_arms
 from aetia.plots.calibration import plot_reliability
 from aetia.plots.convergence import plot_trace
+from aetia.plots.data_uri import svg_data_uri
 from aetia.plots.diffusion import plot_dynamics, plot_points
 from aetia.plots.dose_response import plot_dose_response, plot_overlap, plot_unit_effects
 from aetia.plots.effect import plot_effect
 from aetia.plots.effect_matrix import plot_effect_matrix
 from aetia.plots.graph import plot_graph
 from aetia.plots.health import plot_record, plot_shares
+from aetia.plots.health_record import draw_health_record
 from aetia.plots.imputation import plot_imputed_cells, plot_missingness, plot_pictures
 from aetia.plots.imputed_series import plot_imputed_series
 from aetia.plots.lagged_graph import circle_order, plot_lagged_graph
@@ -22,6 +24,7 @@ from aetia.plots.shift import plot_families, plot_shift
 
 __all__ = [
     "circle_order",
+    "draw_health_record",
     "plot_arms",
     "plot_correlations",
     "plot_dose_response",
@@ -49,4 +52,5 @@ __all__ = [
     "plot_shift",
     "plot_trace",
     "plot_unit_effects",
+    "svg_data_uri",
 ]

@@ -1,5 +1,7 @@
 """Runs as folders: results, files, checks, and pages made from what lies on disk."""
 
+from aetia.discovery.rcgnn.series_answers import SeriesAnswers, collect_series
+from aetia.effects.answers import EffectAnswers, collect_effects
 from aetia.effects.contrast import choose_contrast
 from aetia.files import check_writable
 from aetia.generation.comparison import compare_tables
@@ -8,13 +10,12 @@ from aetia.report.context import RunContext, WrittenRun
 from aetia.report.earlier_names import render_effect_report
 from aetia.report.kinds import KINDS, RunKind
 from aetia.report.kinds.diffusion import DiffusionAnswers
-from aetia.report.kinds.effect import EffectAnswers, collect_effects, effect_in_words
+from aetia.report.kinds.effect import effect_in_words
 from aetia.report.kinds.experiment import ExperimentAnswers
 from aetia.report.kinds.generation import GenerationAnswers, collect_generation
 from aetia.report.kinds.graph import GraphAnswers, collect_graph
 from aetia.report.kinds.health import health_records, write_health_pages
 from aetia.report.kinds.imputation import ImputationAnswers, collect_imputation
-from aetia.report.kinds.series import SeriesAnswers, collect_series
 from aetia.report.runs import rebuild_report, render_report, write_run
 from aetia.results.completed_table import complete_cells, read_cells
 

@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aetia.effects.answers import EffectAnswers
 from aetia.report.context import RunContext
-from aetia.report.kinds.effect import EffectAnswers
 from aetia.report.runs import render_report
 
 __all__ = ["render_effect_report"]

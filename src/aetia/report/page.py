@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
-from aetia.report.sections import Section
+from aetia.report.sections.blocks import Section
 from aetia.report.sections.shared import (
     answer,
     data,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from aetia.report.checks.table import Said, check
 
 if TYPE_CHECKING:
-    from aetia.report.kinds.effect import EffectAnswers
+    from aetia.effects.answers import EffectAnswers
 
 
 @check("AF001", "Comparable units", kind="effect", severity="bad")

@@ -9,7 +9,7 @@ import numpy as np
 from aetia.report.checks.table import Said, check
 
 if TYPE_CHECKING:
-    from aetia.report.kinds.series import SeriesAnswers
+    from aetia.discovery.rcgnn.series_answers import SeriesAnswers
 
 __all__ = ["open_directions"]
 

@@ -13,7 +13,7 @@ from aetia.errors import ResultFileError
 from aetia.report.context import RunContext
 from aetia.report.kinds.run_kind import RunKind
 from aetia.report.numbers import show
-from aetia.report.sections import Facts, Figure, Section, Table
+from aetia.report.sections.blocks import Facts, Figure, Section, Table
 from aetia.results import RunFacts
 
 __all__ = ["DIFFUSION", "DiffusionAnswers"]

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
 
-from aetia.effects.contrast import choose_contrast, level_name
-from aetia.errors import InputError
+from aetia.effects.answers import EffectAnswers
 from aetia.files import plain_json, write_atomically, write_json
 from aetia.plots import (
     plot_arms,
@@ -22,191 +19,29 @@ from aetia.plots import (
 )
 from aetia.plots.axes import new_axes
 from aetia.report.context import RunContext
-from aetia.report.figures import svg_data_uri
 from aetia.report.kinds.run_kind import RunKind, read_facts
-from aetia.report.learning import learning_curves
 from aetia.report.numbers import show
-from aetia.report.sections import (
+from aetia.report.sections.blocks import (
     Block,
     Bullets,
     Details,
     Facts,
-    Figure,
     Grid,
     Heading,
     Section,
     Table,
     Words,
+    picture,
 )
 from aetia.report.sections.shared import training
 from aetia.report.sections.texts import labelled, labels, note, text
-from aetia.results import EffectPosterior, Overlap, RunFacts
+from aetia.results import EffectPosterior, Overlap
 
-if TYPE_CHECKING:
-    from aetia.data import Dataset
+__all__ = ["EFFECT", "effect_in_words"]
 
-__all__ = ["EFFECT", "EffectAnswers", "collect_effects", "effect_in_words"]
-
-_COVERAGE_LEVELS = (0.5, 0.8, 0.9, 0.95)
 _MOST_ROWS = 8
 _SIZE = (5.4, 3.4)
 """Of figures, in inches: small enough for the text to be read on a phone."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class EffectAnswers:
-    """What a study says about one contrast.
-
-    Attributes:
-        units: Effect of every unit.
-        average: Effect on average.
-        response: Mean outcomes under every dose, or under both arms.
-        overlap: Who could have received what.
-        rows: Number of every unit in the user's table.
-        ranks: Ranks of the outcomes in their predicted distributions, out of fold; None where
-            unknown.
-        treated: Name of the level that is compared ...
-        control: ... with this one.
-        level: Probability inside intervals.
-        scores: Quality of out-of-fold predictions.
-        curves: Training curves.
-        associations: Covariates that go along with larger effects: name and rank correlation.
-        facts: What is known about the run: method, seed, time, options.
-        training: About the fit: units, folds, networks, latents, best and last steps.
-        notes: Decisions that were made for the user.
-    """
-
-    units: EffectPosterior
-    average: EffectPosterior
-    response: EffectPosterior
-    overlap: Overlap
-    rows: Int[np.ndarray, " n"]
-    ranks: Float[np.ndarray, " n"] | None = None
-    treated: str
-    control: str
-    level: float = 0.9
-    scores: Mapping[str, float] = field(default_factory=dict)
-    curves: Mapping[str, Any] = field(default_factory=dict)
-    associations: Sequence[tuple[str, float]] = ()
-    facts: RunFacts = field(default_factory=RunFacts)
-    training: Mapping[str, Any] = field(default_factory=dict)
-    notes: Sequence[str] = ()
-
-    def coverage(self) -> dict[float, float]:
-        """Count the outcomes inside their prediction intervals.
-
-        Returns:
-            Level to share; empty where ranks are unknown.
-        """
-        if self.ranks is None:
-            return {}
-        gaps = np.abs(self.ranks - 0.5)
-        return {level: float((gaps <= level / 2).mean()) for level in _COVERAGE_LEVELS}
-
-    def gains(self) -> dict[str, int]:
-        """Count the units whose interval lies above zero, below, or holds it.
-
-        Returns:
-            ``above``, ``below`` and ``open``.
-        """
-        lower, upper = self.units.interval(self.level).T
-        above, below = int((lower > 0).sum()), int((upper < 0).sum())
-        return {"above": above, "below": below, "open": len(lower) - above - below}
-
-    def probability_above(self) -> float:
-        """Compute the posterior probability that the average effect is above zero.
-
-        Returns:
-            A number in [0, 1].
-        """
-        return float((self.average.draws[:, 0] > 0).mean())
-
-
-def collect_effects(
-    estimator: Any,
-    *,
-    treated: Any = None,
-    control: Any = None,
-    doses: Sequence[float] | None = None,
-    level: float = 0.9,
-    covariates: Dataset | None = None,
-    rows: Int[np.ndarray, " n"] | None = None,
-) -> EffectAnswers:
-    """Ask a fitted estimator everything that its report shows.
-
-    Args:
-        estimator: ``CausalBGM`` or one of its variants, fitted.
-        treated: Level to compare; None for the second arm, or for the dose 1.
-        control: Level to compare with; None for the first arm, or for the dose 0. Doses that
-            nobody received are replaced by quartiles of the dose if neither level is given.
-        doses: Doses of the response; None for the estimator's own.
-        level: Probability inside intervals.
-        covariates: Covariates of the units, to tell what goes along with larger effects.
-        rows: Numbers of the units in the user's table; None counts.
-
-    Returns:
-        The answers.
-
-    Raises:
-        InputError: If both levels are the same, or the level is impossible.
-    """
-    if not 0.0 < level < 1.0:
-        raise InputError(f"level must lie strictly between 0 and 1, got {level!r}.")
-    overlap = estimator.overlap()
-    arms = overlap.arms
-    high, low, notes = choose_contrast(
-        overlap.name, arms, overlap.received, treated, control, doses=doses
-    )
-    units = estimator.effect(high, low)
-    n = len(overlap.received)
-    history = list(getattr(estimator, "history_", ()))
-    return EffectAnswers(
-        units=units,
-        average=estimator.ate(high, low),
-        response=estimator.dose_response(doses),
-        overlap=overlap,
-        rows=np.arange(n) if rows is None else rows,
-        ranks=estimator.prediction_ranks(),
-        treated=level_name(high, arms),
-        control=level_name(low, arms),
-        level=level,
-        scores={k: float(v) for k, v in estimator.evaluate().items()},
-        curves=learning_curves(history, labels("effect.curves")),
-        associations=() if covariates is None else _associations(units.mean, covariates),
-        facts=estimator.facts_,
-        training=_training(estimator, history),
-        notes=notes,
-    )
-
-
-def _associations(effects: np.ndarray, covariates: Dataset) -> list[tuple[str, float]]:
-    """Rank correlations of unit effects with ordered covariates, the strongest first."""
-    from scipy.stats import spearmanr
-
-    if np.ptp(effects) == 0:
-        return []
-    found = []
-    for name, column, kind in zip(
-        covariates.names, covariates.values.T, covariates.kinds, strict=True
-    ):
-        seen = ~np.isnan(column)
-        ordered = kind != "categorical" or len(covariates.levels.get(name, ())) == 2
-        if ordered and seen.sum() > 10 and np.ptp(column[seen]) > 0:
-            rank: Any = spearmanr(column[seen], effects[seen])
-            found.append((name, float(rank.statistic)))
-    return sorted(found, key=lambda pair: -abs(pair[1]))[:8]
-
-
-def _training(estimator: Any, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    health = estimator.health_
-    return {
-        **{name: health.get(name) for name in ("n_units", "n_folds", "n_networks")},
-        "latent_dims": list(getattr(estimator, "latent_dims_", ())),
-        "best_steps": [int(v) for v in health.get("best_step", ())],
-        "last_step": max((int(row["step"]) for row in history if "validation" in row), default=0),
-    }
-
-
 _POSTERIORS = {"units": "unit-effects", "average": "ate", "response": "dose-response"}
 _KEPT = ("treated", "control", "level", "scores", "curves", "associations", "training", "notes")
 
@@ -397,7 +232,7 @@ def _response(answers: EffectAnswers) -> Section:
     alt = "Mean outcome under every level of the treatment; the table lists the numbers"
     heading = "Dose response" if arms is None else "Mean outcome of the two arms"
     shown = Details("Numbers", [table]) if arms is None else table
-    figure = Figure(svg_data_uri(ax.figure), alt)
+    figure = picture(ax, alt)
     return Section("response", heading, [figure, shown, note("effect.response", **roles)])
 
 
@@ -416,7 +251,7 @@ def _units(answers: EffectAnswers) -> Section:
         columns.append([Heading("What goes along with larger effects"), Table(rows)])
     alt = "Effects of all units in rising order, with intervals"
     small = note("effect.units", level=f"{100 * answers.level:g} %", n=len(frame))
-    figure = Figure(svg_data_uri(ax.figure), alt)
+    figure = picture(ax, alt)
     return Section("units", "Who gains?", [figure, Grid(columns), small])
 
 
@@ -437,7 +272,7 @@ def _overlap(answers: EffectAnswers) -> Section:
     )
     verdict = found.verdict()
     alt = "Who could have received what, given the covariates"
-    blocks = [Words(verdict[0].upper() + verdict[1:]), Figure(svg_data_uri(ax.figure), alt)]
+    blocks = [Words(verdict[0].upper() + verdict[1:]), picture(ax, alt)]
     return Section("overlap", "Are there comparable units?", blocks)
 
 
@@ -455,10 +290,10 @@ def _predictions(answers: EffectAnswers) -> Section:
             {"interval": f"{100 * k:g} %", "outcomes inside": f"{v:.1%}"}
             for k, v in answers.coverage().items()
         ]
-        image = svg_data_uri(plot_prediction_ranks(answers.ranks)[0].figure)
+        image = plot_prediction_ranks(answers.ranks)[0].figure
         alt = "Histogram of the ranks of outcomes in their predicted distributions; flat is "
         cells[0].append(Table(inside))
-        cells.append([Figure(image, alt + "calibrated")])
+        cells.append([picture(image, alt + "calibrated")])
         small += " " + text("effect.ranks")
     heading = "Do predictions of unseen units hold?"
     return Section("calibration", heading, [Grid(cells), Words(small, "note")])

@@ -14,9 +14,8 @@ from aetia.files import read_json, write_json
 from aetia.plots import plot_families, plot_reliability, plot_shift
 from aetia.plots.axes import BLUE, new_axes
 from aetia.report.context import RunContext
-from aetia.report.figures import svg_data_uri
 from aetia.report.kinds.run_kind import RunKind
-from aetia.report.sections import Block, Figure, Grid, Section, Table, Words
+from aetia.report.sections.blocks import Block, Grid, Section, Table, Words, picture
 from aetia.report.sections.texts import labels, note, text
 from aetia.results import RunFacts
 
@@ -102,7 +101,7 @@ def _overview(families: Mapping[str, Any], groups: Mapping[str, str]) -> Section
         is_shifted=[groups[name] != "id" for name in families],
         chance=0.5,
     )
-    figure = Figure(svg_data_uri(ax.figure), "AUROC of every family")
+    figure = picture(ax, "AUROC of every family")
     return Section("overview", "How well are edges ranked?", [figure])
 
 
@@ -138,7 +137,7 @@ def _reliability(curves: Mapping[str, Any]) -> Section:
                 np.array(curve["n_events"], dtype=int),
             )
             alt = f"Reliability of the edge probabilities on {name}"
-            cells.append([Words(name), Figure(svg_data_uri(ax.figure), alt)])
+            cells.append([Words(name), picture(ax, alt)])
     heading = "Are the probabilities calibrated?"
     return Section("reliability", heading, [Grid(cells), note("experiment.reliability")])
 
@@ -160,7 +159,7 @@ def _shifts(results: Mapping[str, Any], groups: Mapping[str, str]) -> list[Secti
             metric="AUROC",
         )
         alt = "Change of AUROC against the distance of the family"
-        cells.append([Figure(svg_data_uri(ax.figure), alt)])
+        cells.append([picture(ax, alt)])
     return [Section("shift", "How does it degrade away from the training family?", [Grid(cells)])]
 
 
@@ -172,7 +171,7 @@ def _selective(results: Mapping[str, Any]) -> list[Section]:
     ax.plot(curve["coverage"], curve["edge_nll_per_pair"], color=BLUE)
     ax.set_xlabel("share of tasks kept, the most certain first")
     ax.set_ylabel("edge NLL per pair")
-    figure = Figure(svg_data_uri(ax.figure), "Loss of the most certain tasks")
+    figure = picture(ax, "Loss of the most certain tasks")
     small = note("experiment.selective", auroc=_number(results["detection"]["auroc"], None))
     return [Section("selective", "Does it know where it is wrong?", [figure, small])]
 

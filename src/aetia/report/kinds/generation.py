@@ -14,14 +14,13 @@ from aetia.files import write_atomically
 from aetia.generation.comparison import compare_tables
 from aetia.plots import plot_correlations, plot_marginals, plot_prediction_ranks
 from aetia.report.context import RunContext
-from aetia.report.figures import svg_data_uri
 from aetia.report.kinds.run_kind import RunKind, read_facts
-from aetia.report.learning import learning_curves
 from aetia.report.numbers import show
-from aetia.report.sections import Block, Facts, Figure, Heading, Section, Table, Words
+from aetia.report.sections.blocks import Block, Facts, Heading, Section, Table, Words, picture
 from aetia.report.sections.shared import model_facts, training
 from aetia.report.sections.texts import labels, note, text
 from aetia.results import Draws, RunFacts
+from aetia.training import learning_curves
 
 __all__ = [
     "GENERATION",
@@ -158,9 +157,9 @@ def _marginals(answers: GenerationAnswers) -> Section:
         name: (np.array(comparison["quantiles"][name], dtype=float), rows[:, j])
         for j, name in enumerate(names[:_MOST_PANELS])
     }
-    image = svg_data_uri(plot_marginals(shown, labels=("table", "generated"))[0])
+    image = plot_marginals(shown, labels=("table", "generated"))[0]
     alt = "Histograms of the columns in the table and in generated rows"
-    blocks: list[Block] = [Figure(image, alt, "wide")]
+    blocks: list[Block] = [picture(image, alt, "wide")]
     if len(shown) < len(names):
         blocks.append(Words(f"The first {len(shown)} of {len(names)} columns.", "note"))
     compared = [
@@ -188,8 +187,8 @@ def _correlations(answers: GenerationAnswers) -> list[Section]:
     real, generated = _matrices(answers)
     if len(real) < 2:
         return []
-    image = svg_data_uri(plot_correlations(real, generated)[0].figure)
-    figure = Figure(image, "Correlations in the table against those in generated rows")
+    image = plot_correlations(real, generated)[0].figure
+    figure = picture(image, "Correlations in the table against those in generated rows")
     return [Section("correlations", "Columns together", [figure, note("tables.correlations")])]
 
 
@@ -201,7 +200,7 @@ def _calibration(answers: GenerationAnswers) -> list[Section]:
         ax, _ = plot_prediction_ranks(np.asarray(values, dtype=float))
         blocks += [
             Heading(name),
-            Figure(svg_data_uri(ax.figure), f"Rank histogram of {name}"),
+            picture(ax, f"Rank histogram of {name}"),
         ]
     return [Section("calibration", "Calibration", blocks)] if ranks else []
 

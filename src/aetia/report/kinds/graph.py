@@ -14,7 +14,7 @@ from aetia.files import write_atomically
 from aetia.report.context import RunContext
 from aetia.report.kinds.run_kind import RunKind
 from aetia.report.numbers import show
-from aetia.report.sections import Facts, Section
+from aetia.report.sections.blocks import Facts, Section
 from aetia.report.sections.graph_answer import direction_blocks, graph_in_words, likelihood_line
 from aetia.report.sections.graph_classes import classes, experiments
 from aetia.report.sections.graph_effects import all_pairs, effects

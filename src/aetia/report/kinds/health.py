@@ -9,11 +9,20 @@ from typing import Any
 
 from aetia.errors import ResultFileError
 from aetia.files import read_json, write_atomically
+from aetia.plots import draw_health_record
 from aetia.report.checks import training_findings
-from aetia.report.kinds.health_panels import health_panels
 from aetia.report.numbers import show
 from aetia.report.page import Page, html_of
-from aetia.report.sections import Details, Facts, Figure, Grid, Preformatted, Section, Table, Words
+from aetia.report.sections.blocks import (
+    Details,
+    Facts,
+    Grid,
+    Preformatted,
+    Section,
+    Table,
+    Words,
+    picture,
+)
 from aetia.report.sections.shared import as_yaml, diagnostics
 from aetia.report.sections.texts import labelled, labels, note
 from aetia.training import (
@@ -105,9 +114,9 @@ def health_page(
     config = summary.get("config") or {}
     found = diagnose(rows, signals=ranges)
     words = health_in_words(found, steps[-1], summary)
-    panels = health_panels(
+    panels = draw_health_record(
         rows,
-        ranges=ranges,
+        ranges={**USUAL_RANGES, **{name: (r.low, r.high) for name, r in ranges.items()}},
         clip_norm=config.get("clip_norm") or None,
         best_step=summary.get("best_step"),
     )
@@ -138,10 +147,10 @@ def health_page(
 _NOTES = {"Gradients": "gradients", "What an external evaluator saw": "external"}
 
 
-def _panel_section(heading: str, figures: Sequence[tuple[str, str]]) -> Section:
+def _panel_section(heading: str, figures: Sequence[tuple[str, Any]]) -> Section:
     name = heading.lower().replace(" ", "-")
     small = [note(f"health.{_NOTES[heading]}")] if heading in _NOTES else []
-    cells = [[Figure(image, alt)] for alt, image in figures]
+    cells = [[picture(figure, alt)] for alt, figure in figures]
     return Section(name, heading, [Grid(cells), *small])
 
 

@@ -12,15 +12,14 @@ import numpy as np
 from aetia.files import write_atomically
 from aetia.plots import plot_imputed_cells, plot_marginals, plot_missingness
 from aetia.report.context import RunContext
-from aetia.report.figures import svg_data_uri
 from aetia.report.kinds.run_kind import RunKind, read_facts
-from aetia.report.learning import learning_curves
 from aetia.report.numbers import show
-from aetia.report.sections import Block, Facts, Figure, Section, Table
+from aetia.report.sections.blocks import Block, Facts, Section, Table, picture
 from aetia.report.sections.shared import model_facts, training
 from aetia.report.sections.texts import labels, note
 from aetia.results import Draws, RunFacts
 from aetia.results.completed_table import Cells, write_cells
+from aetia.training import learning_curves
 
 __all__ = ["IMPUTATION", "ImputationAnswers", "collect_imputation", "imputation_in_words"]
 
@@ -159,7 +158,7 @@ def _missing(answers: ImputationAnswers) -> Section:
     ax, _ = plot_missingness(draws.observed, draws.cell_names())
     for image in ax.images:
         image.set_interpolation("nearest")  # cells have edges
-    figure = Figure(svg_data_uri(ax.figure), "The table with its missing cells dark")
+    figure = picture(ax, "The table with its missing cells dark")
     small = note("tables.missing", level=f"{100 * answers.level:g} %")
     return Section("missing", "What is missing?", [figure, Table(_columns(answers)), small])
 
@@ -189,8 +188,8 @@ def _columns(answers: ImputationAnswers) -> list[dict[str, str]]:
 
 def _distributions(answers: ImputationAnswers) -> Section:
     shown = _observed_and_imputed(answers)
-    image = svg_data_uri(plot_marginals(shown, labels=("observed", "imputed"))[0])
-    figure = Figure(image, "Histograms of observed and imputed values by column", "wide")
+    image = plot_marginals(shown, labels=("observed", "imputed"))[0]
+    figure = picture(image, "Histograms of observed and imputed values by column", "wide")
     small = note("tables.distributions", n=len(shown))
     return Section("distributions", "Observed and imputed", [figure, small])
 
@@ -242,7 +241,7 @@ def _hidden_rows(hidden: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _cells(answers: ImputationAnswers) -> Section:
     ax, _ = plot_imputed_cells(answers.draws.frame(answers.level), n_cells=30)
-    figure = Figure(svg_data_uri(ax.figure), "Means and intervals of the first imputed cells")
+    figure = picture(ax, "Means and intervals of the first imputed cells")
     return Section("cells", "Imputed cells", [figure])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from aetia.report.context import RunContext
-from aetia.report.sections import Section
+from aetia.report.sections.blocks import Section
 from aetia.results import RunFacts
 
 __all__ = ["RunKind", "read_facts"]

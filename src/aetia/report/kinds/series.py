@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool
 
-from aetia.discovery.rcgnn.tables import (
-    count_gaps,
-    edge_table,
-    gap_spans,
-    regime_table,
-    sensor_table,
-)
+from aetia.discovery.rcgnn.series_answers import SeriesAnswers
 from aetia.files import dump_json, write_atomically
 from aetia.graphs import retrieval_scores
 from aetia.plots import plot_imputed_series, plot_lagged_graph, plot_regime_shifts
 from aetia.report.context import RunContext
-from aetia.report.figures import svg_data_uri
 from aetia.report.kinds.run_kind import RunKind
 from aetia.report.numbers import show
-from aetia.report.sections import Bar, Block, Facts, Figure, Grid, Heading, Section, Table, Words
+from aetia.report.sections.blocks import (
+    Bar,
+    Block,
+    Facts,
+    Grid,
+    Heading,
+    Section,
+    Table,
+    Words,
+    picture,
+)
 from aetia.report.sections.shared import knowledge
 from aetia.report.sections.texts import labelled, note, text
 from aetia.results import GraphPosterior
@@ -35,89 +36,12 @@ from aetia.training import write_summary
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SERIES", "SeriesAnswers", "collect_series", "compare_series", "series_in_words"]
+__all__ = ["SERIES", "compare_series", "series_in_words"]
 
 _MOST_EDGES = 120
 _SHOWN_FROM = 0.05
 _NOISELESS = 0.002
 """Share of the variance: readings are taken as exact by a noise of 0.001, not of 0."""
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class SeriesAnswers:
-    """What a method says about recordings.
-
-    Attributes:
-        posterior: Selected graphs.
-        graph: The graph in force, within the step and at lag 1, 2, ...
-        edges: Frame of edges: ``source``, ``target``, ``lag``, ``frequency``, ``path_frequency``,
-            ``adjacent`` (either direction), ``reverse_frequency``, ``weight`` in units of the
-            target per unit of the source, ``in_graph``.
-        regimes: Frame of mechanisms by regime, empty without regimes: ``regime``, ``sensor``,
-            ``changed``, ``noise_sd``, ``p_value``; where weights differ, a row for each of them
-            with ``source``, ``lag`` and ``difference`` to what most regimes share (of the neural
-            back end: in standardised units).
-        sensors: Frame of sensors: readings, gaps, noise, outliers, drift.
-        spans: Frame of what the drawings of imputed values show.
-        n_gaps: Cells without a reading.
-        n_open: Those of them that could not be filled.
-        imputed: The user's table with its gaps filled; None once it lies in its file.
-        roles: Columns by what they tell: ``time``, ``series``, ``regime``.
-        truth: Known edges, ``source``, ``target`` and perhaps ``lag``, to compare with.
-        history: Rows of the record of training.
-        training: Its summary.
-    """
-
-    posterior: GraphPosterior
-    graph: Bool[np.ndarray, "m d d"]
-    edges: pd.DataFrame
-    regimes: pd.DataFrame
-    sensors: pd.DataFrame
-    spans: pd.DataFrame
-    n_gaps: int
-    n_open: int
-    imputed: pd.DataFrame | None = None
-    roles: Mapping[str, str | None] = field(default_factory=dict)
-    truth: Sequence[Mapping[str, Any]] | None = None
-    history: Sequence[Mapping[str, Any]] = ()
-    training: Mapping[str, Any] | None = None
-
-
-def collect_series(
-    estimator: Any,
-    *,
-    imputed: pd.DataFrame | None = None,
-    roles: Mapping[str, str | None] | None = None,
-    truth: Sequence[Mapping[str, Any]] | None = None,
-) -> SeriesAnswers:
-    """Ask a fitted estimator everything that its report shows.
-
-    Args:
-        estimator: A fitted ``RCGNN``. Of what a back end does not estimate its attribute is None
-            (``weights_``, ``imputed_sd_``, ``outliers_``, ``drift_sd_``, ``information_``).
-        imputed: The user's table with its gaps filled, for ``imputed.csv``.
-        roles: Columns by what they tell: ``time``, ``series``, ``regime``.
-        truth: Known edges, ``source``, ``target`` and perhaps ``lag``, to compare with.
-
-    Returns:
-        The answers.
-    """
-    n_gaps, n_open = count_gaps(estimator)
-    return SeriesAnswers(
-        posterior=estimator.posterior_,
-        graph=np.concatenate([estimator.adjacency_[None], estimator.lagged_adjacency_]),
-        edges=edge_table(estimator),
-        regimes=regime_table(estimator),
-        sensors=sensor_table(estimator),
-        spans=gap_spans(estimator),
-        n_gaps=n_gaps,
-        n_open=n_open,
-        imputed=imputed,
-        roles=roles or {},
-        truth=truth,
-        history=estimator.history_,
-        training=estimator.training_summary_,
-    )
 
 
 _TABLES = ("edges", "regimes", "sensors", "spans")
@@ -285,7 +209,7 @@ def _graphs(answers: SeriesAnswers) -> Section:
         )
         n = int(np.count_nonzero(frame["chosen"]))
         alt = f"{heading}: causal graph with {n} edges; the table below lists them"
-        cells.append([Heading(heading), Figure(svg_data_uri(ax.figure), alt)])
+        cells.append([Heading(heading), picture(ax, alt)])
     return Section("graph", "Graph", [Grid(cells), note("series.drawing")])
 
 
@@ -369,13 +293,13 @@ def _imputed(answers: SeriesAnswers) -> list[Section]:
     spans: Any = answers.spans
     if spans.empty:
         return []
-    image = svg_data_uri(plot_imputed_series(spans)[0])
+    image = plot_imputed_series(spans)[0]
     band = " " + text("series.band") if bool(spans["lower"].notna().any()) else ""
     n = len(set(spans["sensor"]))
     small = note("series.imputed", n=n, n_gaps=answers.n_gaps, band=band)
     alt = "Readings of the sensors with most gaps, and imputed values"
     heading = "Gaps and what was put there"
-    return [Section("imputed", heading, [Figure(image, alt, "wide"), small])]
+    return [Section("imputed", heading, [picture(image, alt, "wide"), small])]
 
 
 def _regimes(answers: SeriesAnswers) -> list[Section]:
@@ -403,7 +327,7 @@ def _regimes(answers: SeriesAnswers) -> list[Section]:
         for r in moved.to_dict("records")
     ]
     alt = "p-values of equal residuals by regime and sensor"
-    blocks: list[Block] = [Figure(svg_data_uri(ax.figure), alt, "wide"), note("series.regimes")]
+    blocks: list[Block] = [picture(ax, alt, "wide"), note("series.regimes")]
     if rows:
         blocks += [Table(rows, names=["regime", "edge"]), note("series.differences")]
     else:

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from aetia.plots import svg_data_uri
+
 if TYPE_CHECKING:
     from aetia.report.checks import Finding
 
@@ -27,6 +29,7 @@ __all__ = [
     "Section",
     "Table",
     "Words",
+    "picture",
 ]
 
 
@@ -80,6 +83,11 @@ class Figure:
     image: str
     alt: str
     size: Literal["fit", "wide", "natural"] = "fit"
+
+
+def picture(drawn: Any, alt: str, size: Literal["fit", "wide", "natural"] = "fit") -> Figure:
+    """Make a block of matplotlib axes or of a matplotlib figure."""
+    return Figure(svg_data_uri(getattr(drawn, "figure", None) or drawn), alt, size)
 
 
 @dataclass(frozen=True)

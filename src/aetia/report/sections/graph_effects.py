@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from aetia.plots import plot_effect_matrix
-from aetia.report.figures import svg_data_uri
 from aetia.report.numbers import percent
-from aetia.report.sections.blocks import Block, Details, Figure, Grid, Section, Table, Words
+from aetia.report.sections.blocks import Block, Details, Grid, Section, Table, Words, picture
 from aetia.report.sections.texts import note, text
 from aetia.results import EffectPosterior
 
@@ -42,7 +41,7 @@ def effect_blocks(effect: EffectPosterior) -> list[Block]:
     alone = len(rows) == 1 and effect.doses is None
     words = _single(effect, rows[0]) if alone else _several(effect)
     alt = f"Posterior of the effect of {effect.treatment} on {effect.outcome}"
-    blocks: list[Block] = [Figure(svg_data_uri(ax.figure), alt), Words(words[0])]
+    blocks: list[Block] = [picture(ax, alt), Words(words[0])]
     blocks += [Words(text, "basis") for text in words[1:]]
     if not alone:
         desk = ("< 0", "> 0", "best graph alone")
@@ -134,7 +133,7 @@ def all_pairs(frame: pd.DataFrame | None, n_columns: int) -> list[Section]:
     alt = "Matrix of total effects, treatments in rows"
     size_of = "wide" if n_columns >= _WIDE_FROM else "fit"
     blocks: list[Block] = [
-        Figure(svg_data_uri(ax.figure), alt, size_of),
+        picture(ax, alt, size_of),
         note("graph.all_pairs", n=n_pairs),
     ]
     if rows:

@@ -10,18 +10,17 @@ from jaxtyping import Bool
 
 from aetia.diagnostics import reliability
 from aetia.plots import plot_edge_matrix, plot_graph, plot_reliability, plot_trace
-from aetia.report.figures import svg_data_uri
 from aetia.report.numbers import show
 from aetia.report.sections.blocks import (
     Bar,
     Block,
     Details,
     Facts,
-    Figure,
     Grid,
     Section,
     Table,
     Words,
+    picture,
 )
 from aetia.report.sections.texts import note, text
 from aetia.results import GraphPosterior
@@ -43,7 +42,7 @@ def drawing(posterior: GraphPosterior) -> Section:
     small = note("graph.drawing", threshold=threshold)
     if posterior.kind == "resampling":
         small = Words(f"{small.text} {text('graph.frequencies')}", "note")
-    figure = Figure(svg_data_uri(ax.figure), alt + "lists them", size)
+    figure = picture(ax, alt + "lists them", size)
     return Section("graph", "Graph", [figure, small])
 
 
@@ -100,7 +99,7 @@ def _pair(posterior: GraphPosterior, row: Mapping[str, Any]) -> dict[str, Any]:
 def matrix(posterior: GraphPosterior) -> Section:
     """Draw the matrix of edge probabilities."""
     ax, _ = plot_edge_matrix(posterior.edge_probabilities(), posterior.names)
-    figure = Figure(svg_data_uri(ax.figure), "Matrix of edge probabilities, causes in rows")
+    figure = picture(ax, "Matrix of edge probabilities, causes in rows")
     return Section("matrix", "Edge probabilities", [figure])
 
 
@@ -108,8 +107,8 @@ def convergence(posterior: GraphPosterior) -> list[Section]:
     """Draw what was recorded during the run."""
     if not posterior.trace:
         return []
-    image = svg_data_uri(plot_trace(posterior.trace)[0])
-    return [Section("trace", "Convergence", [Figure(image, "Quantities recorded during the run")])]
+    image = plot_trace(posterior.trace)[0]
+    return [Section("trace", "Convergence", [picture(image, "Quantities recorded during the run")])]
 
 
 def comparison(posterior: GraphPosterior, truth: Bool[np.ndarray, "d d"] | None) -> list[Section]:
@@ -120,6 +119,6 @@ def comparison(posterior: GraphPosterior, truth: Bool[np.ndarray, "d d"] | None)
     curve = reliability(posterior.edge_probabilities()[off], truth[off])
     ax, _ = plot_reliability(curve.stated, curve.observed, curve.n_events)
     scores = [(k.replace("_", " "), show(v)) for k, v in posterior.compare(truth).items()]
-    figure = Figure(svg_data_uri(ax.figure), "Reliability of the edge probabilities")
+    figure = picture(ax, "Reliability of the edge probabilities")
     cells = [[Facts(scores)], [figure, note("graph.comparison")]]
     return [Section("comparison", "Against the known graph", [Grid(cells)])]

@@ -9,19 +9,18 @@ import yaml
 
 from aetia.files import plain_json
 from aetia.plots import plot_learning_curve
-from aetia.report.figures import svg_data_uri
 from aetia.report.numbers import show
 from aetia.report.sections.blocks import (
     Block,
     Details,
     Facts,
-    Figure,
     Findings,
     Heading,
     Preformatted,
     Section,
     Table,
     Words,
+    picture,
 )
 from aetia.report.sections.texts import labelled
 from aetia.results import Draws, RunFacts
@@ -68,8 +67,8 @@ def training(curves: Mapping[str, Any]) -> list[Section]:
     """Draw curves of a training."""
     if not curves:
         return []
-    image = svg_data_uri(plot_learning_curve(curves)[0])
-    return [Section("trace", "Training", [Figure(image, "Losses along the training", "wide")])]
+    image = plot_learning_curve(curves)[0]
+    return [Section("trace", "Training", [picture(image, "Losses along the training", "wide")])]
 
 
 def model_facts(told: Mapping[str, Any], draws: Draws) -> list[tuple[str, str]]:

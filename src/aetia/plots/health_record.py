@@ -1,21 +1,22 @@
-"""What a health record holds, sorted into panels to draw."""
+"""What a health record of a training holds, sorted into panels and drawn."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
-from aetia.plots import plot_record, plot_shares
-from aetia.report.figures import svg_data_uri
-from aetia.training import USUAL_RANGES, Healthy
+from aetia.plots.health import plot_record, plot_shares
 
-__all__ = ["Panels", "health_panels"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["draw_health_record"]
 
 Row = Mapping[str, Any]
-Panels = dict[str, list[tuple[str, str]]]
-"""Heading to figures, each with its description and its image."""
+Drawn: TypeAlias = "tuple[str, Axes]"
+"""What a drawing shows, and its axes."""
 
 _OF_THE_LOOP = {
     "step",
@@ -32,23 +33,23 @@ _LABEL = re.compile(r"\b(raw|lambda|objective_gradient|clipped_share)/")
 """What the title of a panel says already."""
 
 
-def health_panels(
+def draw_health_record(
     rows: Sequence[Row],
     *,
-    ranges: Mapping[str, Healthy],
+    ranges: Mapping[str, tuple[float, float]],
     clip_norm: float | None = None,
     best_step: int | None = None,
-) -> Panels:
+) -> dict[str, list[Drawn]]:
     """Draw a health record.
 
     Args:
-        rows: Its rows.
-        ranges: Healthy ranges of the method's signals.
+        rows: Rows of the record.
+        ranges: Lowest and highest healthy value by signal.
         clip_norm: Where gradients are clipped, if that is known.
         best_step: Step of the weights that are kept.
 
     Returns:
-        The figures that there is something to draw for.
+        Heading to drawings, for what there is something to draw for.
     """
     steps = [r for r in rows if "learning_rate" in r]
     held_out = [{"step": r["step"], **r["validation"]} for r in rows if r.get("validation")]
@@ -57,7 +58,7 @@ def health_panels(
     names = list(dict.fromkeys(k for r in steps for k, v in r.items() if _is_number(v)))
     prefixes = [k.removesuffix("gradient_norm") for k in names if _is(k, "gradient_norm")] or [""]
     terms = _terms(names)
-    found: dict[str, list[tuple[str, str] | None]] = {
+    found: dict[str, list[Drawn | None]] = {
         "Losses": [
             *[_losses(steps, names, terms, prefix) for prefix in prefixes],
             _record(held_out, ["loss"], "held-out loss", marked=best_step),
@@ -71,7 +72,7 @@ def health_panels(
                 [k for k in names if _is(k, "clipped_share") or "clipped_share/" in k],
                 "share of gradients clipped",
                 is_share=True,
-                healthy=USUAL_RANGES["clipped_share"],
+                healthy=ranges.get("clipped_share"),
             ),
             *[_shares(steps, names, prefix) for prefix in prefixes],
             _record(
@@ -89,7 +90,7 @@ def health_panels(
             _record(steps, ["tasks_per_second"], "rows or tasks a second"),
         ],
         "Signals of the method": [
-            _record(steps, keys, title, healthy=_range(ranges, keys))
+            _record(steps, keys, title, healthy=ranges.get(keys[0]))
             for title, keys in _signals(names, terms).items()
         ],
         "Other held-out metrics": [
@@ -134,7 +135,7 @@ def _terms(names: Sequence[str]) -> set[str]:
 
 def _losses(
     steps: Sequence[Row], names: Sequence[str], terms: set[str], prefix: str
-) -> tuple[str, str] | None:
+) -> Drawn | None:
     keys = [k for k in names if k == f"{prefix}loss"]
     keys += [k for k in names if k in terms and k.startswith(prefix)]
     title = f"{prefix.rstrip('/')}: loss and its terms" if prefix else "loss and its terms"
@@ -150,7 +151,7 @@ def _spreads(rows: Sequence[Row], keys: Sequence[str]) -> bool:
 
 def _norms(
     steps: Sequence[Row], names: Sequence[str], prefix: str, clip_norm: float | None
-) -> tuple[str, str] | None:
+) -> Drawn | None:
     mean, peak = f"{prefix}gradient_norm", f"{prefix}gradient_norm_max"
     keys = []
     for group in ["", *[k.removeprefix(mean) for k in names if k.startswith(f"{mean}/")]]:
@@ -175,7 +176,7 @@ def _norms(
     )
 
 
-def _shares(steps: Sequence[Row], names: Sequence[str], prefix: str) -> tuple[str, str] | None:
+def _shares(steps: Sequence[Row], names: Sequence[str], prefix: str) -> Drawn | None:
     start = f"{prefix}gradient_share/"
     keys = [k for k in names if k.startswith(start)]
     rows = [r for r in steps if any(_is_number(r.get(k)) for k in keys)]
@@ -187,7 +188,7 @@ def _shares(steps: Sequence[Row], names: Sequence[str], prefix: str) -> tuple[st
         {k.removeprefix(start): [_value(r, k) for r in rows] for k in keys},
         title=f"{prefix.rstrip('/')}: {title}" if prefix else title,
     )
-    return title, svg_data_uri(ax.figure)
+    return title, ax
 
 
 def _signals(names: Sequence[str], terms: set[str]) -> dict[str, list[str]]:
@@ -202,12 +203,6 @@ def _signals(names: Sequence[str], terms: set[str]) -> dict[str, list[str]]:
         title = "edge_count" if key.startswith("edge_count") else key
         panels.setdefault(title, []).append(key)
     return panels
-
-
-def _range(ranges: Mapping[str, Healthy], keys: Sequence[str]) -> tuple[float, float] | None:
-    if keys[0] in ranges:
-        return ranges[keys[0]].low, ranges[keys[0]].high
-    return USUAL_RANGES.get(keys[0])
 
 
 def _metrics(rows: Sequence[Row]) -> list[str]:
@@ -231,7 +226,7 @@ def _record(
     healthy: tuple[float, float] | None = None,
     limit: tuple[str, float] | None = None,
     marked: int | None = None,
-) -> tuple[str, str] | None:
+) -> Drawn | None:
     """Draw some quantities of some rows, if any row has one."""
     curves = {}
     for key in keys:
@@ -251,4 +246,4 @@ def _record(
         limit=limit,
         marked=marked,
     )
-    return title, svg_data_uri(ax.figure)
+    return title, ax

@@ -1,16 +1,20 @@
-"""Tables about a fitted RC-GNN: edges, mechanisms by regime, sensors, and gaps to draw."""
+"""All answers of a fitted RC-GNN: edges, mechanisms by regime, sensors, gaps to draw."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool
 
+from aetia.results import GraphPosterior
+
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["count_gaps", "edge_table", "gap_spans", "regime_table", "sensor_table"]
+__all__ = ["SeriesAnswers", "collect_series"]
 
 _MOST_PANELS = 6
 _SPAN = 160
@@ -18,7 +22,84 @@ _HALF_WIDTH = 1.6449
 """Of a band that holds 90 % of a normal distribution, in standard deviations."""
 
 
-def count_gaps(estimator: Any) -> tuple[int, int]:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SeriesAnswers:
+    """What a method says about recordings.
+
+    Attributes:
+        posterior: Selected graphs.
+        graph: The graph in force, within the step and at lag 1, 2, ...
+        edges: Frame of edges: ``source``, ``target``, ``lag``, ``frequency``, ``path_frequency``,
+            ``adjacent`` (either direction), ``reverse_frequency``, ``weight`` in units of the
+            target per unit of the source, ``in_graph``.
+        regimes: Frame of mechanisms by regime, empty without regimes: ``regime``, ``sensor``,
+            ``changed``, ``noise_sd``, ``p_value``; where weights differ, a row for each of them
+            with ``source``, ``lag`` and ``difference`` to what most regimes share (of the neural
+            back end: in standardised units).
+        sensors: Frame of sensors: readings, gaps, noise, outliers, drift.
+        spans: Frame of what the drawings of imputed values show.
+        n_gaps: Cells without a reading.
+        n_open: Those of them that could not be filled.
+        imputed: The user's table with its gaps filled; None once it lies in its file.
+        roles: Columns by what they tell: ``time``, ``series``, ``regime``.
+        truth: Known edges, ``source``, ``target`` and perhaps ``lag``, to compare with.
+        history: Rows of the record of training.
+        training: Its summary.
+    """
+
+    posterior: GraphPosterior
+    graph: Bool[np.ndarray, "m d d"]
+    edges: pd.DataFrame
+    regimes: pd.DataFrame
+    sensors: pd.DataFrame
+    spans: pd.DataFrame
+    n_gaps: int
+    n_open: int
+    imputed: pd.DataFrame | None = None
+    roles: Mapping[str, str | None] = field(default_factory=dict)
+    truth: Sequence[Mapping[str, Any]] | None = None
+    history: Sequence[Mapping[str, Any]] = ()
+    training: Mapping[str, Any] | None = None
+
+
+def collect_series(
+    estimator: Any,
+    *,
+    imputed: pd.DataFrame | None = None,
+    roles: Mapping[str, str | None] | None = None,
+    truth: Sequence[Mapping[str, Any]] | None = None,
+) -> SeriesAnswers:
+    """Ask a fitted estimator everything that its report shows.
+
+    Args:
+        estimator: A fitted ``RCGNN``. Of what a back end does not estimate its attribute is None
+            (``weights_``, ``imputed_sd_``, ``outliers_``, ``drift_sd_``, ``information_``).
+        imputed: The user's table with its gaps filled, for ``imputed.csv``.
+        roles: Columns by what they tell: ``time``, ``series``, ``regime``.
+        truth: Known edges, ``source``, ``target`` and perhaps ``lag``, to compare with.
+
+    Returns:
+        The answers.
+    """
+    n_gaps, n_open = _count_gaps(estimator)
+    return SeriesAnswers(
+        posterior=estimator.posterior_,
+        graph=np.concatenate([estimator.adjacency_[None], estimator.lagged_adjacency_]),
+        edges=_edge_table(estimator),
+        regimes=_regime_table(estimator),
+        sensors=_sensor_table(estimator),
+        spans=_gap_spans(estimator),
+        n_gaps=n_gaps,
+        n_open=n_open,
+        imputed=imputed,
+        roles=roles or {},
+        truth=truth,
+        history=estimator.history_,
+        training=estimator.training_summary_,
+    )
+
+
+def _count_gaps(estimator: Any) -> tuple[int, int]:
     """Count the cells without a reading.
 
     Args:
@@ -27,20 +108,11 @@ def count_gaps(estimator: Any) -> tuple[int, int]:
     Returns:
         The number of gaps, and how many of them could not be filled.
     """
-    observed = estimator.windows_.observed
-    gaps = _live(observed) & ~observed
+    gaps = estimator.windows_.gaps
     return int(gaps.sum()), int((gaps & np.isnan(estimator.imputed_)).sum())
 
 
-def _live(observed: Bool[np.ndarray, "n time d"]) -> Bool[np.ndarray, "n time d"]:
-    """Mark the rows before the padding at the end of windows."""
-    seen = np.asarray(observed.any(2))
-    last = np.where(seen.any(1), seen.shape[1] - seen[:, ::-1].argmax(1), 0)
-    live = np.arange(seen.shape[1]) < last[:, None]
-    return np.broadcast_to(live[..., None], observed.shape)
-
-
-def edge_table(estimator: Any) -> pd.DataFrame:
+def _edge_table(estimator: Any) -> pd.DataFrame:
     """List the edges that were ever selected, or that are in the graph.
 
     Args:
@@ -93,7 +165,7 @@ def edge_table(estimator: Any) -> pd.DataFrame:
     return table
 
 
-def regime_table(estimator: Any) -> pd.DataFrame:
+def _regime_table(estimator: Any) -> pd.DataFrame:
     """List the mechanisms by regime.
 
     Args:
@@ -129,7 +201,7 @@ def regime_table(estimator: Any) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).astype({"lag": "Int64"})
 
 
-def sensor_table(estimator: Any) -> pd.DataFrame:
+def _sensor_table(estimator: Any) -> pd.DataFrame:
     """Describe the sensors: readings, gaps, noise, outliers, drift.
 
     Args:
@@ -141,10 +213,8 @@ def sensor_table(estimator: Any) -> pd.DataFrame:
     import pandas as pd
 
     windows = estimator.windows_
-    live = _live(windows.observed)
-    n_live = live.sum((0, 1))
+    n_live, gaps = int(windows.live.sum()), windows.gaps
     seen = windows.observed.sum((0, 1))
-    gaps = live & ~windows.observed
     facts = windows.summary()
     values, outliers = windows.values, estimator.outliers_
     sd = np.array([np.std(values[:, :, j][windows.observed[:, :, j]]) for j in range(windows.d)])
@@ -152,7 +222,7 @@ def sensor_table(estimator: Any) -> pd.DataFrame:
         {
             "sensor": list(windows.names),
             "readings": seen,
-            "share_observed": seen / np.maximum(n_live, 1),
+            "share_observed": seen / max(n_live, 1),
             "longest_gap": [_longest(gaps[:, :, j]) for j in range(windows.d)],
             "mean": facts["mean"],
             "sd": facts["sd"],
@@ -178,7 +248,7 @@ def _longest(gap: Bool[np.ndarray, "n time"]) -> int:
     return longest
 
 
-def gap_spans(estimator: Any) -> pd.DataFrame:
+def _gap_spans(estimator: Any) -> pd.DataFrame:
     """Take, of the sensors with most gaps, a stretch of time with gaps and readings to draw.
 
     Args:
@@ -191,8 +261,7 @@ def gap_spans(estimator: Any) -> pd.DataFrame:
     import pandas as pd
 
     windows, sd, outliers = estimator.windows_, estimator.imputed_sd_, estimator.outliers_
-    gaps = _live(windows.observed) & ~windows.observed
-    filled = gaps & ~np.isnan(estimator.imputed_)
+    filled = windows.gaps & ~np.isnan(estimator.imputed_)
     count = filled.sum((0, 1))
     order = [int(j) for j in np.argsort(-count, kind="stable") if count[j]][:_MOST_PANELS]
     parts = []
