@@ -34,7 +34,7 @@ from aetia.discovery.rcgnn.neural.invariance import (
     residual_penalty,
     variance_penalty,
 )
-from aetia.discovery.rcgnn.neural.mechanisms import Mechanisms
+from aetia.discovery.rcgnn.neural.mechanisms import NeuralMechanisms
 from aetia.discovery.rcgnn.neural.missingness import inverse_probability
 from aetia.discovery.rcgnn.neural.model import CorruptedSCM, Sizes
 from aetia.discovery.rcgnn.neural.sensors import student_nll
@@ -166,19 +166,19 @@ def test_the_data_term_has_a_gradient_on_every_free_gate_and_closing_all_raises_
 
 
 def test_a_decoder_that_ignores_the_gates_is_refused(monkeypatch: pytest.MonkeyPatch):
-    through = Mechanisms.forward
+    through = NeuralMechanisms.forward
 
-    def ignoring(self: Mechanisms, states, gates, regime):
+    def ignoring(self: NeuralMechanisms, states, gates, regime):
         return through(self, states, torch.ones_like(gates), regime)
 
-    monkeypatch.setattr(Mechanisms, "forward", ignoring)
+    monkeypatch.setattr(NeuralMechanisms, "forward", ignoring)
     with pytest.raises(NumericalError, match="disconnected from the data"):
         fit()
 
 
 def test_a_decoder_without_use_for_its_causes_is_refused(monkeypatch: pytest.MonkeyPatch):
-    through = Mechanisms.forward
-    monkeypatch.setattr(Mechanisms, "forward", lambda *inputs: through(*inputs) * -1.0)
+    through = NeuralMechanisms.forward
+    monkeypatch.setattr(NeuralMechanisms, "forward", lambda *inputs: through(*inputs) * -1.0)
     with pytest.raises(NumericalError, match="closing all gates"):
         fit()
 

@@ -28,7 +28,7 @@ from aetia.discovery.rcgnn.calibration import calibrated
 from aetia.discovery.rcgnn.config import RCGNNConfig
 from aetia.discovery.rcgnn.linear import fit_linear
 from aetia.discovery.rcgnn.neural import fit_resamples
-from aetia.discovery.rcgnn.recordings.blocks import Blocks, cut_blocks
+from aetia.discovery.rcgnn.recordings.blocks import RecordingBlocks, cut_blocks
 from aetia.discovery.table import Accepts, statements_of
 from aetia.errors import DataWarning, InputError
 from aetia.graphs import Knowledge
@@ -229,7 +229,7 @@ class RCGNN(BaseEstimator):
             intervened: Not accepted; a change of conditions is a regime.
             regime: Regime of each row (of a table: the name of a column) or of each window.
             time: Name of the column with times.
-            series: Name of the column that tells recordings apart.
+            series: Name of the column that identifies the recordings.
             knowledge: What is known about the graph; it holds at every lag, and a required edge is
                 in at one lag at least. A variable's own past is always free.
             folder: Folder in which the neural back end keeps its record and checkpoints while it
@@ -325,7 +325,7 @@ class RCGNN(BaseEstimator):
         return self
 
     def _keep(
-        self, answer: Answer, blocks: Blocks, windows: Windows, scaling: SensorScaling
+        self, answer: Answer, blocks: RecordingBlocks, windows: Windows, scaling: SensorScaling
     ) -> None:
         """Translate an answer into the user's units and the shape of the windows."""
 
@@ -385,7 +385,7 @@ def _read(
     return recordings, recordings.windows
 
 
-def _warn_of_rare_readings(blocks: Blocks) -> None:
+def _warn_of_rare_readings(blocks: RecordingBlocks) -> None:
     n_seen, d = blocks.observed.sum((0, 1)), len(blocks.names)
     few = int(n_seen.argmin())
     if n_seen[few] < 5 * d:

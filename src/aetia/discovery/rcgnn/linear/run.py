@@ -11,7 +11,7 @@ from jaxtyping import Int
 from aetia.discovery.rcgnn.answer import Answer
 from aetia.discovery.rcgnn.config import RCGNNConfig
 from aetia.discovery.rcgnn.linear.sparse_shifts import sparse_shifts
-from aetia.discovery.rcgnn.recordings.blocks import Blocks
+from aetia.discovery.rcgnn.recordings.blocks import RecordingBlocks
 from aetia.discovery.rcgnn.recordings.readings import Readings
 from aetia.discovery.rcgnn.residuals import residual_invariance
 from aetia.discovery.rcgnn.search.constraints import LaggedConstraints, lagged_constraints
@@ -44,7 +44,10 @@ _THRESHOLD = 0.8
 
 
 def fit_linear(
-    blocks: Blocks, config: RCGNNConfig, constraints: Constraints, seeds: np.random.SeedSequence
+    blocks: RecordingBlocks,
+    config: RCGNNConfig,
+    constraints: Constraints,
+    seeds: np.random.SeedSequence,
 ) -> Answer:
     """Fit states, then graphs on half-samples of their moments.
 
@@ -176,7 +179,8 @@ def threshold_by_likelihood(
         moments: Moments of the clean states, block by block in the order of time.
         regime: Code of the regime of each block.
         constraints: What is known.
-        feedback_threshold: As for :func:`deploy`.
+        feedback_threshold: Smallest frequency of the rarer of two opposite edges, below which only
+            the other one stays.
 
     Returns:
         The largest threshold within a standard error of the best.
@@ -211,7 +215,7 @@ def _by_group(moments: CleanMoments, group: np.ndarray) -> tuple[np.ndarray, np.
     return sums.numpy()[keep], steps.numpy()[keep]
 
 
-def _invariance(states: np.ndarray, blocks: Blocks, weights: np.ndarray) -> np.ndarray:
+def _invariance(states: np.ndarray, blocks: RecordingBlocks, weights: np.ndarray) -> np.ndarray:
     n_lags, length = len(weights) - 1, states.shape[1]
     past = np.stack([states[:, n_lags - lag : length - lag] for lag in range(n_lags + 1)])
     predicted = np.einsum("mnti,mij->ntj", past, weights)

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-__all__ = ["Shifts", "sparse_shifts"]
+__all__ = ["SparseShifts", "sparse_shifts"]
 
 
-class Shifts(NamedTuple):
+class SparseShifts(NamedTuple):
     """Weights that regimes share, and differences between regimes; cause in rows."""
 
     shared: Float[np.ndarray, "m d d"]
@@ -34,14 +34,14 @@ def sparse_shifts(
     parents: Bool[np.ndarray, "d p"],
     *,
     penalty: float,
-) -> Shifts:
+) -> SparseShifts:
     """Find the regimes in which a variable has weights of its own.
 
     Args:
         moments: Mean second moments of (s_t, s_{t-1}, ...) in each regime, about its level.
         steps: Effective steps of each regime.
         parents: Target by candidate.
-        penalty: As for the search of the graph.
+        penalty: Penalty weight of each weight that differs in a regime, in BIC units.
 
     Returns:
         The deltas, zero where nothing changed.
@@ -77,7 +77,7 @@ def sparse_shifts(
         variance[:, j] = left
     by_lag = deltas.reshape(n_regimes, d, p // d, d).transpose(0, 2, 3, 1)
     weights = common.reshape(d, p // d, d).transpose(1, 2, 0)
-    return Shifts(weights, by_lag, variance, changed)
+    return SparseShifts(weights, by_lag, variance, changed)
 
 
 def _fit(

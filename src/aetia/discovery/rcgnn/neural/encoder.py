@@ -32,7 +32,7 @@ class Latent(NamedTuple):
 
 
 def slow_filter(time: int) -> Float[Tensor, "time time"]:
-    """Build the matrix that turns white innovations into a stationary drift with memory .95.
+    """Build the matrix that turns white innovations into a stationary AR(1) drift, coefficient .95.
 
     Args:
         time: Steps.

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-__all__ = ["Mechanisms", "beside_past", "masked_least_squares"]
+__all__ = ["NeuralMechanisms", "beside_past", "masked_least_squares"]
 
 
 def beside_past(states: Float[Tensor, "n time d"], n_lags: int) -> Float[Tensor, "n steps p"]:
@@ -55,7 +55,7 @@ def masked_least_squares(
     return slopes.mT, left.clamp_min(1e-4)
 
 
-class Mechanisms(nn.Module):
+class NeuralMechanisms(nn.Module):
     """Networks of all sensors, computed together.
 
     Args:

@@ -27,7 +27,7 @@ from aetia.discovery.rcgnn.neural.invariance import (
     residual_penalty,
     variance_penalty,
 )
-from aetia.discovery.rcgnn.neural.mechanisms import Mechanisms
+from aetia.discovery.rcgnn.neural.mechanisms import NeuralMechanisms
 from aetia.discovery.rcgnn.neural.missingness import Missingness, inverse_probability
 from aetia.discovery.rcgnn.neural.options import NeuralOptions
 from aetia.discovery.rcgnn.neural.sensors import Sensors, centred_by_regime
@@ -98,7 +98,7 @@ class CorruptedSCM(nn.Module):
         self.sizes, self.options = sizes, options
         d, n_lags, k = sizes.d, sizes.n_lags, sizes.n_regimes
         self.encoder = TemporalEncoder(d, k, options.encoder_width, options.encoder_layers)
-        self.mechanisms = Mechanisms(d, n_lags, k, options.n_hidden)
+        self.mechanisms = NeuralMechanisms(d, n_lags, k, options.n_hidden)
         self.sensors = Sensors(noise_sd)
         self.missingness = Missingness(observed_share, k)
         self.corrections = nn.Parameter(torch.zeros(2, *sizes.shape))
@@ -298,8 +298,8 @@ class CorruptedSCM(nn.Module):
         options, gates_of = self.options, self.gates
         self.learns_graph = self.stage(step) == "graph"
         # In odd steps the encoder sees only part of the readings and must impute the others.
-        turn = (step // 2) % batch.n_sets if step % 2 else None
-        states = self.infer(batch, generator, hidden=turn)
+        hidden = (step // 2) % batch.n_sets if step % 2 else None
+        states = self.infer(batch, generator, hidden=hidden)
         gates = self.gates_at(step, len(batch.values), generator)
         # Unless missingness may depend on the missing value itself, it must not shape the states.
         log_odds = self.missingness(

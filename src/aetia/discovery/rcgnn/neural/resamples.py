@@ -19,7 +19,7 @@ from aetia.discovery.rcgnn.neural.as_published import PublishedOptions, fit_as_p
 from aetia.discovery.rcgnn.neural.fit import Evaluator, NeuralFit, fit_neural
 from aetia.discovery.rcgnn.neural.model import CorruptedSCM
 from aetia.discovery.rcgnn.neural.options import NeuralOptions
-from aetia.discovery.rcgnn.recordings.blocks import Blocks
+from aetia.discovery.rcgnn.recordings.blocks import RecordingBlocks
 from aetia.discovery.rcgnn.recordings.readings import Readings
 from aetia.discovery.rcgnn.residuals import residual_invariance
 from aetia.discovery.rcgnn.search.constraints import LaggedConstraints, lagged_constraints
@@ -38,7 +38,7 @@ _THRESHOLD = 0.4
 
 
 def fit_resamples(
-    blocks: Blocks,
+    blocks: RecordingBlocks,
     config: RCGNNConfig,
     constraints: Constraints,
     seeds: np.random.SeedSequence,
@@ -76,7 +76,7 @@ def fit_resamples(
     warm = None if is_published else _warm_start(readings, known, config, split)
     sample_seed, *fit_seeds = seeds.spawn(config.n_refits + 1)
     rng = np.random.default_rng(sample_seed)
-    halves = half_samples(blocks.regime, config.n_refits - 1, config.resample_share, rng)
+    samples = half_samples(blocks.regime, config.n_refits - 1, config.resample_share, rng)
 
     def fit(
         part: Readings, states: FittedStates | None, seed: np.random.SeedSequence, is_first: bool
@@ -104,10 +104,10 @@ def fit_resamples(
 
     # Only the first fit is recorded and validated: the others are there for the frequencies.
     fits = [fit(readings, None if warm is None else warm.states, fit_seeds[0], is_first=True)]
-    for rows, seed in zip(halves, fit_seeds[1:], strict=True):
+    for rows, seed in zip(samples, fit_seeds[1:], strict=True):
         at = torch.from_numpy(rows)
         part = readings.select(at)
-        # States of a half are those of the whole: what fits differ in are graphs and networks.
+        # States of a sample are those of the whole: what fits differ in are graphs and networks.
         states = None if warm is None else states_of_blocks(warm.states, at, part)
         fits.append(fit(part, states, seed, is_first=False))
     return _answer(fits, None if warm is None else warm.states, blocks, config, constraints)
@@ -116,7 +116,7 @@ def fit_resamples(
 def _answer(
     fits: list[NeuralFit],
     warm: FittedStates | None,
-    blocks: Blocks,
+    blocks: RecordingBlocks,
     config: RCGNNConfig,
     constraints: Constraints,
 ) -> Answer:
@@ -222,7 +222,7 @@ def _changed(whole: NeuralFit) -> np.ndarray:
 
 
 @torch.no_grad()
-def _unexplained(whole: NeuralFit, blocks: Blocks) -> tuple[np.ndarray, np.ndarray]:
+def _unexplained(whole: NeuralFit, blocks: RecordingBlocks) -> tuple[np.ndarray, np.ndarray]:
     """Take the noise of every mechanism in every regime, and compare residuals between regimes."""
     regime, module = blocks.readings.regime, whole.module
     if not isinstance(module, CorruptedSCM):  # the prototype has no mechanisms

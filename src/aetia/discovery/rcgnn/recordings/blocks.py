@@ -15,11 +15,11 @@ from aetia.data.recordings.stretches import without_empty_ends
 from aetia.discovery.rcgnn.recordings.readings import Readings
 from aetia.errors import InputError
 
-__all__ = ["Blocks", "cut_blocks"]
+__all__ = ["RecordingBlocks", "cut_blocks"]
 
 
 @dataclass(frozen=True, eq=False)
-class Blocks:
+class RecordingBlocks:
     """Blocks of readings, by recording and time; none crosses a change of regime.
 
     Blocks are ``Pieces`` of recordings, as windows are: they can be split and scaled.
@@ -58,7 +58,7 @@ class Blocks:
         """Number of rows of all blocks, without those after the end of short ones."""
         return int(self.readings.live.sum())
 
-    def scaled(self, scaling: SensorScaling) -> Blocks:
+    def scaled(self, scaling: SensorScaling) -> RecordingBlocks:
         """Scale the readings.
 
         Args:
@@ -100,7 +100,9 @@ class Blocks:
         return out
 
 
-def cut_blocks(recordings: Recordings, length: int | Literal["auto"], n_lags: int) -> Blocks:
+def cut_blocks(
+    recordings: Recordings, length: int | Literal["auto"], n_lags: int
+) -> RecordingBlocks:
     """Cut the unbroken stretches of recordings into blocks.
 
     Args:
@@ -139,7 +141,7 @@ def cut_blocks(recordings: Recordings, length: int | Literal["auto"], n_lags: in
         live[k, : len(v)] = True
     codes, regimes = np.unique(regime, return_inverse=True)
     names = tuple(recordings.regime_names[c] for c in codes) if recordings.regime_names else ()
-    return Blocks(
+    return RecordingBlocks(
         Readings(
             torch.from_numpy(x),
             torch.from_numpy(seen),

@@ -2,7 +2,7 @@
 
 The moments of the clean states that a graph implies decide its next single move, and the readings
 decide whether it is made. Moments under a graph favour that graph, so from where moves end every
-edge within the step is turned and its ends find their parents anew; again the readings decide.
+edge within the step is reversed and its ends find their parents anew; again the readings decide.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from aetia.discovery.rcgnn.search.likelihood import Explained, explain
 from aetia.discovery.rcgnn.search.moves import (
     escape_structure,
     log_prior,
+    reversed_edges,
     search_structure,
-    turned_edges,
 )
 from aetia.discovery.rcgnn.search.regressions import Regressions, straight_lines
 from aetia.discovery.rcgnn.states.choose import some_blocks
@@ -113,10 +113,10 @@ class _Search:
     def run(self, initial: Bool[Tensor, "d p"]) -> Explained:
         best = self.climb(self.explain(initial, self.fitted))
         while self.left > 0:
-            turned = turned_edges(
+            reversals = reversed_edges(
                 best.parents, _lines(best), self.n, self.known, penalty=self.penalty
             )
-            better = None if turned is None else self.best_of(turned, best)
+            better = None if reversals is None else self.best_of(reversals, best)
             if better is None:
                 break
             best = self.climb(better)

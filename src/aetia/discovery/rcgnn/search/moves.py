@@ -11,7 +11,7 @@ every edge:
 so it does not depend on the units of the variables (least squares over standardised variables
 does, and finds wrong directions). Parents are other variables within the step, without cycles, and
 all variables at the lags before. Moves add, delete or reverse an edge; each problem makes its best
-one until none helps. From there, every edge within the step is turned, held so while the rest
+one until none helps. From there, every edge within the step is reversed, held so while the rest
 adapts, and let go; the best of these graphs is climbed from next, until none is better.
 """
 
@@ -31,9 +31,9 @@ __all__ = [
     "ScoredGraphs",
     "escape_structure",
     "log_prior",
+    "reversed_edges",
     "search_from",
     "search_structure",
-    "turned_edges",
 ]
 
 
@@ -91,7 +91,7 @@ def search_from(
         regressions: Second moments of every variable and its candidates.
         n: Effective number of steps, for each variable.
         constraints: What is known; the graph obeys it.
-        penalty: As for :func:`search_structure`.
+        penalty: Penalty weight lambda of an edge; 1 is the Bayesian information criterion.
 
     Returns:
         Graphs, acyclic within the step.
@@ -118,13 +118,13 @@ def escape_structure(
     penalty: float,
     max_rounds: int = 10,
 ) -> ScoredGraphs:
-    """Climb, and climb on from where single moves end, by turning edges for a while.
+    """Climb, and leave the optimum where single moves end by holding edges reversed for a while.
 
     Args:
         regressions: A batch of one.
         n: Effective number of steps, for each variable.
         constraints: What is known.
-        penalty: As for :func:`search_structure`.
+        penalty: Penalty weight lambda of an edge; 1 is the Bayesian information criterion.
         max_rounds: Times that all edges within the step are tried.
 
     Returns:
@@ -132,12 +132,12 @@ def escape_structure(
     """
     best = search_structure(regressions, n[None], constraints, penalty=penalty)
     for _ in range(max_rounds):
-        turned = turned_edges(best.parents[0], regressions, n, constraints, penalty=penalty)
-        if turned is None:
+        reversals = reversed_edges(best.parents[0], regressions, n, constraints, penalty=penalty)
+        if reversals is None:
             break
-        many = len(turned)
+        many = len(reversals)
         every = regressions.repeated(many), n.expand(many, -1), constraints
-        freed = search_structure(*every, penalty=penalty, initial=turned)
+        freed = search_structure(*every, penalty=penalty, initial=reversals)
         at = int(freed.score.argmax())
         if float(freed.score[at]) <= float(best.score[0]) + 1e-6:
             break
@@ -145,7 +145,7 @@ def escape_structure(
     return best
 
 
-def turned_edges(
+def reversed_edges(
     parents: Bool[Tensor, "d p"],
     regressions: Regressions,
     n: Float[Tensor, " d"],
@@ -153,7 +153,7 @@ def turned_edges(
     *,
     penalty: float,
 ) -> Bool[Tensor, "m d p"] | None:
-    """Turn every edge within the step, and let both of its ends find their parents anew.
+    """Reverse every edge within the step, and let both of its ends find their parents anew.
 
     A wrong direction drags in edges that make up for it, within the step and before it, and no
     single move leads out of that.
@@ -163,26 +163,26 @@ def turned_edges(
         regressions: A batch of one.
         n: Effective number of steps, for each variable.
         constraints: What is known.
-        penalty: As for :func:`search_structure`.
+        penalty: Penalty weight lambda of an edge; 1 is the Bayesian information criterion.
 
     Returns:
-        One graph for each edge that can be turned: the edge is held in its new direction while a
-        search adapts all other edges to it. None if no edge can be turned.
+        One graph for each edge that can be reversed: the edge is held in its new direction while a
+        search adapts all other edges to it. None if no edge can be reversed.
     """
     d, p = parents.shape
     target, cause = parents[:, :d].nonzero(as_tuple=True)
     m = torch.arange(len(target))
-    starts = parents.expand(len(m), -1, -1).clone()
+    initial = parents.expand(len(m), -1, -1).clone()
     kept = parents & constraints.required.repeat(1, p // d)
-    starts[m, target], starts[m, cause] = kept[target], kept[cause]
-    starts[m, target, cause] = False
-    starts[m, cause, target] = True
+    initial[m, target], initial[m, cause] = kept[target], kept[cause]
+    initial[m, target, cause] = False
+    initial[m, cause, target] = True
     forbidden = torch.zeros(len(m), d, p, dtype=torch.bool)
     forbidden[m, target, cause] = True
     is_known = constraints.forbidden.expand(len(m), -1, -1)[m, cause, target]
-    lags = starts.unflatten(-1, (-1, d)).any(-2)
+    lags = initial.unflatten(-1, (-1, d)).any(-2)
     keeps = (lags | ~constraints.required).flatten(1).all(-1)
-    usable = keeps & ~is_known & is_acyclic(starts[:, :, :d].mT)
+    usable = keeps & ~is_known & is_acyclic(initial[:, :, :d].mT)
     if not bool(usable.any()):
         return None
     locked = constraints._replace(forbidden=constraints.forbidden | forbidden[usable])
@@ -192,7 +192,7 @@ def turned_edges(
         n.expand(many, -1),
         locked,
         penalty=penalty,
-        initial=starts[usable],
+        initial=initial[usable],
     ).parents
 
 
@@ -267,9 +267,9 @@ class _Climb:
         kind = which // (self.d * self.p)
         target, candidate = which // self.p % self.d, which % self.p
         self.parents[at, target, candidate] = kind == 0
-        turned = kind == 2
-        self.parents[at[turned], candidate[turned], target[turned]] = True
-        self._refresh(torch.cat([at, at[turned]]), torch.cat([target, candidate[turned]]))
+        is_reversal = kind == 2
+        self.parents[at[is_reversal], candidate[is_reversal], target[is_reversal]] = True
+        self._refresh(torch.cat([at, at[is_reversal]]), torch.cat([target, candidate[is_reversal]]))
         changed = at[candidate < self.d]
         if len(changed):
             self.reach[changed] = transitive_closure(self.parents[changed, :, : self.d].mT)
@@ -297,11 +297,11 @@ class _Climb:
         add = (worth + first).masked_fill(parents | forbidden, -torch.inf)
         needed = ((lags == 1) & known.required).repeat(1, 1, self.p // d)
         delete = -(worth + last).masked_fill(~parents | needed, torch.inf)
-        turned = add[:, :, :d].mT  # what the parent would gain from its child
+        gained = add[:, :, :d].mT  # what the parent would gain from its child
         reach = self.reach[at]
         within = parents[:, :, :d].mT
         detour = (within.to(add) @ reach.to(add)) > 0  # a way besides the edge
-        reverse = (delete[:, :, :d] + turned).masked_fill(detour.mT, -torch.inf)
+        reverse = (delete[:, :, :d] + gained).masked_fill(detour.mT, -torch.inf)
         reverse = torch.cat([reverse, torch.full_like(delete[:, :, d:], -torch.inf)], -1)
         closes = torch.cat([reach, torch.zeros_like(parents[:, :, d:])], -1)
         return add.masked_fill(closes, -torch.inf), delete, reverse

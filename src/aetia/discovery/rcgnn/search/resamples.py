@@ -115,7 +115,7 @@ def moments_under_graph(
         fitted: Readings about their levels.
         readings: The same.
         n_variants: How many, the first included.
-        spread: As for :func:`moment_variants`.
+        spread: Standard deviation of the logarithm of each noise variance over the variants.
         generator: Source of randomness.
         n_steps: EM steps of each further variant.
 
@@ -123,9 +123,9 @@ def moments_under_graph(
         Moments of the clean states, by variant.
     """
     others = _other_sensors(explained.model, n_variants - 1, spread, generator)
-    starts = [explained._replace(model=model) for model in others]
+    initial = [explained._replace(model=model) for model in others]
     parents = explained.parents
-    again = [explain(parents, fitted, readings, like=s, n_steps=n_steps) for s in starts]
+    again = [explain(parents, fitted, readings, like=s, n_steps=n_steps) for s in initial]
     return [explained.moments, *(variant.moments for variant in again)]
 
 
@@ -154,7 +154,7 @@ def resample_graphs(
         variants: Moments of the clean states.
         samples: Numbers of the blocks of each sample.
         constraints: What is known.
-        penalty: As for :func:`search_from`.
+        penalty: Penalty weight lambda of an edge; 1 is the Bayesian information criterion.
         initial: Graph to climb from as well as from none; a sample keeps what scores better on it.
 
     Returns:

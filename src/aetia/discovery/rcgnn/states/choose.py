@@ -42,7 +42,8 @@ def choose_states(
         readings: Standardised readings.
         n_lags: Longest lag.
         drift: Whether sensors drift; None decides by the likelihood.
-        outlier_score: As for :func:`fit_states`.
+        outlier_score: Readings this many standard deviations from what all others say are flagged
+            as outliers and left out; None keeps all.
 
     Returns:
         The chosen fit.
@@ -91,7 +92,8 @@ def extend_states(
     Args:
         fitted: States fitted to a part of the blocks.
         readings: All of them, in every regime of the part.
-        outlier_score: As for :func:`choose_states`.
+        outlier_score: Readings this many standard deviations from what all others say are flagged
+            as outliers and left out; None keeps all.
 
     Returns:
         The same parameters and information, with the states of all readings.

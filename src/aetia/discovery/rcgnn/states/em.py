@@ -89,7 +89,8 @@ def settle_states(
     Args:
         readings: Standardised readings.
         model: Initial parameters.
-        outlier_score: As for :func:`fit_states`.
+        outlier_score: Readings this many standard deviations from what all others say are flagged
+            as outliers and left out; None keeps all.
         n_steps: EM steps.
 
     Returns:
@@ -169,7 +170,7 @@ def em_step(
 
 
 def _initial(levelled: LevelledReadings, n_lags: int) -> StateSpace:
-    """Take pairwise-complete covariances within a step, and some memory."""
+    """Take pairwise-complete covariances within a step, and an autocorrelation of one half."""
     x, seen = levelled.x.flatten(0, 1), levelled.observed.flatten(0, 1).to(levelled.x)
     covariance = x.mT @ x / (seen.mT @ seen).clamp_min(1)
     values, vectors = torch.linalg.eigh(covariance)

@@ -48,7 +48,8 @@ class LevelledReadings:
 
         Args:
             model: Current parameters.
-            score: As for :func:`find_outliers`.
+            score: Distance in standard deviations of the prediction from which a reading is
+                flagged.
         """
         level = self.level[self.readings.regime].unsqueeze(1)
         given = torch.where(self.readings.observed, self.readings.values - level, 0.0)

@@ -15,7 +15,7 @@ from aetia.discovery.rcgnn.states.state_space import (
     noiseless_variance,
 )
 
-__all__ = ["CentredReadings", "Outliers", "SmoothedStates", "find_outliers"]
+__all__ = ["CentredReadings", "FlaggedOutliers", "SmoothedStates", "find_outliers"]
 
 
 _LEAST_PRECISION = 0.1
@@ -44,14 +44,16 @@ class SmoothedStates(NamedTuple):
     smoothed: Smoothed
 
 
-class Outliers(NamedTuple):
+class FlaggedOutliers(NamedTuple):
     """Which readings are outliers, and what the others say in their place."""
 
     flagged: Bool[Tensor, "n time d"]
     predicted: Float[Tensor, "n time d"]
 
 
-def find_outliers(readings: CentredReadings, states: SmoothedStates, *, score: float) -> Outliers:
+def find_outliers(
+    readings: CentredReadings, states: SmoothedStates, *, score: float
+) -> FlaggedOutliers:
     """Find readings that are far from their prediction by all other readings of the block.
 
     Args:
@@ -72,4 +74,4 @@ def find_outliers(readings: CentredReadings, states: SmoothedStates, *, score: f
     predicted = torch.where(readings.is_used, without, mean)
     variance = torch.where(readings.is_used, left, spread) + noise
     is_far = (readings.given - predicted).abs() > score * variance.sqrt()
-    return Outliers(readings.observed & is_far, predicted)
+    return FlaggedOutliers(readings.observed & is_far, predicted)
