@@ -313,7 +313,7 @@ def test_the_command_prints_the_pages(tmp_path, capsys):
 def test_folders_without_anything_to_show_are_named(tmp_path):
     with pytest.raises(InputError, match="no such run folder"):
         rebuild_report(tmp_path / "nowhere")
-    with pytest.raises(ResultFileError, match=r"summary\.json"):
+    with pytest.raises(InputError, match=r"neither a summary\.json nor the health record"):
         rebuild_report(tmp_path)
     (tmp_path / "health.jsonl").write_text("")
     with pytest.raises(ResultFileError, match="no row of training yet"):
