@@ -99,7 +99,7 @@ def _job(
         kind="diffusion",
         method=name,
         options=asdict(options),
-        plan=lambda: Plan(on=options.out),
+        plan=lambda: Plan(on=context.get("source", "images")),
         answer=answer,
         context=context,
     )

@@ -184,21 +184,21 @@ def _plan(method: Method, data: Dataset, knowledge: Knowledge | None) -> Plan:
         # Statements about columns that are left out would be refused.
         return make(**options | few).fit(part, knowledge=knowledge if part is data else None)
 
-    seconds, about = None, ""
+    seconds, sure = None, ""
     if method.name == "dibs":
         quiet = {"progress": False, "trace_every": 0}
         steps = int(options.get("n_steps", make().n_steps))
         seconds = by_steps(lambda n: short(data, n_steps=n, **quiet), 4, 24, steps)
     elif method.name == "order-mcmc":  # it stops then
         seconds = float(options.get("max_seconds", make().max_seconds))
-        about = f"at most about {seconds:.0f} s"
+        sure = "which is the most it takes"
     elif method.name == "exact":
-        seconds, about = by_columns(short, data)
+        seconds, sure = by_columns(short, data)
     else:
-        about = "well under a minute"
+        sure = "well under a minute"
     return Plan(
         on=f"{data.n:,} rows and {data.d} columns",
         seconds=seconds,
-        about=about,
+        sure=sure,
         facts={"rows": data.n, "columns": data.names},
     )

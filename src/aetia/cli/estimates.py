@@ -46,7 +46,7 @@ def by_columns(short: Callable[[Dataset], object], data: Dataset) -> tuple[float
         data: The table.
 
     Returns:
-        Seconds, and the estimate in words.
+        Seconds, and how sure they are.
     """
     if data.has_missing:
         return None, "the time is not estimated: cells are missing, so chains run until they agree"
@@ -54,9 +54,9 @@ def by_columns(short: Callable[[Dataset], object], data: Dataset) -> tuple[float
     part = data if few == data.d else data.select(data.names[:few])
     seconds = _seconds(lambda: short(part))
     if few == data.d:
-        return seconds, f"about {seconds:.0f} s, as it just took"
+        return seconds, "as it just took"
     seconds *= _growth(data.d) / _growth(few)
-    return seconds, f"about {seconds:.0f} s, perhaps a third of that or three times as long"
+    return seconds, "perhaps a third of that or three times as long"
 
 
 _FEW_COLUMNS = 8

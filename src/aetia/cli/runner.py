@@ -33,13 +33,13 @@ class Plan:
     Attributes:
         on: Size of the table in words.
         seconds: Estimated time; None where it cannot be told.
-        about: The time in words; empty writes ``seconds`` in words.
+        sure: What is known about the estimate, in words behind it or in place of it.
         facts: What ``--json`` has besides method, options, time and folder.
     """
 
     on: str
     seconds: float | None = None
-    about: str = ""
+    sure: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -151,9 +151,11 @@ def _say_plan(asked: Request, job: Job, plan: Plan) -> None:
         about = {"options": options, "estimated_seconds": plan.seconds, "out": asked.out}
         typer.echo(dump_json({"method": job.method, **plan.facts, **about}))
         return
-    about = plan.about or (
-        "the time is not estimated" if plan.seconds is None else f"about {plan.seconds:.0f} s"
-    )
+    time = "" if plan.seconds is None else f"about {plan.seconds:.0f} s"
+    if plan.seconds is not None and plan.seconds < 1:
+        time = "less than a second"
+    sure = plan.sure or ("" if time else "the time is not estimated")
+    about = f"{time}, {sure}" if time and sure else time or sure
     typer.echo(
         f"would run {job.method} on {plan.on} into {asked.out}/: {about}. Nothing was written."
     )

@@ -155,7 +155,7 @@ def _plan(model: TableModel, n_fits: int) -> Plan:
     return Plan(
         on=f"{n:,} rows and {d} columns",
         seconds=seconds,
-        about=f"about {seconds:.0f} s for the training",
+        sure="for the training alone",
         facts={
             "rows": n,
             "columns": model.rows.names,
