@@ -148,11 +148,13 @@ def last_weights(units, folds, *, is_binary, n_epochs=0):
     networks = make_networks(random_units(60, seed=8, is_binary=is_binary), is_binary=is_binary)
     networks = networks.float()
     best = BestWeights(networks)
-    fit_jointly(networks, units, folds, config, 10, 5, False, best)
+    fit_jointly(networks, units, folds, config, n_steps=10, seed=5, progress=False, best=best)
     if n_epochs:
         prior = LatentPrior(ROLES.total, 2)
         z = networks.encode(units.covariates, units.observed).detach()
-        update_iteratively(networks, prior, units, folds, z, config, 6, False, best)
+        update_iteratively(
+            networks, prior, units, folds, z, config, seed=6, progress=False, best=best
+        )
     return [[p.detach()[m].clone() for p in networks.parameters()] for m in range(folds.n_members)]
 
 

@@ -1,7 +1,7 @@
-r"""Averages of potential outcomes, corrected by what out-of-fold residuals say.
+r"""Averages of potential outcomes, corrected by out-of-fold residuals.
 
-A network that shrinks what it cannot tell biases every average that is made of it, and an interval
-from its own uncertainty does not know. One step along the efficient influence function removes the
+Networks shrink what they cannot estimate, which biases every average of their predictions, and
+intervals from their own uncertainty do not hold that bias. One step along the efficient influence function removes the
 first order of that bias. Carried out under weights of the Bayesian bootstrap (Rubin, 1981) it
 gives draws of a posterior whose intervals are calibrated in large samples (Yiu, Fong, Holmes &
 Rousseau, 2025, on corrected posteriors; Chernozhukov et al., 2018, on the two folds).
@@ -113,12 +113,12 @@ def corrected_dose_response(
     dose_distribution: DoseDistribution,
     weights: Float[np.ndarray, "draws n"],
 ) -> Float[np.ndarray, "draws doses"]:
-    r"""Average curves over units and add what the residuals' dependence on the dose says.
+    r"""Average curves over units and add the regression of their residuals on the dose.
 
     Out-of-fold residuals :math:`r = y - m(t, v)`, less their weighted mean, are regressed on
     :math:`x = B(t) - E[B(t) \mid v]`, whose coefficients do not feel errors that depend on the
     covariates alone (Robinson, 1988), and on :math:`x'(M - \bar M)` with M the unit's own curve
-    at the knots, so that effects which differ between units more than the networks say do not pass
+    at the knots, so that effects which differ between units more than predicted do not pass
     for a change of the average:
 
     .. math:: \theta(d) = \sum_i w_i m(d, v_i) + \sum_i w_i r_i
@@ -187,7 +187,7 @@ def widened_by_folds(
     reference: Float[np.ndarray, "draws k"],
     by_fold: Float[np.ndarray, "folds k"],
 ) -> Float[np.ndarray, "draws doses"]:
-    r"""Widen draws to what the folds, each with networks of its own, say the estimate varies by.
+    r"""Widen draws to the variance of the estimate between folds, whose networks differ.
 
     The bootstrap holds the networks fixed. Estimates from single folds differ by their networks as
     well; the mean of K of them varies by a K-th of their variance.

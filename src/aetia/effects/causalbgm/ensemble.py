@@ -66,12 +66,21 @@ def fit_ensemble(
     if config.init == "egm":
         n_steps = joint_steps(config.n_egm_steps, table.n)
         seed = int(streams[2].generate_state(1)[0])
-        rows += fit_jointly(networks, units, folds, config, n_steps, seed, progress, best)
+        rows += fit_jointly(
+            networks,
+            units,
+            folds,
+            config,
+            n_steps=n_steps,
+            seed=seed,
+            progress=progress,
+            best=best,
+        )
         _check_finite(best.loss, "learning_rate", config.learning_rate)
         best.restore(networks)
     if config.n_epochs:
         if fit.prior.is_conditional:
-            best.start_again()  # weights from before the prior was trained know no labels
+            best.start_again()  # earlier weights were chosen with a prior that ignores labels
         start = fit.encoded(units)
         if config.init == "prior":
             start = torch.randn(start.shape, generator=torch_generator(streams[4])).to(device)
@@ -79,7 +88,16 @@ def fit_ensemble(
         name, rate = "iterative_learning_rate", config.iterative_learning_rate
         try:
             fit.latents, more = update_iteratively(
-                networks, fit.prior, units, folds, start, config, seed, progress, best, fit.segments
+                networks,
+                fit.prior,
+                units,
+                folds,
+                start,
+                config,
+                seed=seed,
+                progress=progress,
+                best=best,
+                segments=fit.segments,
             )
         except InputError as error:  # of the sampler: no density where its chains start
             raise NumericalError(f"{_ADVICE.format(name=name, rate=rate)} ({error})") from error

@@ -217,6 +217,7 @@ class Fitted:
         asked = np.array([0.0, 1.0]) if table.is_binary else doses
         means, variances = self.out_of_fold_distributions(table.scaled_codes(asked))
         weights = bootstrap_weights(n_draws, table.n, rng)
+        # Draws take turns with replicates at random, so that they carry the spread between these.
         replicate = rng.integers(len(means), size=n_draws)
         draws = np.empty((n_draws, len(asked)))
         corrects = config.correction == "one-step" and self.folds.n_folds > 1
@@ -232,6 +233,7 @@ class Fitted:
         if corrects and not table.is_binary:
             knots = spline_knots(table.treatment)
             at_knots, _ = self.out_of_fold_distributions(table.scaled_codes(knots))
+            # Every fold alone: how far the estimate varies with the networks.
             held = self.folds.of_unit.cpu().numpy()
             alone = np.stack([held == k for k in range(self.folds.n_folds)])
             alone = alone / alone.sum(1, keepdims=True)
@@ -249,6 +251,7 @@ class Fitted:
                 mine = replicate == r
                 both = average(weights[mine])
                 draws[mine] = widened_by_folds(both[:, :k], both[:, k:], average(alone)[:, k:])
+        # One unit at random: its mean differs from the average, and its outcome from its mean.
         unit = rng.integers(table.n, size=n_draws)
         noise = rng.standard_normal((n_draws, len(asked)))
         own = means[replicate, unit] - means.mean((0, 1))

@@ -35,6 +35,7 @@ def fit_jointly(
     units: Units,
     folds: Folds,
     config: CausalBGMConfig,
+    *,
     n_steps: int,
     seed: int,
     progress: bool | None,
@@ -55,10 +56,12 @@ def fit_jointly(
     Returns:
         The health record.
     """
+    # Losses are means over units; what belongs to all units together counts one share of it.
     n_learned = float((~folds.held_out()).sum(1).float().mean())
     kl_weight = _kl_weight(config, n_learned)
     adversarial = config.generative_weight > 0
     width = networks.roles.total
+    # The critic is updated in every step, the networks in every n_critic_steps-th.
     total = n_steps * (config.n_critic_steps if adversarial else 1)
 
     def prior(batch: Units, generator: torch.Generator) -> Tensor:
@@ -92,6 +95,7 @@ def fit_jointly(
         )
         parts = {"treatment": treatment, "outcome": outcome}
         if config.latent_shrinkage:
+            # Without the noise, whose square only adds a constant.
             causal = centre[..., : networks.n_causal]
             parts["shrinkage"] = 0.5 * config.latent_shrinkage * causal.square().sum(-1).mean(-1)
         if adversarial:
@@ -145,10 +149,22 @@ def fit_jointly(
         validate_every=max(total // 20, 1),
         progress=progress,
     )
+    # The encoder stays between two of its updates: units of these steps are encoded at once.
     n_turns = config.n_critic_steps if adversarial else 1
     size = n_turns * batch_size(config, len(folds.of_unit))
     batches = in_turns(unit_batches(units, folds, size, seed), n_turns)
-    return _train(networks, networks, phases, batches, units, folds, config, options, seed, best)
+    return _train(
+        networks,
+        networks=networks,
+        phases=phases,
+        batches=batches,
+        units=units,
+        folds=folds,
+        exponent=config.variance_weighting,
+        options=options,
+        seed=seed,
+        best=best,
+    )
 
 
 class _Together:
@@ -164,20 +180,20 @@ class _Together:
         self.encoded: Tensor | None = None
 
     @torch.no_grad()
-    def _know(self, units: Units) -> None:
+    def _encode_group(self, units: Units) -> None:
         if self.units is not units:
             self.units, self.encoded = units, None
             self.of_all = self.networks.features(units.covariates, units.observed)
 
     def features(self, turn: Turn) -> Tensor:
         """Take the features of the units of a step."""
-        self._know(turn.together)
+        self._encode_group(turn.together)
         return _part(self.of_all, turn)
 
     @torch.no_grad()
     def latents(self, turn: Turn) -> Tensor:
-        """Take what the encoder said when it was asked first about this group."""
-        self._know(turn.together)
+        """Take the latents of the units of a step, as they were when the group was encoded."""
+        self._encode_group(turn.together)
         if self.encoded is None:
             self.encoded = self.networks.encode_features(self.of_all, turn.together.covariates)
         return _part(self.encoded, turn)
@@ -211,6 +227,7 @@ def update_iteratively(
     folds: Folds,
     z: Float[Tensor, "members n latents"],
     config: CausalBGMConfig,
+    *,
     seed: int,
     progress: bool | None,
     best: BestWeights,
@@ -237,10 +254,11 @@ def update_iteratively(
     state = _Latents(networks, prior, z)
     n_learned = float((~folds.held_out()).sum(1).float().mean())
     kl_weight = _kl_weight(config, n_learned)
+    # The table of latents has one row for each member and unit, members one after the other.
     offsets = torch.arange(folds.n_members, device=z.device)[:, None] * n
 
     def density(some: Units, labels: Tensor | None) -> Callable[[Tensor], Tensor]:
-        # Latents move given the networks: nobody asks for the networks' gradients here.
+        # Latents move given the networks, whose gradients would be computed for nothing.
         mechanisms = networks.mechanisms().map(torch.Tensor.detach)
 
         def value(position: Tensor) -> Tensor:
@@ -257,6 +275,7 @@ def update_iteratively(
         start: HMCState = sampler.init(state.table.detach()[at].unflatten(0, rows.shape))
         start = start._replace(step_size=state.log_step[members, rows].exp())
         end, info = sampler.step(start, g)
+        # Units differ in how narrow their posterior is: each has a step size of its own.
         state.log_step[members, rows] += 0.1 * (info.acceptance - 0.7)
         state.table.data[at] = end.position.flatten(0, 1)
         return end.position
@@ -270,6 +289,7 @@ def update_iteratively(
             latents = redraw(some, rows, labels, generator)
         else:
             latents = state.table.detach()[(rows + offsets).flatten()].unflatten(0, rows.shape)
+        # No critic and no encoder here: latents are given, so this is the likelihood itself.
         raw = networks.apply_noisy("covariates", latents, generator)
         covariates = -normal_log_prob(some.covariates, scalar_head(raw), some.observed).mean(-1)
         treatment, outcome = batch_fit(
@@ -292,6 +312,7 @@ def update_iteratively(
         latents = F.embedding(rows + offsets, state.table, sparse=True)
         return -density(some, labels)(latents).sum(), {}
 
+    # Encoders and critic stay as they are: no loss of this phase depends on them.
     fixed = {
         id(p)
         for net in (networks.encoder, networks.rest_encoder, networks.critic)
@@ -309,6 +330,7 @@ def update_iteratively(
     ]
     if config.latent_updates == "map":
         rate = config.latent_learning_rate
+        # Adam by rows: moments of units outside the minibatch must not move their latents.
         phases.append(
             Phase(
                 parameters=lambda _: [state.table],
@@ -331,13 +353,27 @@ def update_iteratively(
         progress=progress,
     )
     batches = unit_batches(units, folds, batch_size(config, n), seed)
-    rows = _train(state, networks, phases, batches, units, folds, config, options, seed, best)
+    rows = _train(
+        state,
+        networks=networks,
+        phases=phases,
+        batches=batches,
+        units=units,
+        folds=folds,
+        exponent=config.variance_weighting,
+        options=options,
+        seed=seed,
+        best=best,
+    )
     return state.table.detach().unflatten(0, z.shape[:2]), rows
 
 
 @torch.no_grad()
 def clip_members(parameters: Sequence[nn.Parameter], limit: float) -> float:
-    """Clip the gradient of every member on its own: units held out by one teach the others.
+    """Clip the gradient of every member on its own.
+
+    A norm over all members would let the units that one member holds out, which others are trained
+    on, change its gradient.
 
     Args:
         parameters: Parameters with gradients; members are their first dimension.
@@ -377,22 +413,24 @@ def _kl_weight(config: CausalBGMConfig, n_learned: float) -> float:
 
 def _train(
     module: nn.Module,
+    *,
     networks: Networks,
     phases: Sequence[Phase],
     batches: Callable[[int], Iterator[Any]],
     units: Units,
     folds: Folds,
-    config: CausalBGMConfig,
+    exponent: float,
     options: TrainingConfig,
     seed: int,
     best: BestWeights,
 ) -> Rows:
-    first = int(best.step.max())
+    """Run the phases, and tell ``best`` the validation losses of all members on the way."""
+    first = int(best.step.max())  # steps are counted on from one phase of a fit to the next
 
     last: dict[str, Tensor] = {}
 
     def validate(_: nn.Module, step: int) -> list[dict[str, Any]]:
-        loss = held_out_loss(networks, units, folds, config.variance_weighting)
+        loss = held_out_loss(networks, units, folds, exponent)
         best.update(networks, loss, first + step)
         if step == options.n_steps:
             last.update({k: v.clone() for k, v in module.state_dict().items()})

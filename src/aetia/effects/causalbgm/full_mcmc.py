@@ -294,6 +294,7 @@ class FullMCMCCausalBGM(CausalBGM):
             generator,
             progress=self.progress,
         )
+        # Convergence is judged by what is asked for: mean outcomes at both ends of the treatment.
         ends = np.quantile(fit.table.treatment, [0.1, 0.9])
         codes = np.array([0.0, 1.0]) if fit.table.is_binary else ends
         means = self._population(fit, codes).mean(2)
@@ -364,6 +365,7 @@ class FullMCMCCausalBGM(CausalBGM):
         if units.outcome is not None and units is fit.units:
             mechanisms, latents = self._draws.mechanisms, self._draws.latents
         else:
+            # New units need chains of their own, under some of the kept weights.
             at = torch.linspace(0, len(self._draws.latents) - 1, _WEIGHTS_FOR_NEW_UNITS).long()
             mechanisms = self._draws.mechanisms.map(lambda weight: weight[at])
             density = latent_density(

@@ -1,4 +1,4 @@
-"""What the ensemble says of who could have received what."""
+"""Overlap: which treatments every unit could have received, out of fold."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UNITS = 1000
 
 
 def overlap_of(fit: Fitted) -> Overlap:
-    """Compare the treatment of every unit with what its covariates let expect, out of fold.
+    """Compare the treatment of every unit with the one expected from its covariates, out of fold.
 
     Args:
         fit: The ensemble.

@@ -1,4 +1,4 @@
-r"""What the disagreement of an ensemble says about its mean.
+r"""Uncertainty of an ensemble's mean, from the disagreement of its members.
 
 Member k never saw fold k, so the members' spread is that of the delete-a-group jackknife (Efron,
 1982): the variance of their mean is :math:`\frac{K - 1}{K} \sum_k (m_k - \bar m)^2`.

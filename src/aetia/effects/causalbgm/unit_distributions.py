@@ -117,12 +117,14 @@ def unit_distributions(
     z = fit.encoded(units)
     outcomes = level_distributions(mechanisms, networks, z, levels)
     centres, variance = outcomes.mean, outcomes.variance.mean(0)
+    # What varies within a member: its latents given everything, or its random weights.
     within = None
     if given == "everything":
         chains, report = latent_draws(fit, config, units, segments, seeds)
         moved = torch.stack(
             [level_distributions(mechanisms, networks, s, levels).mean for s in chains]
         )
+        # The chains are judged by what is asked: the first level against the last.
         contrast = (moved[..., 0] - moved[..., -1]).double().cpu().numpy()
         report |= mixing(contrast, stacklevel=5)
         centres = moved.mean(0)

@@ -127,6 +127,7 @@ def sample_weights(
                 density = weight_density(name, networks, units, z, config.weight_prior_std)
                 position, n_leapfrog = flat[name], config.n_leapfrog
             sampler = HMC(density, n_leapfrog=n_leapfrog)
+            # After the warm-up the averaged step size stays: chains that adapt lose their target.
             log_step = steps[name].log_step if warming else steps[name].log_average
             state = sampler.init(position)._replace(step_size=log_step.exp())
             state, info = sampler.step(state, generator)

@@ -140,10 +140,10 @@ class BGM:
             model,
             self._rows(model, values),
             self.params,
-            egm_n_iter + 1,
-            self._seeds(_START),
-            on_iteration,
-            None if verbose else False,
+            n_iterations=egm_n_iter + 1,
+            seeds=self._seeds(_START),
+            on_iteration=on_iteration,
+            progress=None if verbose else False,
         )
         self._say(verbose, "EGM Initialization Ends.")
         self._model = model
@@ -202,7 +202,15 @@ class BGM:
         self._say(verbose, "Iterative Updating Starts ...")
         rows = self._rows(model, values)
         progress = None if verbose else False
-        z = update_iteratively(model, rows, z, epochs + 1, self._seeds(_UPDATE), on_epoch, progress)
+        z = update_iteratively(
+            model,
+            rows,
+            z,
+            n_epochs=epochs + 1,  # one more than asked for, as the original makes
+            seeds=self._seeds(_UPDATE),
+            on_epoch=on_epoch,
+            progress=progress,
+        )
         self.data_z, self.history_loss = z.cpu().numpy(), history
         self._model = model
 

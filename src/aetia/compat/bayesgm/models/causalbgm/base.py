@@ -154,11 +154,11 @@ class CausalBGM:
         start_jointly(
             fit,
             self.params,
-            batch_size,
-            egm_n_iter + 1,
-            self._seeds(_START),
-            on_iteration,
-            None if verbose else False,
+            batch_size=batch_size,
+            n_iterations=egm_n_iter + 1,
+            seeds=self._seeds(_START),
+            on_iteration=on_iteration,
+            progress=None if verbose else False,
         )
         say(verbose, "EGM Initialization Ends.")
         fit.latents = fit.encoded(fit.units)
@@ -211,7 +211,7 @@ class CausalBGM:
             shape = (1, len(study.x), sum(self.params["z_dims"]))
             generator = torch_generator(self._seeds(_LATENTS))
             fit.latents = torch.randn(shape, generator=generator).to(_device(fit))
-        self._fit = None  # until it is over
+        self._fit = None  # a failed fit must not leave a half-trained answer
         best: tuple[float, Any] = (np.inf, None)
 
         def on_epoch(epoch: int) -> None:
@@ -228,14 +228,15 @@ class CausalBGM:
             self._folder.write_estimate(f"causal_pre_at_{epoch}", found.effect, save_format)
 
         say(verbose, "Iterative Updating Starts ...")
+        # One pass more than asked for, as the original makes.
         update_iteratively(
             fit,
             self.params,
-            batch_size,
-            epochs + 1,
-            self._seeds(_UPDATE),
-            on_epoch,
-            None if verbose else False,
+            batch_size=batch_size,
+            n_epochs=epochs + 1,
+            seeds=self._seeds(_UPDATE),
+            on_epoch=on_epoch,
+            progress=None if verbose else False,
         )
         if best[1] is not None:
             _restore(fit, best[1])

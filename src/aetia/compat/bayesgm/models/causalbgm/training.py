@@ -85,6 +85,7 @@ def new_fit(
 def start_jointly(
     fit: Fitted,
     params: Mapping[str, Any],
+    *,
     batch_size: int,
     n_iterations: int,
     seeds: np.random.SeedSequence,
@@ -154,6 +155,7 @@ class _Updated(nn.Module):
 def update_iteratively(
     fit: Fitted,
     params: Mapping[str, Any],
+    *,
     batch_size: int,
     n_epochs: int,
     seeds: np.random.SeedSequence,
