@@ -94,7 +94,7 @@ def test_levels_and_doses_have_a_row_each(levels, treatment, outcome, levels_of,
     effect = levels.effect(treatment, outcome, **levels_of, n_draws=100)
     block = effect_blocks(effect)
     assert len(rows_of(block)) == n_rows
-    assert rows_of(block)[0][""].startswith(first)
+    assert rows_of(block)[0]["quantity"].startswith(first)
     frame = effect.frame()
     assert [r["none"] for r in rows_of(block)] == [percent(z) for z in frame["zero"]]
     assert [r["mean"] for r in rows_of(block)] == [f"{m:.3g}" for m in frame["mean"]]
@@ -106,7 +106,7 @@ def test_numbers_as_doses_are_named(levels):
     effect = posterior_of(3).effect("column_0", "column_1", doses=[1.0, 2.0], control=0.5)
     block = effect_blocks(effect)
     assert "from 0.5 to each of the levels below" in words_of(block)[0]
-    assert [r[""] for r in rows_of(block)] == ["at 1", "at 2"]
+    assert [r["quantity"] for r in rows_of(block)] == ["at 1", "at 2"]
 
 
 def test_only_certainty_reads_as_certain():

@@ -34,7 +34,7 @@ from aetia.report.sections.blocks import (
     picture,
 )
 from aetia.report.sections.shared import training
-from aetia.report.sections.texts import labelled, labels, note, text
+from aetia.report.sections.texts import cells, labelled, labels, note, text
 from aetia.results import EffectPosterior, Overlap
 
 __all__ = ["EFFECT", "effect_in_words"]
@@ -242,9 +242,13 @@ def _units(answers: EffectAnswers) -> Section:
         frame, outcome=answers.units.outcome, level=answers.level, ax=new_axes(None, _SIZE)
     )
     frame.insert(0, "row", answers.rows)
+
+    def table(rows: Any) -> Table:
+        return Table(cells("effect.unit_columns", rows.to_dict("records")))
+
     columns: list[list[Block]] = [
-        [Heading("Largest effects"), _unit_table(frame.nlargest(_MOST_ROWS, "mean"))],
-        [Heading("Smallest effects"), _unit_table(frame.nsmallest(_MOST_ROWS, "mean"))],
+        [Heading("Largest effects"), table(frame.nlargest(_MOST_ROWS, "mean"))],
+        [Heading("Smallest effects"), table(frame.nsmallest(_MOST_ROWS, "mean"))],
     ]
     if answers.associations:
         rows = [{"covariate": k, "rank correlation": f"{v:+.2f}"} for k, v in answers.associations]
@@ -253,16 +257,6 @@ def _units(answers: EffectAnswers) -> Section:
     small = note("effect.units", level=f"{100 * answers.level:g} %", n=len(frame))
     figure = picture(ax, alt)
     return Section("units", "Who gains?", [figure, Grid(columns), small])
-
-
-def _unit_table(frame: Any) -> Table:
-    return Table(
-        [
-            {"row": str(int(row["row"])), "effect": show(float(row["mean"]))}
-            | {k: show(float(row[k])) for k in ("lower", "upper")}
-            for row in frame.to_dict("records")
-        ]
-    )
 
 
 def _overlap(answers: EffectAnswers) -> Section:
@@ -283,7 +277,7 @@ def _predictions(answers: EffectAnswers) -> Section:
         for name, words in labels("effect.scores").items()
         if name in answers.scores
     ]
-    cells: list[list[Block]] = [[Table(scores)] if scores else []]
+    columns: list[list[Block]] = [[Table(scores)] if scores else []]
     small = text("effect.one_fold" if answers.training.get("n_folds") == 1 else "effect.unseen")
     if answers.ranks is not None:
         inside = [
@@ -292,11 +286,11 @@ def _predictions(answers: EffectAnswers) -> Section:
         ]
         image = plot_prediction_ranks(answers.ranks)[0].figure
         alt = "Histogram of the ranks of outcomes in their predicted distributions; flat is "
-        cells[0].append(Table(inside))
-        cells.append([picture(image, alt + "calibrated")])
+        columns[0].append(Table(inside))
+        columns.append([picture(image, alt + "calibrated")])
         small += " " + text("effect.ranks")
     heading = "Do predictions of unseen units hold?"
-    return Section("calibration", heading, [Grid(cells), Words(small, "note")])
+    return Section("calibration", heading, [Grid(columns), Words(small, "note")])
 
 
 def _assumptions(answers: EffectAnswers) -> Section:

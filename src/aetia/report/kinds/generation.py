@@ -15,10 +15,9 @@ from aetia.generation.comparison import compare_tables
 from aetia.plots import plot_correlations, plot_marginals, plot_prediction_ranks
 from aetia.report.context import RunContext
 from aetia.report.kinds.run_kind import RunKind, read_facts
-from aetia.report.numbers import show
 from aetia.report.sections.blocks import Block, Facts, Heading, Section, Table, Words, picture
 from aetia.report.sections.shared import model_facts, training
-from aetia.report.sections.texts import labels, note, text
+from aetia.report.sections.texts import cells, labels, note, text
 from aetia.results import Draws, RunFacts
 from aetia.training import learning_curves
 
@@ -162,18 +161,8 @@ def _marginals(answers: GenerationAnswers) -> Section:
     blocks: list[Block] = [picture(image, alt, "wide")]
     if len(shown) < len(names):
         blocks.append(Words(f"The first {len(shown)} of {len(names)} columns.", "note"))
-    compared = [
-        {
-            "column": c["column"],
-            "mean": show(c["mean"]),
-            "generated": show(c["mean_generated"]),
-            "sd": show(c["sd"]),
-            "sd generated": show(c["sd_generated"]),
-            "distance": f"{c['distance']:.3f}",
-        }
-        for c in comparison["columns"]
-    ]
-    blocks += [Table(compared), note("tables.distances")]
+    table = Table(cells("tables.compared_columns", comparison["columns"]))
+    blocks += [table, note("tables.distances")]
     return Section("marginals", "Columns one by one", blocks)
 
 
@@ -211,10 +200,8 @@ def _sampler_steps(answers: GenerationAnswers) -> list[Section]:
     if not distances:
         return []
     values = {**distances, "training rows": answers.held_out["floor"]}
-    rows = [
-        {"steps of the sampler": str(k), "energy distance": f"{v:.4f}"} for k, v in values.items()
-    ]
-    blocks = [Words(text("tables.steps")), Table(rows)]
+    rows = [{"steps": str(k), "distance": v} for k, v in values.items()]
+    blocks = [Words(text("tables.steps")), Table(cells("tables.step_columns", rows))]
     return [Section("steps", "Steps of the sampler", blocks)]
 
 

@@ -13,10 +13,9 @@ from aetia.files import write_atomically
 from aetia.plots import plot_imputed_cells, plot_marginals, plot_missingness
 from aetia.report.context import RunContext
 from aetia.report.kinds.run_kind import RunKind, read_facts
-from aetia.report.numbers import show
 from aetia.report.sections.blocks import Block, Facts, Section, Table, picture
 from aetia.report.sections.shared import model_facts, training
-from aetia.report.sections.texts import labels, note
+from aetia.report.sections.texts import cells, labels, note
 from aetia.results import Draws, RunFacts
 from aetia.results.completed_table import Cells, write_cells
 from aetia.training import learning_curves
@@ -147,7 +146,7 @@ def _page(answers: ImputationAnswers, context: RunContext) -> list[Section]:
         _missing(answers),
         _distributions(answers),
         *_hidden(answers),
-        _cells(answers),
+        _imputed_cells(answers),
         *training(answers.curves),
         Section("run", "", [Facts(model_facts(answers.training, answers.draws))]),
     ]
@@ -163,27 +162,22 @@ def _missing(answers: ImputationAnswers) -> Section:
     return Section("missing", "What is missing?", [figure, Table(_columns(answers)), small])
 
 
-def _columns(answers: ImputationAnswers) -> list[dict[str, str]]:
+def _columns(answers: ImputationAnswers) -> list[dict[str, Any]]:
+    """Describe the holes of each column and what was put there."""
     frame: Any = answers.draws.frame(answers.level)
     draws = answers.draws
     rows = []
     for j, name in enumerate(draws.cell_names()):
         seen = draws.given[draws.observed[:, j], j]
         mine = frame[frame["column"] == name]
-        width = float((mine["upper"] - mine["lower"]).mean()) if len(mine) else float("nan")
-        spread = float(seen.std())
-        rows.append(
-            {
-                "column": name,
-                "missing": f"{len(mine):,}",
-                "share": f"{len(mine) / len(draws.given):.1%}",
-                "mean observed": show(float(seen.mean())),
-                "mean imputed": show(float(mine["mean"].mean())) if len(mine) else "–",
-                "interval width": show(width),
-                "width / sd": show(width / spread) if spread > 0 and len(mine) else "–",
-            }
-        )
-    return rows
+        n, spread = len(mine), float(seen.std())
+        row = {"column": name, "n": n, "share": n / len(draws.given), "mean": float(seen.mean())}
+        if n:
+            width = float((mine["upper"] - mine["lower"]).mean())
+            row |= {"width": width, "imputed": float(mine["mean"].mean())}
+            row |= {"ratio": width / spread} if spread > 0 else {}
+        rows.append(row)
+    return cells("tables.missing_columns", rows)
 
 
 def _distributions(answers: ImputationAnswers) -> Section:
@@ -220,26 +214,13 @@ def _hidden(answers: ImputationAnswers) -> list[Section]:
         {"interval": f"{100 * float(k):g} %", "hidden cells inside": f"{v:.1%}"}
         for k, v in hidden.get("coverage", {}).items()
     ]
-    blocks: list[Block] = [Table(_hidden_rows(hidden))]
+    blocks: list[Block] = [Table(cells("tables.hidden_columns", hidden.get("columns", ())))]
     blocks += [Table(coverage)] if coverage else []
     heading = "Are hidden cells found again?"
     return [Section("check", heading, [*blocks, note("tables.hidden")])]
 
 
-def _hidden_rows(hidden: Mapping[str, Any]) -> list[dict[str, str]]:
-    return [
-        {
-            "column": row["column"],
-            "cells": str(row["n"]),
-            "RMSE": show(row["rmse"]),
-            "RMSE of the mean": show(row["rmse_of_mean"]),
-            "inside 90 %": "–" if row["coverage"] is None else f"{row['coverage']:.0%}",
-        }
-        for row in hidden.get("columns", ())
-    ]
-
-
-def _cells(answers: ImputationAnswers) -> Section:
+def _imputed_cells(answers: ImputationAnswers) -> Section:
     ax, _ = plot_imputed_cells(answers.draws.frame(answers.level), n_cells=30)
     figure = picture(ax, "Means and intervals of the first imputed cells")
     return Section("cells", "Imputed cells", [figure])

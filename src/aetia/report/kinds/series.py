@@ -28,7 +28,7 @@ from aetia.report.sections.blocks import (
     picture,
 )
 from aetia.report.sections.shared import knowledge
-from aetia.report.sections.texts import labelled, note, text
+from aetia.report.sections.texts import cells, labelled, note, text
 from aetia.results import GraphPosterior
 from aetia.results.export import summary_networkx, to_dot, to_gml
 from aetia.training import write_summary
@@ -181,14 +181,7 @@ def _page(answers: SeriesAnswers, context: RunContext) -> list[Section]:
         *_known(answers),
         *_imputed(answers),
         *_regimes(answers),
-        Section(
-            "sensors",
-            "Sensors",
-            [
-                Table([_sensor_row(r) for r in answers.sensors.to_dict("records")]),
-                note("series.sensors"),
-            ],
-        ),
+        _sensors(answers),
         Section("run", "", [Facts(facts), *knowledge(posterior.knowledge)]),
     ]
 
@@ -202,22 +195,23 @@ def _graphs(answers: SeriesAnswers) -> Section:
     longest = len(by_lag) - 1
     later = "One step later" if longest == 1 else f"1 to {longest} steps later"
     panels = {"Within a step": (0,), later: tuple(range(1, longest + 1))}
-    cells = []
+    drawn = []
     for heading, lags in panels.items():
         ax, frame = plot_lagged_graph(
             by_lag, posterior.names, lags=lags, threshold=0.3, chosen=answers.graph
         )
         n = int(np.count_nonzero(frame["chosen"]))
         alt = f"{heading}: causal graph with {n} edges; the table below lists them"
-        cells.append([Heading(heading), picture(ax, alt)])
-    return Section("graph", "Graph", [Grid(cells), note("series.drawing")])
+        drawn.append([Heading(heading), picture(ax, alt)])
+    return Section("graph", "Graph", [Grid(drawn), note("series.drawing")])
 
 
 def _edges(answers: SeriesAnswers) -> Section:
     edges: Any = answers.edges
     has_weights = bool(edges["weight"].notna().any())
     listed = edges[(edges["frequency"] >= _SHOWN_FROM) | edges["in_graph"]]
-    rows = [_edge_row(r, has_weights) for r in listed.head(_MOST_EDGES).to_dict("records")]
+    found = (_edge_row(r) for r in listed.head(_MOST_EDGES).to_dict("records"))
+    rows = cells("series.edge_columns", found, without=[] if has_weights else ["weight"])
     blocks: list[Block] = [Table(rows, names=["cause", "effect"], desk=[""], dense=True)]
     if len(listed) > len(rows):
         words = f"The first {len(rows)} of {len(listed)} edges; all are in edges.csv."
@@ -226,26 +220,16 @@ def _edges(answers: SeriesAnswers) -> Section:
     return Section("edges", "Edges", [*blocks, note("series.edges", weights=weights)])
 
 
-def _edge_row(row: Mapping[str, Any], has_weights: bool) -> dict[str, Any]:
-    frequency = float(row["frequency"])
-    weight = {"weight": show(float(row["weight"]))} if has_weights else {}
+def _edge_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    # From an earlier step an edge cannot point the other way; early folders lack the column.
+    reverse = None if row["lag"] else row.get("reverse_frequency")
     return {
-        "cause": row["source"],
+        **row,
         "effect": "itself" if row["source"] == row["target"] else row["target"],
-        "lag": str(int(row["lag"])),
-        "frequency": f"{frequency:.2f}",
-        "": Bar(frequency),
-        # Folders written before this column existed can still be shown.
-        "reverse": _reverse(int(row["lag"]), row.get("reverse_frequency")),
-        **weight,
-        "any path": f"{float(row['path_frequency']):.2f}",
-        "in graph": "yes" if row["in_graph"] else "",
+        "bar": Bar(float(row["frequency"])),
+        "reverse": "" if reverse is None else f"{reverse:.2f}",
+        "is_in": "yes" if row["in_graph"] else "",
     }
-
-
-def _reverse(lag: int, frequency: float | None) -> str:
-    """Write how often the edge pointed the other way; from an earlier step it cannot."""
-    return "" if lag or frequency is None else f"{float(frequency):.2f}"
 
 
 def _known(answers: SeriesAnswers) -> list[Section]:
@@ -313,44 +297,26 @@ def _regimes(answers: SeriesAnswers) -> list[Section]:
         for column in ("p_value", "changed")
     )
     ax, _ = plot_regime_shifts(p.to_numpy(float), changed.to_numpy(bool), names, regimes)
-    is_linear = answers.posterior.diagnostics.get("backend") == "linear"
     moved: Any = table[table["difference"].notna()]
-    rows = [
-        {
-            "regime": r["regime"],
-            "edge": f"{r['source']} → {r['sensor']}",
-            "lag": str(int(r["lag"])),
-            "difference" if is_linear else "difference (standardised)": show(
-                float(r["difference"])
-            ),
-        }
-        for r in moved.to_dict("records")
-    ]
+    rows = cells("series.regime_columns", moved.to_dict("records"))
     alt = "p-values of equal residuals by regime and sensor"
     blocks: list[Block] = [picture(ax, alt, "wide"), note("series.regimes")]
     if rows:
-        blocks += [Table(rows, names=["regime", "edge"]), note("series.differences")]
+        is_linear = answers.posterior.diagnostics.get("backend") == "linear"
+        units = "" if is_linear else ", in standardised units"
+        blocks += [Table(rows, names=["regime", "edge"]), note("series.differences", units=units)]
     else:
         blocks.append(Words("No mechanism has weights of its own in a regime."))
     return [Section("regimes", "What differs between regimes", blocks)]
 
 
-def _sensor_row(row: Mapping[str, Any]) -> dict[str, str]:
-    share = float(row["noise_share"])
-    information = float(row["information"])
-    is_noisy = share > _NOISELESS
-    return {
-        "sensor": str(row["sensor"]),
-        "readings": f"{int(row['readings']):,}",
-        "share": f"{row['share_observed']:.0%}",
-        "longest gap": f"{int(row['longest_gap']):,}",
-        "sd": show(float(row["sd"])),
-        "noise sd": show(float(row["noise_sd"])) if is_noisy else "–",
-        "noise share": f"{share:.1%}" if is_noisy else "–",
-        "outliers": f"{int(row['outliers']):,}",
-        "drift sd": show(float(row["drift_sd"])),
-        "information": "–" if information != information else f"{information:.0%}",
-    }
+def _sensors(answers: SeriesAnswers) -> Section:
+    rows = []
+    for row in answers.sensors.to_dict("records"):
+        is_noisy = row["noise_share"] > _NOISELESS
+        rows.append(row if is_noisy else {**row, "noise_sd": None, "noise_share": None})
+    table = Table(cells("series.sensor_columns", rows))
+    return Section("sensors", "Sensors", [table, note("series.sensors")])
 
 
 SERIES = RunKind[SeriesAnswers](

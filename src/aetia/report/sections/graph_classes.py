@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from aetia.report.sections.blocks import Bar, Section, Table, Words
-from aetia.report.sections.texts import note, text
+from aetia.report.sections.texts import cells, note, text
 from aetia.results import GraphPosterior
 from aetia.results.adjacency_table import short_probability
 from aetia.results.trust import effective_draws
@@ -29,14 +29,10 @@ def classes(posterior: GraphPosterior) -> Section:
     rows = []
     for k in shown:
         edges = _edges(found.cpdags[k], posterior.names)
-        rows.append(
-            {
-                "probability": short_probability(float(found.mass[k])),
-                "": Bar(float(found.mass[k])),
-                "graphs": f"{int(found.n_graphs[k]):,}",
-                "edges": _listed(edges.values()) if k == 0 else _difference(first, edges),
-            }
-        )
+        listed = _listed(edges.values()) if k == 0 else _difference(first, edges)
+        mass = float(found.mass[k])
+        rows.append({"mass": mass, "bar": Bar(mass), "n": int(found.n_graphs[k]), "edges": listed})
+    table = cells("graph.class_columns", rows)
     words = (
         f"{len(posterior.distinct()[0]):,} distinct graph(s) fall into {found.n_classes:,} Markov "
         "equivalence class(es). "
@@ -47,8 +43,8 @@ def classes(posterior: GraphPosterior) -> Section:
     else:
         total = short_probability(float(found.mass[shown].sum()))
         words += f"The {len(rows)} shown hold {total} of the probability."
-    table = [] if spread else [Table(rows, names=["edges"], desk=["", "graphs"])]
-    blocks = [Words(words), *table, note("graph.classes")]
+    shown_as = [] if spread else [Table(table, names=["edges"], desk=["", "graphs"])]
+    blocks = [Words(words), *shown_as, note("graph.classes")]
     return Section("classes", "Most probable equivalence classes", blocks)
 
 
@@ -101,15 +97,13 @@ def experiments(posterior: GraphPosterior) -> list[Section]:
             f"of all single columns. It settles {best['directions_settled']:.1f} {settled}."
         ]
         small += " " + text("graph.beyond_rows")
-    rows = []
-    for r in table.head(10).to_dict("records"):
-        part = r["directions_settled"] / max(values.open_directions, 1e-9)
-        bits: dict[str, Any] = {}
-        if not limited:
-            part = r["bits_revealed"] / values.graph_entropy
-            bits = {"bits removed": f"{r['bits_revealed']:.2f}"}
-            bits["beyond rows"] = f"{r['bits_beyond_rows']:.2f}"
-        settles = {"directions settled": f"{r['directions_settled']:.2f}"}
-        rows.append({"set": r["set"], "": Bar(part), **bits, **settles})
+    total = values.open_directions if limited else values.graph_entropy
+    key = "directions_settled" if limited else "bits_revealed"
+    best_ten = table.head(10).to_dict("records")
+    rows = cells(
+        "graph.experiment_columns",
+        [{**r, "bar": Bar(r[key] / max(total, 1e-9))} for r in best_ten],
+        without=["bits removed", "beyond rows"] if limited else [],
+    )
     blocks = [*map(Words, words), Table(rows, desk=["", "beyond rows"]), Words(small, "note")]
     return [Section("experiments", "What would settle the rest", blocks)]

@@ -10,7 +10,7 @@ import numpy as np
 from aetia.plots import plot_effect_matrix
 from aetia.report.numbers import percent
 from aetia.report.sections.blocks import Block, Details, Grid, Section, Table, Words, picture
-from aetia.report.sections.texts import note, text
+from aetia.report.sections.texts import cells, note, text
 from aetia.results import EffectPosterior
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def effects(found: Sequence[EffectPosterior], *, takes_longer: bool = False) -> 
     small = text("graph.effects")
     if takes_longer:
         small += " " + text("graph.all_pairs_elsewhere")
-    cells = [effect_blocks(effect) for effect in found]
-    whole = [k for k, cell in enumerate(cells) if any(isinstance(b, Table) for b in cell)]
-    return [Section("effects", "Effects", [Grid(cells, 420, whole), Words(small, "note")])]
+    groups = [effect_blocks(effect) for effect in found]
+    whole = [k for k, cell in enumerate(groups) if any(isinstance(b, Table) for b in cell)]
+    return [Section("effects", "Effects", [Grid(groups, 420, whole), Words(small, "note")])]
 
 
 def effect_blocks(effect: EffectPosterior) -> list[Block]:
@@ -45,7 +45,7 @@ def effect_blocks(effect: EffectPosterior) -> list[Block]:
     blocks += [Words(text, "basis") for text in words[1:]]
     if not alone:
         desk = ("< 0", "> 0", "best graph alone")
-        blocks.append(Table([_row(row) for row in rows], desk=desk, dense=True))
+        blocks.append(Table(cells("graph.effect_columns", map(_row, rows)), desk=desk, dense=True))
     return blocks
 
 
@@ -99,24 +99,14 @@ def _several(effect: EffectPosterior) -> list[str]:
     return words
 
 
-def _row(row: Mapping[str, Any]) -> dict[str, str]:
-    """Write a row of the table of quantities."""
-    signs = {k: percent(row[k]) if k in row else "–" for k in ("negative", "zero", "positive")}
-    best = "–"
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Name the quantity of a row, and say what the best graph alone would."""
+    best = None
     if "best_graph_mean" in row:
-        best = (
-            f"{row['best_graph_mean']:.3g} "
-            f"({row['best_graph_lower']:.3g} to {row['best_graph_upper']:.3g})"
-        )
-    return {
-        "": f"at {row['quantity']}" if "dose" in row else str(row["quantity"]),
-        "mean": f"{row['mean']:.3g}",
-        "90\u00a0% interval": f"{row['lower']:.3g} to {row['upper']:.3g}",
-        "< 0": signs["negative"],
-        "none": signs["zero"],
-        "> 0": signs["positive"],
-        "best graph alone": best,
-    }
+        ends = f"{row['best_graph_lower']:.3g} to {row['best_graph_upper']:.3g}"
+        best = f"{row['best_graph_mean']:.3g} ({ends})"
+    name = f"at {row['quantity']}" if "dose" in row else str(row["quantity"])
+    return {**row, "quantity": name, "best": best}
 
 
 def all_pairs(frame: pd.DataFrame | None, n_columns: int) -> list[Section]:
@@ -128,7 +118,7 @@ def all_pairs(frame: pd.DataFrame | None, n_columns: int) -> list[Section]:
     size = np.abs(shown["standardised"].to_numpy(dtype=float))
     size = np.where(np.isnan(size), np.abs(shown["mean"].to_numpy(dtype=float)), size)
     largest = shown.iloc[np.argsort(-size, kind="stable")[:_MOST_ROWS]]
-    rows = [_pair(row) for row in largest.to_dict("records")]
+    rows = cells("graph.all_pairs_columns", map(_pair, largest.to_dict("records")))
     n_pairs = len(frame[["treatment", "outcome"]].drop_duplicates())
     alt = "Matrix of total effects, treatments in rows"
     size_of = "wide" if n_columns >= _WIDE_FROM else "fit"
@@ -147,17 +137,10 @@ def all_pairs(frame: pd.DataFrame | None, n_columns: int) -> list[Section]:
     return [Section("all-effects", "Total effects of all pairs", blocks)]
 
 
-def _pair(row: Mapping[str, Any]) -> dict[str, str]:
-    quantity, share = row.get("quantity"), row["graph_share"]
-    outcome = quantity if isinstance(quantity, str) else str(row["outcome"])
-    return {
-        "effect of, on": f"{row['treatment']} → {outcome}",
-        "set from, to": f"{_read_level(row['control'])} to {_read_level(row['treated'])}",
-        "mean": f"{row['mean']:.3g}",
-        "90\u00a0% interval": f"{row['lower']:.3g} to {row['upper']:.3g}",
-        "none": percent(row["zero"]),
-        "graph’s share of variance": percent(share) if np.isfinite(share) else "–",
-    }
+def _pair(row: Mapping[str, Any]) -> dict[str, Any]:
+    quantity, levels = row.get("quantity"), ("control", "treated")
+    named = {"outcome": quantity} if isinstance(quantity, str) else {}
+    return {**row, **named, **{name: _read_level(row[name]) for name in levels}}
 
 
 def _level(level: float | str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,9 +21,8 @@ from aetia.report.sections.blocks import (
     Words,
     picture,
 )
-from aetia.report.sections.texts import note, text
+from aetia.report.sections.texts import cells, note, text
 from aetia.results import GraphPosterior
-from aetia.results.adjacency_table import short_probability
 
 __all__ = ["comparison", "convergence", "drawing", "matrix", "pairs"]
 
@@ -76,24 +74,20 @@ def pairs(posterior: GraphPosterior) -> Section:
     return Section("edges", "Pairs of columns", [*blocks, note("graph.pairs")])
 
 
-def _pair_table(posterior: GraphPosterior, rows: list[dict[str, Any]]) -> Table:
-    table = [_pair(posterior, row) for row in rows[:_MOST_PAIRS]]
+def _pair_table(posterior: GraphPosterior, found: list[dict[str, Any]]) -> Table:
+    rows = [
+        {
+            **row,
+            "arrow": "–" if row["decided"] == "open" else "→",
+            "bar": Bar(row["a_to_b"], row["b_to_a"]),
+            "path_a_to_b": posterior.path_probability(row["a"], row["b"]),
+            "path_b_to_a": posterior.path_probability(row["b"], row["a"]),
+        }
+        for row in found[:_MOST_PAIRS]
+    ]
+    without = ["lag"] if posterior.lagged is None else []
+    table = cells("graph.pair_columns", rows, without=without)
     return Table(table, desk=("", "path a → b", "path b → a"), dense=True)
-
-
-def _pair(posterior: GraphPosterior, row: Mapping[str, Any]) -> dict[str, Any]:
-    a, b = row["a"], row["b"]
-    lag = {} if posterior.lagged is None else {"lag": row.get("lag")}
-    return {
-        "a, b": f"{a} {'–' if row['decided'] == 'open' else '→'} {b}",
-        **lag,
-        "adjacent": short_probability(row["adjacent"]),
-        "": Bar(row["a_to_b"], row["b_to_a"]),
-        "a → b": short_probability(row["a_to_b"]),
-        "b → a": short_probability(row["b_to_a"]),
-        "path a → b": short_probability(posterior.path_probability(a, b)),
-        "path b → a": short_probability(posterior.path_probability(b, a)),
-    }
 
 
 def matrix(posterior: GraphPosterior) -> Section:
@@ -120,5 +114,5 @@ def comparison(posterior: GraphPosterior, truth: Bool[np.ndarray, "d d"] | None)
     ax, _ = plot_reliability(curve.stated, curve.observed, curve.n_events)
     scores = [(k.replace("_", " "), show(v)) for k, v in posterior.compare(truth).items()]
     figure = picture(ax, "Reliability of the edge probabilities")
-    cells = [[Facts(scores)], [figure, note("graph.comparison")]]
-    return [Section("comparison", "Against the known graph", [Grid(cells)])]
+    both = [[Facts(scores)], [figure, note("graph.comparison")]]
+    return [Section("comparison", "Against the known graph", [Grid(both)])]
