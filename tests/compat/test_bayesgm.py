@@ -549,7 +549,7 @@ def test_alpha_is_the_probability_outside(causal):
     assert draws.shape == (200, N)
     _, interval = model.predict(data, alpha=0.5, n_mcmc=200, burn_in=5)
     outside = (draws < interval[:, 0]) | (draws > interval[:, 1])
-    # Both sets are draws of nearly the same laws: 24,000 indicators, correlated within chains.
+    # Both sets have nearly the same distributions: 24,000 indicators, correlated within chains.
     assert 0.42 < outside.mean() < 0.58
 
 
@@ -1443,7 +1443,7 @@ def test_batches_cycle_in_the_originals_order():
         datasets.Base_sampler(np.arange(10), np.arange(9), np.zeros((10, 1)))
 
 
-def test_toy_laws_have_the_originals_numbers():
+def test_toy_distributions_have_the_originals_numbers():
     gauss = datasets.Gaussian_sampler(np.zeros(2), N=50)
     np.testing.assert_allclose(gauss.load_all()[0], [2.124448537826538, 0.2526461184024811])
     np.testing.assert_array_equal(gauss.train(3), gauss.X[[17, 32, 7]])

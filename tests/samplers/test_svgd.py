@@ -196,7 +196,7 @@ def test_a_step_takes_all_gradients_at_the_old_position_and_leaves_the_state_alo
 
 
 @pytest.mark.parametrize("rule", [Adam(step_size=0.05), RMSprop(step_size=0.02)])
-def test_particles_settle_on_a_normal_law(rule):
+def test_particles_settle_on_a_normal_distribution(rule):
     """Deterministic given the start. Tolerances are for 40 particles after 600 steps.
 
     The fixed point's mean is exact by symmetry; its spread is a little small, as SVGD's is.

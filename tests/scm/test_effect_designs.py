@@ -73,7 +73,7 @@ def test_confounding_biases_the_difference_of_means_and_the_knob_removes_it(desi
         assert abs(gap(1.0)) > 8
 
 
-def test_the_knob_keeps_the_law_of_the_treatment():
+def test_the_knob_keeps_the_distribution_of_the_treatment():
     def quantiles(confounding):
         t = simulate_study("sun", 20_000, 6, confounding=confounding, random_state=4).treatment
         return np.quantile(t, [0.1, 0.5, 0.9])

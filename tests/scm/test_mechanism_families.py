@@ -181,7 +181,7 @@ def test_heteroscedastic_noise_is_that_of_the_inner_mechanism_times_a_positive_s
     torch.testing.assert_close(again / noise.flip(1), scale, rtol=2e-3, atol=1e-4)
 
 
-def test_linear_weights_and_noise_scales_have_the_stated_laws():
+def test_linear_weights_and_noise_scales_have_the_stated_distributions():
     """The magnitude of 8,000 weights in U(1, 3): mean 2, 4.5 standard errors; signs alike."""
     graph = np.triu(np.ones((90, 90), dtype=bool), 1)
     mechanism = Linear(weights="uniform", low=1.0, high=3.0, bias=3.0)

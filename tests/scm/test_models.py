@@ -1,4 +1,4 @@
-"""Causal models against scipy laws, quadrature, linear algebra and simulated interventions."""
+"""Causal models against scipy distributions, quadrature, linear algebra and simulation."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def mlp_model(seed=0, d=5):
 def test_noise_has_unit_variance_times_its_scale(family):
     """4 x 200,000 draws; Kolmogorov-Smirnov at p > 1e-4 each: one alarm in 5000 seeds.
 
-    The law of each family is scipy's, scaled to variance one.
+    The distribution of each family is scipy's, scaled to variance one.
     """
     std = torch.tensor([0.1, 1.0, 7.0, 2.0], dtype=torch.float64)
     draws = Noise(family).sample(50_000, std, torch.Generator().manual_seed(3))
@@ -130,11 +130,11 @@ def test_the_density_under_do_leaves_the_set_variable_out(family):
     x[:, 1] = [0.3, 0.3, 0.4]
     x[1] = [0.2, 0.3, 0.5, -0.1]  # inside the support of uniform noise
     got = set_model.log_prob(x)
-    law = SCIPY[family]
+    distribution = SCIPY[family]
     for row, value in zip(x[:2], got[:2], strict=True):
         noise = np.array([row[0], row[2] - 2 * row[0] - 0.8 * 0.3, row[3]])
         std = model.noise_std[[0, 2, 3]]
-        assert value == pytest.approx((law.logpdf(noise / std) - np.log(std)).sum())
+        assert value == pytest.approx((distribution.logpdf(noise / std) - np.log(std)).sum())
     assert got[2] == -np.inf
 
 

@@ -1,4 +1,4 @@
-"""Noise families against scipy's laws and quadrature, in both generators."""
+"""Noise families against scipy's distributions and quadrature, in both generators."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from aetia.errors import InputError
 from aetia.scm import EdgeCoins, Family, Linear, Noise, NoiseMixture, NoiseScale, TaskSize
 
 GUMBEL_SCALE = np.sqrt(6) / np.pi
-LAWS = {
+DISTRIBUTIONS = {
     "gaussian": stats.norm(),
     "laplace": stats.laplace(scale=1 / np.sqrt(2)),
     "uniform": stats.uniform(-np.sqrt(3), 2 * np.sqrt(3)),
@@ -19,7 +19,7 @@ LAWS = {
     "gumbel": stats.gumbel_r(-np.euler_gamma * GUMBEL_SCALE, GUMBEL_SCALE),
     "cauchy": stats.cauchy(),
 }
-WITH_VARIANCE = [name for name in LAWS if name != "cauchy"]
+WITH_VARIANCE = [name for name in DISTRIBUTIONS if name != "cauchy"]
 
 
 def numpy_draws(noise, n=40_000):
@@ -40,41 +40,41 @@ def density(noise, std):
 
 
 @pytest.mark.parametrize("family", WITH_VARIANCE)
-def test_laws_with_a_variance_have_mean_zero_and_variance_one(family):
+def test_distributions_with_a_variance_have_mean_zero_and_variance_one(family):
     """The reference itself, then both samplers: 10 pairs at 4.5 sigma, an alarm in 7000 seeds."""
-    law = LAWS[family]
-    assert law.mean() == pytest.approx(0, abs=1e-12)
-    assert law.var() == pytest.approx(1)
+    distribution = DISTRIBUTIONS[family]
+    assert distribution.mean() == pytest.approx(0, abs=1e-12)
+    assert distribution.var() == pytest.approx(1)
     for x in (numpy_draws(Noise(family)), torch_draws(Noise(family))):
         root = np.sqrt(len(x))
         assert abs(x.mean()) < 4.5 / root
         assert abs(x.var() - 1) < 4.5 * (x**2).std() / root
 
 
-@pytest.mark.parametrize("family", LAWS)
-def test_both_samplers_follow_the_law(family):
+@pytest.mark.parametrize("family", DISTRIBUTIONS)
+def test_both_samplers_follow_the_distribution(family):
     """Kolmogorov-Smirnov at p > 1e-4, twelve times: one alarm in 800 seeds."""
     for x in (numpy_draws(Noise(family)), torch_draws(Noise(family))):
-        assert stats.kstest(x, LAWS[family].cdf).pvalue > 1e-4
+        assert stats.kstest(x, DISTRIBUTIONS[family].cdf).pvalue > 1e-4
 
 
 @pytest.mark.parametrize("freedom", [2.5, 30.0])
 def test_student_noise_has_variance_one_for_any_freedom(freedom):
-    law = stats.t(freedom, scale=np.sqrt((freedom - 2) / freedom))
+    distribution = stats.t(freedom, scale=np.sqrt((freedom - 2) / freedom))
     noise = Noise("student", freedom=freedom)
     for x in (numpy_draws(noise), torch_draws(noise)):
-        assert stats.kstest(x, law.cdf).pvalue > 1e-4
+        assert stats.kstest(x, distribution.cdf).pvalue > 1e-4
 
 
-@pytest.mark.parametrize("family", LAWS)
+@pytest.mark.parametrize("family", DISTRIBUTIONS)
 def test_log_densities_are_those_of_scipy(family):
     std = torch.tensor([0.3, 1.0, 4.0], dtype=torch.float64)
     x = torch.linspace(-3, 3, 41, dtype=torch.float64)[:, None] * std * 0.99
-    expected = LAWS[family].logpdf((x / std).numpy()) - np.log(std.numpy())
+    expected = DISTRIBUTIONS[family].logpdf((x / std).numpy()) - np.log(std.numpy())
     np.testing.assert_allclose(Noise(family).log_prob(x, std), expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize("family", LAWS)
+@pytest.mark.parametrize("family", DISTRIBUTIONS)
 def test_densities_integrate_to_one(family):
     at, edge = density(Noise(family), 0.7), 0.7 * np.sqrt(3)
     parts = [
@@ -90,7 +90,7 @@ def test_gumbel_noise_is_skewed_and_the_others_are_not():
     assert abs(stats.skew(numpy_draws(Noise("laplace")))) < 0.25
 
 
-@pytest.mark.parametrize("family", LAWS)
+@pytest.mark.parametrize("family", DISTRIBUTIONS)
 def test_the_same_stream_gives_the_same_noise_and_cells_are_independent(family):
     noise = Noise(family)
     x = noise.draw((5000, 3), np.random.default_rng(1))

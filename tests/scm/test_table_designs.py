@@ -1,4 +1,4 @@
-"""Tables with known laws: moments, parity with the original draws, hidden cells."""
+"""Tables with known distributions: moments, parity with the original draws, hidden cells."""
 
 import numpy as np
 import pytest

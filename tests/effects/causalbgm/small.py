@@ -1,4 +1,4 @@
-"""Small studies, quick options, and mechanisms whose laws can be written out."""
+"""Small studies, quick options, and mechanisms whose distributions can be written out."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_arm_scores_are_augmented_inverse_propensity_scores():
 
 
 def test_scores_are_right_on_average_if_either_model_is():
-    # Doubly robust: four million units' worth of law is small, so sums over a 2-point law.
+    # Doubly robust, exactly: expectations are sums over a distribution with two points.
     v, e = np.array([-1.0, 1.0]), np.array([0.3, 0.8])
     truth = np.column_stack([v, 2 * v + 1])
 
@@ -111,7 +111,7 @@ def test_the_basis_is_constant_outside_the_knots():
 
 
 def design(n=3000, seed=0):
-    """Doses with a known law given a covariate, and a truth that is linear in the basis."""
+    """Doses with a known distribution given a covariate, and a truth linear in the basis."""
     rng = np.random.default_rng(seed)
     v = rng.normal(size=n)
     t = 0.7 * v + rng.normal(size=n)
@@ -124,7 +124,7 @@ def truth(v, doses, coefficients, knots):
 
 @pytest.mark.parametrize("bias", [0.0, 3.0])
 def test_a_constant_bias_of_the_curves_is_removed_exactly(bias):
-    v, t, law = design(400)
+    v, t, distribution = design(400)
     knots, doses = spline_knots(t), np.linspace(-1, 1, 7)
     coefficients = np.random.default_rng(1).normal(size=len(knots))
     weights = bootstrap_weights(5, 400, np.random.default_rng(2))
@@ -136,7 +136,7 @@ def test_a_constant_bias_of_the_curves_is_removed_exactly(bias):
         doses,
         t,
         y - (y + bias),
-        law,
+        distribution,
         weights,
     )
     np.testing.assert_allclose(found, weights @ curves, atol=1e-9)
@@ -145,14 +145,14 @@ def test_a_constant_bias_of_the_curves_is_removed_exactly(bias):
 def test_a_bias_that_bends_with_the_dose_is_removed_without_noise():
     # y - m = B(t)'b exactly: the corrected curve is the truth, up to the ridge (1 in 1,000 of
     # the mean eigenvalue) and to the mean of x, which vanishes with the units.
-    v, t, law = design(20_000)
+    v, t, distribution = design(20_000)
     knots, doses = spline_knots(t), np.linspace(-1.5, 1.5, 9)
     coefficients = np.array([0.5, -0.5, 1.0, 0.0, -1.0, 0.3, 0.8])
     plain = np.zeros((len(v), len(doses))) + v[:, None]
     residual = natural_spline(t, knots) @ coefficients
     weights = np.full((1, len(v)), 1 / len(v))
     found = corrected_dose_response(
-        plain, np.zeros((len(v), 7)) + v[:, None], doses, t, residual, law, weights
+        plain, np.zeros((len(v), 7)) + v[:, None], doses, t, residual, distribution, weights
     )
     wanted = v.mean() + natural_spline(doses, knots) @ coefficients
     np.testing.assert_allclose(found[0], wanted, atol=0.06)
@@ -160,14 +160,14 @@ def test_a_bias_that_bends_with_the_dose_is_removed_without_noise():
 
 
 def test_errors_of_the_covariates_alone_do_not_bend_the_curve():
-    v, t, law = design(20_000)
+    v, t, distribution = design(20_000)
     doses = np.linspace(-1.5, 1.5, 9)
     weights = np.full((1, len(v)), 1 / len(v))
     residual = np.sin(2 * v) + v  # confounded with the dose
     flat = np.zeros((len(v), 9))
-    found = corrected_dose_response(flat, np.zeros((len(v), 7)), doses, t, residual, law, weights)[
-        0
-    ]
+    found = corrected_dose_response(
+        flat, np.zeros((len(v), 7)), doses, t, residual, distribution, weights
+    )[0]
     # A regression on the dose alone would bend by about 1 over this range.
     naive = np.polyval(np.polyfit(t, residual, 1), doses)
     assert np.ptp(naive) > 1
@@ -177,13 +177,13 @@ def test_errors_of_the_covariates_alone_do_not_bend_the_curve():
 def test_the_correction_equals_its_formula_written_out():
     rng = np.random.default_rng(0)
     n = 60
-    _, t, law = design(n)
+    _, t, distribution = design(n)
     doses, knots = np.array([-0.5, 0.2, 1.1]), spline_knots(t)
     curves, own = rng.normal(size=(n, 3)), rng.normal(size=(n, len(knots)))
     residual, weights = rng.normal(size=n), bootstrap_weights(3, n, rng)
-    found = corrected_dose_response(curves, own, doses, t, residual, law, weights)
+    found = corrected_dose_response(curves, own, doses, t, residual, distribution, weights)
     basis = natural_spline(t, knots)
-    expected = np.array([natural_spline(one, knots).mean(0) for one in law.nodes()])
+    expected = np.array([natural_spline(one, knots).mean(0) for one in distribution.nodes()])
     m = own - own.mean(0)
     x = [np.append(b - e, (b - e) @ c) for b, e, c in zip(basis, expected, m, strict=True)]
 
@@ -233,7 +233,7 @@ def test_tied_doses_leave_the_mean_residual_only():
 
 
 def test_units_and_scale_of_the_outcome_pass_through():
-    _, t, law = design(200)
+    _, t, distribution = design(200)
     rng = np.random.default_rng(3)
     doses = np.linspace(-1, 1, 4)
     curves, own, residual = (
@@ -242,8 +242,8 @@ def test_units_and_scale_of_the_outcome_pass_through():
         rng.normal(size=200),
     )
     w = bootstrap_weights(3, 200, rng)
-    one = corrected_dose_response(curves, own, doses, t, residual, law, w)
-    moved = corrected_dose_response(curves + 7, own + 7, doses, t, residual, law, w)
+    one = corrected_dose_response(curves, own, doses, t, residual, distribution, w)
+    moved = corrected_dose_response(curves + 7, own + 7, doses, t, residual, distribution, w)
     np.testing.assert_allclose(moved, one + 7, atol=1e-9)
     order = rng.permutation(200)
     shuffled = corrected_dose_response(
@@ -252,7 +252,7 @@ def test_units_and_scale_of_the_outcome_pass_through():
         doses,
         t[order],
         residual[order],
-        DoseDistribution(*(a[order] for a in law)),
+        DoseDistribution(*(a[order] for a in distribution)),
         w[:, order],
     )
     np.testing.assert_allclose(shuffled, one, atol=1e-9)

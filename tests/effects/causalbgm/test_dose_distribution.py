@@ -1,4 +1,4 @@
-"""The law of doses against a law that is known."""
+"""The distribution of doses against a distribution that is known."""
 
 import numpy as np
 
@@ -12,16 +12,18 @@ def skewed(n=4000, seed=0):
     return location, location * rng.exponential(size=n)
 
 
-def test_nodes_have_the_moments_of_the_law():
+def test_nodes_have_the_moments_of_the_distribution():
     location, doses = skewed()
     nodes = DoseDistribution.of(doses, location, location).nodes()
     # 41 nodes miss a little of the exponential's tail: moments to 6 and 10 %.
     np.testing.assert_allclose(nodes.mean(1), location, rtol=0.06)
     np.testing.assert_allclose(nodes.std(1), location, rtol=0.1)
-    assert (nodes > 0).all()  # which a normal law with this mean and spread is not
+    assert (nodes > 0).all()  # which a normal distribution with this mean and spread is not
 
 
-def test_no_spread_of_the_nodes_where_the_law_has_none():
+def test_no_spread_of_the_nodes_where_the_distribution_has_none():
     location, doses = skewed(50)
-    law = DoseDistribution.of(doses, location, location)._replace(spread=np.zeros(50))
-    np.testing.assert_array_equal(law.nodes(), np.broadcast_to(location[:, None], (50, 41)))
+    distribution = DoseDistribution.of(doses, location, location)._replace(spread=np.zeros(50))
+    np.testing.assert_array_equal(
+        distribution.nodes(), np.broadcast_to(location[:, None], (50, 41))
+    )

@@ -129,18 +129,18 @@ def head(seed=0, low=-0.5):
 @pytest.mark.parametrize("beta", [0.0, 0.5, 1.0])
 def test_the_weighted_likelihood_equals_its_formula(beta):
     x = rows(9, N)
-    mean, log_variance, law = head()
+    mean, log_variance, distribution = head()
     s2 = log_variance.exp()[:, 0]
     inner = (x - mean[:, 0]).square() / (2 * s2) + s2.log() / 2
     expected = inner * s2**beta / (s2**beta).mean()
-    torch.testing.assert_close(weighted_likelihood(x, law, beta), expected)
+    torch.testing.assert_close(weighted_likelihood(x, distribution, beta), expected)
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, 1.0])
 def test_its_gradient_is_that_of_finite_differences_with_the_factor_held(beta):
     x = rows(9, N)
-    mean, log_variance, law = head()
-    weighted_likelihood(x, law, beta).sum().backward()
+    mean, log_variance, distribution = head()
+    weighted_likelihood(x, distribution, beta).sum().backward()
     held = log_variance.detach().exp()[:, 0] ** beta
     held = held / held.mean()
 
@@ -161,8 +161,8 @@ def test_its_gradient_is_that_of_finite_differences_with_the_factor_held(beta):
 
 def test_the_likelihood_weighted_with_exponent_one_fits_means_as_least_squares_does():
     x = rows(9, N)
-    mean, log_variance, law = head()
-    weighted_likelihood(x, law, 1.0).sum().backward()
+    mean, log_variance, distribution = head()
+    weighted_likelihood(x, distribution, 1.0).sum().backward()
     least_squares = (mean.detach()[:, 0] - x) / log_variance.detach().exp().mean()
     torch.testing.assert_close(mean.grad[:, 0], least_squares)
 

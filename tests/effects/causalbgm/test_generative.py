@@ -59,24 +59,26 @@ def test_the_three_terms_are_log_densities_with_their_constants(case):
     for m in range(2):
         raw = net(member(weights.covariates, m), z[m])
         sd = variance(raw[:, -1:]).sqrt()
-        law = Normal(raw[:, :-1], sd.expand(N, P))
-        torch.testing.assert_close(found.covariates[m], law.log_prob(units.covariates).sum(-1))
+        distribution = Normal(raw[:, :-1], sd.expand(N, P))
+        torch.testing.assert_close(
+            found.covariates[m], distribution.log_prob(units.covariates).sum(-1)
+        )
         raw = net(member(weights.treatment, m), z[m][:, [0, 1, 3]])
-        law = (
+        distribution = (
             Bernoulli(logits=raw[:, 0])
             if is_binary
             else Normal(raw[:, 0], variance(raw[:, 1]).sqrt())
         )
-        torch.testing.assert_close(found.treatment[m], law.log_prob(units.treatment))
+        torch.testing.assert_close(found.treatment[m], distribution.log_prob(units.treatment))
         t = units.treatment[:, None]
         inputs = torch.cat([z[m][:, :3], t, F.relu(t - weights.dose_knots)], -1)
         raw = net(member(weights.outcome, m), inputs)
-        law = Normal(raw[:, 0], variance(raw[:, 1]).sqrt())
-        torch.testing.assert_close(found.outcome[m], law.log_prob(units.outcome))
+        distribution = Normal(raw[:, 0], variance(raw[:, 1]).sqrt())
+        torch.testing.assert_close(found.outcome[m], distribution.log_prob(units.outcome))
     torch.testing.assert_close(found.total, found.covariates + found.treatment + found.outcome)
 
 
-def test_the_laws_have_the_moments_that_the_terms_use(case):
+def test_the_distributions_have_the_moments_that_the_terms_use(case):
     networks, units, z, is_binary = case
     weights = networks.mechanisms()
     terms = log_terms(weights, ROLES, units, z, is_binary=is_binary)
@@ -85,12 +87,12 @@ def test_the_laws_have_the_moments_that_the_terms_use(case):
         outcome_distribution(weights, ROLES, z, units.treatment),
     )
     assert t.mean.shape == y.mean.shape == (2, N, 1)
-    law = Normal(y.mean[..., 0], y.variance[..., 0].sqrt())
-    torch.testing.assert_close(terms.outcome, law.log_prob(units.outcome))
-    law = Bernoulli(logits=t.mean[..., 0])
+    distribution = Normal(y.mean[..., 0], y.variance[..., 0].sqrt())
+    torch.testing.assert_close(terms.outcome, distribution.log_prob(units.outcome))
+    distribution = Bernoulli(logits=t.mean[..., 0])
     if not is_binary:
-        law = Normal(t.mean[..., 0], t.variance[..., 0].sqrt())
-    torch.testing.assert_close(terms.treatment, law.log_prob(units.treatment))
+        distribution = Normal(t.mean[..., 0], t.variance[..., 0].sqrt())
+    torch.testing.assert_close(terms.treatment, distribution.log_prob(units.treatment))
 
 
 def test_what_is_not_known_adds_nothing(case):
@@ -187,7 +189,7 @@ def test_mapping_units_and_mechanisms_touches_every_part(case):
     assert not any((w == 0).all() for w, _ in weights.outcome)
 
 
-def test_draws_of_networks_without_a_law_of_their_weights_repeat_them(case):
+def test_draws_of_networks_without_a_distribution_of_their_weights_repeat_them(case):
     networks, *_ = case
     drawn = networks.draw_mechanisms(3, generator())
     for w, b in drawn.outcome:
@@ -197,7 +199,7 @@ def test_draws_of_networks_without_a_law_of_their_weights_repeat_them(case):
     np.testing.assert_array_equal(networks.kl().detach(), np.zeros(2))
 
 
-def test_draws_of_bayesian_networks_follow_their_law():
+def test_draws_of_bayesian_networks_follow_their_distribution():
     # 4,000 draws of about 300 weights: the largest |z| of their means stays below 5.5
     # (false alarms below 1 in 50,000).
     units = random_units(N, P)

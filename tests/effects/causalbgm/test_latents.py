@@ -141,8 +141,8 @@ def test_with_labels_it_is_normal_with_a_mean_and_one_variance_for_each_label():
         hidden = eye @ w0[m] + b0[m]
         raw = torch.where(hidden > 0, hidden, 0.2 * hidden) @ w1[m] + b1[m]
         sd = (torch.log1p(raw[:, 3:].exp()) + 1e-6).sqrt()
-        law = Normal(raw[labels, :3], sd[labels])
-        torch.testing.assert_close(found[m], law.log_prob(z[m]).sum(-1))
+        distribution = Normal(raw[labels, :3], sd[labels])
+        torch.testing.assert_close(found[m], distribution.log_prob(z[m]).sum(-1))
 
 
 def test_a_new_conditional_prior_is_nearly_standard_normal():

@@ -1,4 +1,4 @@
-"""What is said of overlap: by known laws, and by fits to studies with and without it."""
+"""What is said of overlap: by known distributions, and by fits to studies with and without it."""
 
 import warnings
 
@@ -61,7 +61,7 @@ def test_many_units_are_looked_at_piece_by_piece():
     ("slope", "is_poor"), [(0, False), (0.5, False), (1, False), (3, True), (30, True)]
 )
 def test_doses_that_covariates_decide_are_poor_overlap(slope, is_poor):
-    # Known laws: t = slope v + noise; share of the variance explained 0, 0.2, 0.5, 0.9, 0.999.
+    # t = slope v + noise; share of the variance explained 0, 0.2, 0.5, 0.9, 0.999.
     rng = np.random.default_rng(0)
     v = rng.normal(size=800)
     found = doses_overlap(slope * v + rng.normal(size=800), slope * v, 1.0)

@@ -25,21 +25,22 @@ def jackknife(values, k):
 
 
 @pytest.mark.parametrize(("k", "replicates"), [(5, 1), (5, 3), (12, 2)])
-def test_draws_follow_the_t_law_of_the_jackknife(k, replicates):
-    # 20,000 draws: KS, false alarms 1 in 10,000 for each of three laws.
+def test_draws_follow_the_t_distribution_of_the_jackknife(k, replicates):
+    # 20,000 draws: KS, false alarms 1 in 10,000 for each of three distributions.
     values = members(k, replicates)
     draws = ensemble_draws(values, k, 20_000, generator(1)).numpy()
     mean, variance = jackknife(values[:, None], k)
     u = (draws - mean) / math.sqrt(variance[0, 0])
     assert stats.kstest(u, stats.t(k - 1).cdf).pvalue > 1e-4
-    # The check would notice a normal law, and the spread of a single member.
+    # The check would notice a normal distribution, and the spread of a single member.
     assert stats.kstest(u, "norm").pvalue < 1e-4 or k > 10
     assert stats.kstest(u * math.sqrt(k), stats.t(k - 1).cdf).pvalue < 1e-4
 
 
 def test_the_variance_over_many_draws_is_the_jackknifes():
-    # With 40 folds the t law has 39 degrees of freedom; variance of its draws is v * 39 / 37 and
-    # its estimate from 50,000 draws is within 5 standard errors (false alarms 1 in 10^6).
+    # With 40 folds the t distribution has 39 degrees of freedom; the variance of its draws is
+    # v * 39 / 37 and its estimate from 50,000 draws is within 5 standard errors (false alarms
+    # 1 in 10^6).
     values = members(40)
     draws = ensemble_draws(values, 40, 50_000, generator(2))
     _, variance = jackknife(values[:, None], 40)
@@ -95,6 +96,6 @@ def test_one_network_alone_warns_that_its_intervals_have_no_width():
     study = simulate_study("hahn", 100, random_state=0)
     options = {"n_folds": 1, "n_replicates": 1, "n_egm_steps": 3, "progress": False}
     fitted = CausalBGM(random_state=0, **options).fit(*study[:3])
-    with pytest.warns(ConvergenceWarning, match="one network says nothing about its own error"):
+    with pytest.warns(ConvergenceWarning, match="one network does not show its own error"):
         units = fitted.effect()
     assert (units.interval(0.9)[:, 1] == units.interval(0.9)[:, 0]).all()

@@ -1,10 +1,10 @@
 r"""Averages of potential outcomes, corrected by out-of-fold residuals.
 
 Networks shrink what they cannot estimate, which biases every average of their predictions, and
-intervals from their own uncertainty do not hold that bias. One step along the efficient influence function removes the
-first order of that bias. Carried out under weights of the Bayesian bootstrap (Rubin, 1981) it
-gives draws of a posterior whose intervals are calibrated in large samples (Yiu, Fong, Holmes &
-Rousseau, 2025, on corrected posteriors; Chernozhukov et al., 2018, on the two folds).
+intervals from their own uncertainty do not hold that bias. One step along the efficient influence
+function removes the first order of it. Carried out under weights of the Bayesian bootstrap (Rubin,
+1981) it gives draws of a posterior whose intervals are calibrated in large samples (Yiu, Fong,
+Holmes & Rousseau, 2025, on corrected posteriors; Chernozhukov et al., 2018, on the two folds).
 """
 
 from __future__ import annotations

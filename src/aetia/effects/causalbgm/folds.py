@@ -146,7 +146,7 @@ def take_units(units: Units, rows: Int[Tensor, "*some n"]) -> Units:
 def out_of_fold(
     values: Float[np.ndarray, "members n *event"], folds: Folds
 ) -> Float[np.ndarray, "replicates n *event"]:
-    """Keep of every unit what members say that never saw it.
+    """Keep the predictions of every unit by members that were not trained on it.
 
     Args:
         values: Predictions of every member for every unit.

@@ -99,7 +99,9 @@ class StudyTable:
             values[:, self.kept], observed[:, self.kept], self.centre, self.scale
         )
         if outcome is not None and treatment is None:
-            raise InputError("an outcome says something about a unit only with its treatment.")
+            raise InputError(
+                "an outcome is informative about a unit only together with its treatment."
+            )
         t = y = None
         if treatment is not None:
             t = torch.from_numpy(self.scaled_treatment(_column(treatment, "treatment", None)[0]))
@@ -208,7 +210,7 @@ def read_study(
     if data.n < _FEWEST:
         raise InputError(
             f"{data.n} units are too few to learn effects from; at least {_FEWEST} are needed, and "
-            "hundreds for an answer that says something."
+            "hundreds for an informative answer."
         )
     if data.n < 50:
         warnings.warn(
@@ -338,7 +340,7 @@ def _treatment(
         smaller = int(min(codes.sum(), len(codes) - codes.sum()))
         if smaller < 10:
             warnings.warn(
-                f"one arm of {name!r} has {smaller} units; what they say decides everything.",
+                f"one arm of {name!r} has {smaller} units; they decide the answer alone.",
                 DataWarning,
                 stacklevel=4,
             )

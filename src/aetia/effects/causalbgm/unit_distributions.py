@@ -135,7 +135,7 @@ def unit_distributions(
         within = moved - centres
     if n_members == 1 and within is None:
         warnings.warn(
-            "one network says nothing about its own error, so intervals of unit effects have "
+            "one network does not show its own error, so intervals of unit effects have "
             "no width: raise n_folds or n_replicates.",
             ConvergenceWarning,
             stacklevel=4,
