@@ -23,7 +23,7 @@ check: $(READY)  ## format, lint, types, import contracts, docstrings, dead code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/pydoclint --quiet src
 	$(BIN)/vulture
 
