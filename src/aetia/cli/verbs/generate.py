@@ -53,9 +53,8 @@ def _job(asked: Any) -> Any:
         draws = fitted.sample(asked.rows)
         if model.method.name == "dddm" and len(unused := fitted.held_out_rows_) >= 20:
             used, rng = frame.drop(index=frame.index[unused]), np.random.default_rng(asked.seed)
-            check = check_distribution(fitted, used, frame.iloc[unused], rng=rng)
-            held_out = check._asdict()
+            held_out = check_distribution(fitted, used, frame.iloc[unused], rng=rng)._asdict()
         return collect_generation(fitted, draws, model.rows.values, held_out=held_out)
 
-    title = f"Rows like those of {Path(asked.table).name}"
-    return Job(kind="generation", answer=answer, **model.job(title))
+    about = model.job(f"Rows like those of {Path(asked.table).name}")
+    return Job(kind="generation", answer=answer, **about)
