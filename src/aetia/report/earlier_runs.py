@@ -67,6 +67,7 @@ def _of_first_version(folder: Path, summary: dict[str, Any]) -> dict[str, Any]:
         "config": summary.get("config") or _config(folder),
         **{k: old[k] for k in ("version", "seed") if old.get(k) is not None},
         **{k: old[k] for k in ("n_steps", "best_step") if isinstance(old.get(k), int)},
+        **({"n_steps": old["last_step"]} if old.get("last_step") else {}),
     }
     moved = {"facts": facts, "training": training, "verdicts": old.get("verdicts", {})}
     kept = {"held_out": summary.get("law") or {}, "plain": {}, "roles": summary.get("roles", {})}

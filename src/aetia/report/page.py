@@ -102,7 +102,7 @@ def run_page(
         sections=[
             answer(kind.words(answers), added.get("answer", ())),
             *others[:1],
-            diagnostics(found, context.warnings),
+            *diagnostics(found, context.warnings),
             *others[1:],
             *([] if table is None else [table]),
             run(facts, added.get("run", ())),

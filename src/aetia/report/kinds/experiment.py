@@ -108,8 +108,7 @@ def _overview(families: Mapping[str, Any], groups: Mapping[str, str]) -> Section
 def _families(results: Mapping[str, Any], groups: Mapping[str, str]) -> Section:
     rows = [_row(name, values, groups[name]) for name, values in results["families"].items()]
     rows += [_row(f"all of {name}", values, "") for name, values in results["groups"].items()]
-    table = Table(rows, names=["family", "group"])
-    return Section("families", "Families", [table, note("experiment.families")])
+    return Section("families", "Families", [Table(rows), note("experiment.families")])
 
 
 def _row(name: str, values: Mapping[str, Any], group: str) -> dict[str, str]:

@@ -129,7 +129,7 @@ def health_page(
             lead="How the training went.",
             sections=[
                 Section("answer", "Verdict", [Words(words[0], "answer"), *map(Words, words[1:])]),
-                diagnostics(training_findings(found), warnings),
+                *diagnostics(training_findings(found), warnings),
                 *[_panel_section(heading, figures) for heading, figures in panels.items()],
                 Section("last", "Last interval", [Table(_last_row(steps[-1], ranges), dense=True)]),
                 *([Section("metrics", "Validation", [Table(metrics)])] if metrics else []),

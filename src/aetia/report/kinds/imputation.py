@@ -13,6 +13,7 @@ from aetia.files import write_atomically
 from aetia.plots import plot_imputed_cells, plot_marginals, plot_missingness
 from aetia.report.context import RunContext
 from aetia.report.kinds.run_kind import RunKind, read_facts
+from aetia.report.numbers import show
 from aetia.report.sections.blocks import Block, Facts, Section, Table, picture
 from aetia.report.sections.shared import model_facts, training
 from aetia.report.sections.texts import cells, labels, note
@@ -141,6 +142,7 @@ def imputation_in_words(answers: ImputationAnswers) -> list[str]:
 
 
 def _page(answers: ImputationAnswers, context: RunContext) -> list[Section]:
+    told = model_facts(answers.training, answers.draws)
     return [
         Section("answer", "", [note("tables.imputed")]),
         _missing(answers),
@@ -148,8 +150,16 @@ def _page(answers: ImputationAnswers, context: RunContext) -> list[Section]:
         *_hidden(answers),
         _imputed_cells(answers),
         *training(answers.curves),
-        Section("run", "", [Facts(model_facts(answers.training, answers.draws))]),
+        Section("run", "", [Facts([*_time(answers), *told])]),
     ]
+
+
+def _time(answers: ImputationAnswers) -> list[tuple[str, str]]:
+    """Say how long the cells took, where that is not the time of the fit."""
+    seconds = answers.draws.facts.seconds
+    if seconds is None or seconds == answers.facts.seconds:
+        return []
+    return [("Time of the imputation (seconds)", show(float(seconds)))]
 
 
 def _missing(answers: ImputationAnswers) -> Section:

@@ -55,12 +55,12 @@ def answer(words: Sequence[str], more: Sequence[Block] = ()) -> Section:
     return Section("answer", "Answer", [*first, *map(Words, words[1:]), *more])
 
 
-def diagnostics(found: Sequence[Finding], warnings: Sequence[str] = ()) -> Section:
-    """Show what the checks found, and what was said during the run."""
+def diagnostics(found: Sequence[Finding], warnings: Sequence[str] = ()) -> list[Section]:
+    """Show what the checks found, and what was said during the run, if anything."""
     said = {f.text.casefold() for f in found}
     shown = [text for text in warnings if text.casefold() not in said]
     blocks = [Findings(found), *(Words(text, "warn") for text in shown)]
-    return Section("diagnostics", "Can it be trusted?", blocks)
+    return [Section("diagnostics", "Can it be trusted?", blocks)] if found or shown else []
 
 
 def training(curves: Mapping[str, Any]) -> list[Section]:
