@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import matplotlib.figure
 import numpy as np
 import pytest
 import torch
@@ -35,6 +36,21 @@ def global_generators_stay_where_they_are():
     yield
     assert torch.equal(torch.random.get_rng_state(), torch_before), "torch's global generator moved"
     assert np.array_equal(np.random.get_state()[1], numpy_before), "numpy's global state moved"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def pictures_without_a_layout(request):
+    """Draw pictures where they stand, outside of the tests about pictures and pages.
+
+    Four fifths of the time of a small run are its pictures, and most of that is the layout, which
+    draws all labels twice more to keep them apart.
+    """
+    if {"plots", "report"} & set(request.path.parts):
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(matplotlib.figure.Figure, "get_layout_engine", lambda self: None)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,6 @@
 """RC-GNN as an experiment: configurations, health, scores from outside, grids."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,6 +12,7 @@ from aetia.benchmark import (
     run_sensor_experiment,
 )
 from aetia.benchmark.sensor_experiment import recordings_of
+from aetia.cli.main import main
 from aetia.discovery import RCGNN, RCGNNConfig
 from aetia.errors import InputError
 
@@ -91,21 +89,15 @@ def test_unknown_keys_are_named(values, message):
         SensorExperiment.read(values)
 
 
-def test_a_grid_from_the_command_line_prints_every_run_and_a_pick(tmp_path):
+def test_a_grid_from_the_command_line_prints_every_run_and_a_pick(tmp_path, monkeypatch, capsys):
     words = ["--config-name", "train_stable", "--multirun", "model.neural.lambda_sparse=0.5,4"]
     words += [f"data.{k}={str(v).lower()}" for k, v in DATA.items()]
     words += [f"model.neural.{k}={v}" for k, v in NEURAL.items()]
-    done = subprocess.run(
-        [sys.executable, "-m", "aetia", "experiment", *words],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": "1", "AETIA_RUNS": str(tmp_path)},
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    monkeypatch.setenv("AETIA_RUNS", str(tmp_path))
+    assert main(["experiment", *words]) == 0
+    said = capsys.readouterr().out
     grid = json.loads((tmp_path / "train_stable-multirun" / "grid.json").read_text())
     assert len(grid["runs"]) == 2
-    assert "the pick, by held-out loss alone" in done.stdout
-    assert "oracle F1 (needs the truth)" in done.stdout
+    assert "the pick, by held-out loss alone" in said
+    assert "oracle F1 (needs the truth)" in said
     assert grid["runs"][0]["edge_count"] >= grid["runs"][1]["edge_count"]
