@@ -75,7 +75,7 @@ def main() -> None:
     units = (study.covariates[some], study.treatment[some], study.outcome[some])
     for sampler, warm, kept in (("metropolis", 500, 500), ("hmc", 100, 200)):
         fitted._config = type(fitted._config)(
-            **{**vars(fitted._config), "sampler": sampler, "n_warm_up": warm, "n_kept": kept}
+            **{**vars(fitted._config), "sampler": sampler, "n_warmup": warm, "n_kept": kept}
         )
         started = time.perf_counter()
         draws, report = fitted.sample_latents(units[0], treatment=units[1], outcome=units[2])

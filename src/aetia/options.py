@@ -1,17 +1,28 @@
-"""Checks shared by the frozen option objects: ranges, literal values, unknown fields."""
+"""What the frozen option objects share: ranges, literal values, unknown fields, earlier names."""
 
 from __future__ import annotations
 
 import difflib
+import functools
 import math
 import numbers
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from aetia.errors import InputError
 
-__all__ = ["build", "check_literals", "check_positive", "choose", "nearest", "options_dict"]
+__all__ = [
+    "build",
+    "check_literals",
+    "check_positive",
+    "choose",
+    "current_options",
+    "earlier_names",
+    "nearest",
+    "options_dict",
+]
 
 T = TypeVar("T")
 
@@ -72,6 +83,7 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
         InputError: Naming the unknown field and the nearest valid one.
     """
     known = [f.name for f in fields(cls)]  # pyright: ignore[reportArgumentType]
+    values = current_options(cls, values)
     for name in values:
         if name not in known:
             raise InputError(
@@ -79,6 +91,94 @@ def build(cls: type[T], values: Mapping[str, Any]) -> T:
                 f"Options: {', '.join(known)}."
             )
     return cls(**values)
+
+
+def earlier_names(**names: str | None) -> Callable[[type[T]], type[T]]:
+    """Let a class take its options under the names that they had, for one release.
+
+    The constructor, ``set_params`` and the attributes answer to an earlier name with a
+    ``FutureWarning``. The signature has the names of today only, and so has ``get_params``.
+
+    Args:
+        **names: Earlier name to the name of today, or to None for an option that had no effect and
+            is gone.
+
+    Returns:
+        What decorates a class. Subclasses with a constructor of their own need it again.
+    """
+
+    def decorate(cls: type[T]) -> type[T]:
+        def translated(call: Callable[..., Any]) -> Callable[..., Any]:
+            @functools.wraps(call)
+            def with_names_of_today(self: Any, *args: Any, **options: Any) -> Any:
+                return call(self, *args, **current_options(type(self), options, depth=3))
+
+            return with_names_of_today
+
+        setattr(cls, _EARLIER, {**getattr(cls, _EARLIER, {}), **names})
+        for method in {"__init__", "set_params"} & set(dir(cls)):
+            setattr(cls, method, translated(getattr(cls, method)))
+        for earlier, name in names.items():
+            if name is not None:
+                setattr(cls, earlier, _alias(earlier, name))
+        return cls
+
+    return decorate
+
+
+_EARLIER = "_earlier_names"
+
+
+def current_options(
+    cls: type, values: Mapping[str, Any], *, depth: int | None = 2
+) -> dict[str, Any]:
+    """Put options under their names of today.
+
+    Args:
+        cls: Class that takes the options, which :func:`earlier_names` may have decorated.
+        values: Options as they were given.
+        depth: How many calls up the ``FutureWarning`` points; None is silent, for saved files.
+
+    Returns:
+        The options, without those that are gone.
+
+    Raises:
+        InputError: If an option is there under both names.
+    """
+    current = dict(values)
+    for earlier, name in getattr(cls, _EARLIER, {}).items():
+        if earlier not in current:
+            continue
+        if depth is not None:
+            _warn(cls, earlier, name, depth + 1)
+        value = current.pop(earlier)
+        if name in current:
+            raise InputError(
+                f"{cls.__name__}: {earlier} is the earlier name of {name}; give {name} only."
+            )
+        if name is not None:
+            current[name] = value
+    return current
+
+
+def _warn(cls: type, earlier: str, name: str | None, depth: int) -> None:
+    now = "has no effect" if name is None else f"is called {name} now"
+    text = f"{cls.__name__}: the option {earlier} {now}; the next release will refuse it."
+    warnings.warn(text, FutureWarning, stacklevel=depth)
+
+
+def _alias(earlier: str, name: str) -> property:
+    """Make an attribute that stands for the one of today."""
+
+    def read(self: Any) -> Any:
+        _warn(type(self), earlier, name, 3)
+        return getattr(self, name)
+
+    def write(self: Any, value: Any) -> None:
+        _warn(type(self), earlier, name, 3)
+        setattr(self, name, value)
+
+    return property(read, write)
 
 
 def choose(option: str, value: Any, registry: Mapping[str, type], *, needs: str) -> Any:

@@ -36,7 +36,7 @@ FEW = {
     "rcgnn": ["n_resamples=2"],
     "causalbgm": ["n_egm_steps=20", "n_draws=20", "n_replicates=1"],
     "identifiable": ["n_egm_steps=20", "n_draws=20", "n_replicates=1", "auxiliary=random"],
-    "full-mcmc": ["n_egm_steps=20", "n_draws=20", "n_sweeps=10", "n_warm_up=5", "n_kept=20"],
+    "full-mcmc": ["n_egm_steps=20", "n_draws=20", "n_sweeps=10", "n_warmup=5", "n_kept=20"],
     "bgm": ["n_steps=20", "n_warmup=10", "n_starts=20"],
     "dddm": ["n_training_steps=10", "hidden_units=[16,16]"],
 }

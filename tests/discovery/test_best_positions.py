@@ -308,12 +308,12 @@ def test_the_chain_takes_up_parents_of_greedy_and_given_dags(monkeypatch):
     facts = OrderMCMC(**options).fit(x).posterior_.diagnostics
     assert "greedy_search_finished" in facts
     assert facts["n_greedy_dags"] >= 1
-    assert facts["config"]["start"] == "auto"
+    assert facts["config"]["initialisation"] == "auto"
     assert asked[0][4, 5] + asked[0][5, 4] >= 1.0
     assert asked[0][0, 6] == 0.0
     graph = np.zeros((24, 24), dtype=bool)
     graph[[0, 1], 6] = True
-    OrderMCMC(**options, start=graph).fit(x)
+    OrderMCMC(**options, initialisation=graph).fit(x)
     assert asked[1][0, 6] == asked[1][1, 6] == 1.0
-    OrderMCMC(**options, start=np.arange(24)).fit(x)
+    OrderMCMC(**options, initialisation=np.arange(24)).fit(x)
     assert asked[2][4, 5] == 1.0

@@ -434,7 +434,7 @@ def test_first_orders_obey_required_edges():
     with pytest.raises(InputError, match="directed cycle"):
         read_beginning(np.array([[0, 1], [1, 0]]), 2, rng)
     for wrong in (np.arange(4), np.ones(5), [0.5, 1.0], "x"):
-        with pytest.raises(InputError, match="start must be"):
+        with pytest.raises(InputError, match="initialisation must be"):
             read_beginning(wrong, 5, rng)
 
 
@@ -496,17 +496,20 @@ def test_the_golden_knowledge_holds_in_every_draw():
     assert posterior.diagnostics["converged"]
 
 
-@pytest.mark.parametrize("start", ["greedy", "auto", "posterior", "orders"])
-def test_runs_begin_anywhere(start):
+@pytest.mark.parametrize("initialisation", ["greedy", "auto", "posterior", "orders"])
+def test_runs_begin_anywhere(initialisation):
     data, _ = scored(8)
     options = QUICK | {"random_state": 0, "n_temperatures": 1}
-    random = OrderMCMC(**options, start="random").fit(data.values).posterior_
-    given = {"posterior": random, "orders": np.arange(8)[None]}.get(start, start)
-    fitted = OrderMCMC(**options, start=given).fit(data.values).posterior_
+    random = OrderMCMC(**options, initialisation="random").fit(data.values).posterior_
+    given = {"posterior": random, "orders": np.arange(8)[None]}
+    given = given.get(initialisation, initialisation)
+    fitted = OrderMCMC(**options, initialisation=given).fit(data.values).posterior_
     gap = np.abs(fitted.edge_probabilities() - random.edge_probabilities()).max()
     assert gap < 0.25
-    kept = fitted.facts.config["start"]
-    assert kept == {"posterior": "GraphPosterior", "orders": "ndarray"}.get(start, start)
+    kept = fitted.facts.config["initialisation"]
+    assert kept == {"posterior": "GraphPosterior", "orders": "ndarray"}.get(
+        initialisation, initialisation
+    )
 
 
 def test_a_run_without_time_says_so():
@@ -544,7 +547,8 @@ def test_what_cannot_be_used_is_refused():
         OrderMCMC(prior=EdgesInPairs()).fit(data.values)
     with pytest.raises(InputError, match="at most 300 columns"):
         OrderMCMC().fit(np.random.default_rng(0).normal(size=(20, 301)))
-    for wrong in ({"n_chains": 1}, {"tolerance": 0}, {"start": "boss"}, {"n_candidates": 0}):
+    wrongs = ({"n_chains": 1}, {"tolerance": 0}, {"initialisation": "boss"}, {"n_candidates": 0})
+    for wrong in wrongs:
         with pytest.raises(InputError):
             OrderMCMC(**wrong).fit(data.values)
     with pytest.raises(InputError, match="required"):

@@ -326,7 +326,7 @@ def test_the_earlier_name_of_a_neural_option_answers_for_one_release():
     data, _ = recordings(d=3, seed=9, n=6)
     quick = {"n_steps": 6, "n_hidden": 2, "encoder_width": 4, "n_searches": 1, "log_every": 3}
     options = {"backend": "neural", "n_refits": 1, "random_state": 0, "progress": False}
-    with pytest.warns(FutureWarning, match="refit_share is now final_share"):
+    with pytest.warns(FutureWarning, match="refit_share is called final_share"):
         old = RCGNN(**options, neural=quick | {"refit_share": 0.4}).fit(data)
     new = RCGNN(**options, neural=quick | {"final_share": 0.4}).fit(data)
     np.testing.assert_array_equal(old.clean_, new.clean_)

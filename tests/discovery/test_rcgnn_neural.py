@@ -342,7 +342,7 @@ def test_every_penalty_of_invariance_trains_with_losses_that_depend_on_values(in
         mnar=True,
         invariance=invariance,
         lambda_invariance=0.1,
-        start="open",
+        initialisation="open",
     )
     rows = [row for row in result.history if "invariance" in row]
     assert rows

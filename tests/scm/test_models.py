@@ -96,7 +96,7 @@ def test_the_density_of_noise_integrates_to_one_with_the_right_moments(family):
 
 def test_student_noise_without_variance_is_refused():
     with pytest.raises(InputError, match="above 2"):
-        Noise("student", freedom=2.0)
+        Noise("student", degrees_of_freedom=2.0)
 
 
 # -- models -------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def test_both_samplers_follow_the_distribution(family):
 @pytest.mark.parametrize("freedom", [2.5, 30.0])
 def test_student_noise_has_variance_one_for_any_freedom(freedom):
     distribution = stats.t(freedom, scale=np.sqrt((freedom - 2) / freedom))
-    noise = Noise("student", freedom=freedom)
+    noise = Noise("student", degrees_of_freedom=freedom)
     for x in (numpy_draws(noise), torch_draws(noise)):
         assert stats.kstest(x, distribution.cdf).pvalue > 1e-4
 
@@ -155,8 +155,8 @@ def test_the_model_of_a_task_has_the_noise_of_the_draw_that_was_kept():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Noise("student", freedom=2.0), "above 2"),
-        (lambda: Noise("student", freedom=-1.0), "freedom"),
+        (lambda: Noise("student", degrees_of_freedom=2.0), "above 2"),
+        (lambda: Noise("student", degrees_of_freedom=-1.0), "freedom"),
         (lambda: NoiseMixture(()), "at least one"),
         (lambda: NoiseMixture(("laplace",), weights=[-1.0]), "non-negative"),
         (lambda: Family(noise=3), "noise must be a name.*got 3"),

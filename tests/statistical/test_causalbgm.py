@@ -37,9 +37,9 @@ def test_the_interval_of_the_average_effect_covers_it():
 
 
 @pytest.mark.parametrize(
-    ("sampler", "n_warm_up", "thin"), [("hmc", 150, 5), ("metropolis", 1500, 80)]
+    ("sampler", "n_warmup", "thin"), [("hmc", 150, 5), ("metropolis", 1500, 80)]
 )
-def test_many_chains_have_the_closed_form(sampler, n_warm_up, thin):
+def test_many_chains_have_the_closed_form(sampler, n_warmup, thin):
     # 3,000 units, five latents each: the whitened draw is 15,000 standard normal numbers; KS and
     # the variance of each direction, false alarms 1 in 10,000 and 1 in 100,000.
     model = LinearGaussian(seed=3)
@@ -49,7 +49,7 @@ def test_many_chains_have_the_closed_form(sampler, n_warm_up, thin):
     )
     start = torch.zeros(1, 3000, ROLES.total, dtype=torch.float64)
     chains = latent_chains(
-        density, start, generator(), sampler=sampler, n_warm_up=n_warm_up, n_kept=1, thin=thin
+        density, start, generator(), sampler=sampler, n_warmup=n_warmup, n_kept=1, thin=thin
     )
     z = next(iter(chains.draws))[0].numpy()
     means, covariances = model.posterior(units)

@@ -12,7 +12,7 @@ import yaml
 
 from aetia.cli.request import Request
 from aetia.errors import InputError
-from aetia.options import nearest
+from aetia.options import current_options, nearest
 
 __all__ = ["Method", "Methods", "find_method", "read_method", "read_setting", "read_yaml"]
 
@@ -74,8 +74,10 @@ def read_method(
     if name is None:
         name, reason = default() if callable(default) else (default, "")
     estimator, config = find_method(name, methods)
+    values = current_options(config, values)
     for option, value in settings:
-        _assign(values, option.split("."), value, config)
+        for current, given_value in current_options(config, {option: value}).items():
+            _assign(values, current.split("."), given_value, config)
     known = [f.name for f in fields(config)]
     for option in values:
         if option not in known:

@@ -400,7 +400,10 @@ def _is_count(value: Any) -> bool:
     return float(value) >= 1 and float(value).is_integer()
 
 
-_FIRST_NAMES = {"NoiseScale": {"distribution": "law"}}
+_FIRST_NAMES = {
+    "Noise": {"degrees_of_freedom": "freedom"},
+    "NoiseScale": {"distribution": "law"},
+}
 """Options that were renamed, under their first names: keys, and so tasks, stay what they were."""
 
 

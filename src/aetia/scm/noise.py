@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aetia.errors import InputError
-from aetia.options import check_literals, check_positive
+from aetia.options import check_literals, check_positive, earlier_names
 from aetia.scm.mixture import mixture_weights
 
 __all__ = ["Noise", "NoiseMixture", "NoiseName"]
@@ -23,6 +23,7 @@ NoiseName: TypeAlias = Literal["gaussian", "laplace", "uniform", "student", "gum
 _EULER = 0.5772156649015329
 
 
+@earlier_names(freedom="degrees_of_freedom")
 @dataclass(frozen=True)
 class Noise:
     """A family of noise distributions, so scaled that only the shape differs.
@@ -30,21 +31,21 @@ class Noise:
     Attributes:
         family: ``"gaussian"``, ``"laplace"``, ``"uniform"``, ``"student"``, ``"gumbel"``
             (skewed), or ``"cauchy"``, which has neither mean nor variance: location 0, scale 1.
-        freedom: Degrees of freedom of the Student distribution, more than 2.
+        degrees_of_freedom: Degrees of freedom of the Student distribution, more than 2.
     """
 
     family: NoiseName = "gaussian"
-    freedom: float = 5.0
+    degrees_of_freedom: float = 5.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.family, str):
             raise InputError(f"Noise: family must be a name, got {self.family!r}.")
         check_literals(self)
-        check_positive(self, "freedom")
-        if self.family == "student" and self.freedom <= 2:
+        check_positive(self, "degrees_of_freedom")
+        if self.family == "student" and self.degrees_of_freedom <= 2:
             raise InputError(
-                f"Noise: Student noise has a variance only for freedom above 2, got "
-                f"{self.freedom:g}."
+                "Noise: Student noise has a variance only for degrees_of_freedom above 2, got "
+                f"{self.degrees_of_freedom:g}."
             )
 
     def draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
@@ -64,8 +65,9 @@ class Noise:
         elif self.family == "uniform":
             unit = rng.uniform(-math.sqrt(3.0), math.sqrt(3.0), shape)
         elif self.family == "student":
-            unit = rng.standard_t(self.freedom, shape)
-            unit *= math.sqrt((self.freedom - 2) / self.freedom)
+            nu = self.degrees_of_freedom
+            unit = rng.standard_t(nu, shape)
+            unit *= math.sqrt((nu - 2) / nu)
         elif self.family == "gumbel":
             unit = (rng.gumbel(size=shape) - _EULER) * (math.sqrt(6.0) / math.pi)
         else:
@@ -91,8 +93,9 @@ class Noise:
         elif self.family == "student":
             # Bailey's polar form: a Student variate from two uniforms.
             u, v = torch.rand((2, *shape), generator=generator, dtype=torch.float64)
-            radius = (self.freedom * (u.clamp_min(1e-300) ** (-2 / self.freedom) - 1)).sqrt()
-            unit = radius * (2 * math.pi * v).cos() * math.sqrt((self.freedom - 2) / self.freedom)
+            nu = self.degrees_of_freedom
+            radius = (nu * (u.clamp_min(1e-300) ** (-2 / nu) - 1)).sqrt()
+            unit = radius * (2 * math.pi * v).cos() * math.sqrt((nu - 2) / nu)
         else:
             u = torch.rand(shape, generator=generator, dtype=torch.float64)
             if self.family == "uniform":
@@ -129,7 +132,7 @@ class Noise:
             flat = torch.full_like(unit, -0.5 * math.log(12.0))
             log_density = flat.masked_fill(~inside & ~unit.isnan(), -torch.inf)
         elif self.family == "student":
-            nu = self.freedom
+            nu = self.degrees_of_freedom
             scale = math.sqrt((nu - 2) / nu)
             constant = math.lgamma((nu + 1) / 2) - math.lgamma(nu / 2)
             constant -= 0.5 * math.log(nu * math.pi) + math.log(scale)

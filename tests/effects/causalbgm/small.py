@@ -24,7 +24,7 @@ QUICK = NARROW | {
     "n_folds": 3,
     "n_replicates": 1,
     "n_draws": 200,
-    "n_warm_up": 30,
+    "n_warmup": 30,
     "n_kept": 20,
     "random_state": 0,
     "progress": False,

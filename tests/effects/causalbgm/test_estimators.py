@@ -19,7 +19,7 @@ from aetia.results import EffectPosterior
 from effects.causalbgm.small import QUICK, arms_study, doses_study
 
 CLASSES = [CausalBGM, IdentifiableCausalBGM, FullMCMCCausalBGM]
-QUICKER = QUICK | {"n_egm_steps": 6, "n_warm_up": 3, "n_kept": 4, "n_draws": 60}
+QUICKER = QUICK | {"n_egm_steps": 6, "n_warmup": 3, "n_kept": 4, "n_draws": 60}
 EXTRA = {
     CausalBGM: {},
     IdentifiableCausalBGM: {"n_epochs": 1, "prior_units": (4,)},

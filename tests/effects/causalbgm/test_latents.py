@@ -32,14 +32,14 @@ def partly(units: Units, known: str) -> Units:
 
 def draw(units, sampler, n_kept=2, seed=0, steps=None):
     density = latent_density(MODEL.mechanisms, ROLES, units, STANDARD, is_binary=False)
-    n_warm_up, thin = steps or STEPS[sampler]
+    n_warmup, thin = steps or STEPS[sampler]
     start = torch.zeros(1, len(units.covariates), D, dtype=torch.float64)
     chains = latent_chains(
         density,
         start,
         generator(seed),
         sampler=sampler,
-        n_warm_up=n_warm_up,
+        n_warmup=n_warmup,
         n_kept=n_kept,
         thin=thin,
     )

@@ -21,7 +21,7 @@ def with_one(column, value):
 
 
 def fit(cls, t, y, v):
-    shorter = {"n_egm_steps": 5, "n_draws": 40, "n_warm_up": 4, "n_kept": 4}
+    shorter = {"n_egm_steps": 5, "n_draws": 40, "n_warmup": 4, "n_kept": 4}
     if cls is FullMCMCCausalBGM:
         shorter |= {"n_folds": 1, "n_replicates": 2, "n_sweeps": 4, "n_leapfrog": 2, "n_epochs": 1}
     labels = (np.arange(len(y)) % 2,) if cls is IdentifiableCausalBGM else ()

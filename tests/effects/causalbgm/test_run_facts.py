@@ -19,7 +19,7 @@ from effects.causalbgm.small import QUICK, arms_study
 SMALL = QUICK | {
     "n_egm_steps": 6,
     "n_epochs": 1,
-    "n_warm_up": 3,
+    "n_warmup": 3,
     "n_kept": 4,
     "n_draws": 40,
     "random_state": 7,

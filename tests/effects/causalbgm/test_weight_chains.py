@@ -105,7 +105,7 @@ def test_flat_weights_come_back_as_the_same_mechanisms(case):
 def full(**options):
     narrow = NARROW | {"latent_dims": tuple(ROLES)}
     return FullMCMCConfig(
-        **(narrow | {"n_warm_up": 2, "n_sweeps": 3, "n_kept": 3, "n_leapfrog": 2} | options)
+        **(narrow | {"n_warmup": 2, "n_sweeps": 3, "n_kept": 3, "n_leapfrog": 2} | options)
     )
 
 
@@ -197,7 +197,7 @@ def test_weights_of_a_linear_network_have_the_integrated_posterior():
     config = full(
         latent_dims=(1, 0, 0, 0),
         target="weights",
-        n_warm_up=30,
+        n_warmup=30,
         n_sweeps=20,
         n_kept=20,
         n_leapfrog=8,

@@ -9,11 +9,12 @@ import numpy as np
 
 from aetia.data import Scaling
 from aetia.errors import InputError
-from aetia.options import check_literals, check_positive
+from aetia.options import check_literals, check_positive, earlier_names
 
 __all__ = ["OrderMCMCConfig"]
 
 
+@earlier_names(start="initialisation")
 @dataclass(frozen=True, kw_only=True)
 class OrderMCMCConfig:
     """Options of the order chain.
@@ -51,7 +52,7 @@ class OrderMCMCConfig:
     n_draws: int = 2000
     """Largest number of graphs that are kept of each chain, evenly thinned; fewer above 150
     columns, where they would fill the memory."""
-    start: Any = "auto"
+    initialisation: Any = "auto"
     """Where chains begin: ``"greedy"`` with the orders of greedy DAGs (every variable at its best
     position, under BGe), ``"random"`` with random orders, ``"auto"`` with one of both in turn, so
     that the agreement of chains is informative; or orders, DAGs or a ``GraphPosterior`` to begin
@@ -77,8 +78,9 @@ class OrderMCMCConfig:
                     f"{value!r}."
                 )
         check_positive(self, "tolerance", "max_seconds")
-        if isinstance(self.start, str) and self.start not in ("auto", "greedy", "random"):
+        given = self.initialisation
+        if isinstance(given, str) and given not in ("auto", "greedy", "random"):
             raise InputError(
-                f"OrderMCMCConfig: start={self.start!r} is not 'auto', 'greedy' or 'random'; "
-                "other beginnings are arrays of orders or DAGs, or a GraphPosterior."
+                f"OrderMCMCConfig: initialisation={given!r} is not 'auto', 'greedy' or 'random'; "
+                "otherwise pass arrays of orders or DAGs, or a GraphPosterior."
             )

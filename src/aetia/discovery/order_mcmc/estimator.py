@@ -22,7 +22,7 @@ from aetia.discovery.subtable_evidence import SubtableEvidence, most_related
 from aetia.discovery.table import Accepts, read_table
 from aetia.errors import ConvergenceWarning, InputError
 from aetia.graphs import Knowledge, ModularPrior
-from aetia.options import options_dict
+from aetia.options import earlier_names, options_dict
 from aetia.randomness import RandomState, seed_of, seed_sequence, torch_generator
 from aetia.results import GraphPosterior, RunFacts, effect_model
 
@@ -31,6 +31,7 @@ __all__ = ["OrderMCMC"]
 MAX_COLUMNS = 300
 
 
+@earlier_names(start="initialisation")
 class OrderMCMC(BaseEstimator):
     """Sample DAGs by tempered chains over orders of the columns, each DAG counted once.
 
@@ -62,11 +63,11 @@ class OrderMCMC(BaseEstimator):
             that it has not converged.
         n_draws: Largest number of graphs that are kept of each chain, evenly thinned; fewer above
             150 columns, where they would fill the memory.
-        start: Where chains begin: ``"greedy"`` with the orders of greedy DAGs (every variable at
-            its best position, under BGe), ``"random"`` with random orders, ``"auto"`` with one of
-            both in turn, so that the agreement of chains is informative; or orders, DAGs or a
-            ``GraphPosterior`` to begin with. Parents in greedy and given DAGs become candidates in
-            any case.
+        initialisation: Where chains begin: ``"greedy"`` with the orders of greedy DAGs (every
+            variable at its best position, under BGe), ``"random"`` with random orders, ``"auto"``
+            with one of both in turn, so that the agreement of chains is informative; or orders,
+            DAGs or a ``GraphPosterior`` to begin with. Parents in greedy and given DAGs become
+            candidates in any case.
         scaling: How columns are scaled first: ``"standardise"``, ``"centre"`` or ``"none"``;
             ``"auto"`` is what the likelihood asks for, such as standardised columns for BGe.
         random_state: None, an integer or a NumPy generator. The same seed gives the same draws
@@ -105,7 +106,7 @@ class OrderMCMC(BaseEstimator):
         tolerance: float = 0.02,
         max_seconds: float = 60.0,
         n_draws: int = 2000,
-        start: Any = "auto",
+        initialisation: Any = "auto",
         scaling: Scaling = "auto",
         random_state: RandomState = None,
         progress: bool | None = None,
@@ -119,7 +120,7 @@ class OrderMCMC(BaseEstimator):
         self.tolerance = tolerance
         self.max_seconds = max_seconds
         self.n_draws = n_draws
-        self.start = start
+        self.initialisation = initialisation
         self.scaling = scaling
         self.random_state = random_state
         self.progress = progress
@@ -211,7 +212,7 @@ class OrderMCMC(BaseEstimator):
             device="cpu",
             seconds=clock.elapsed,
             n_steps=facts["n_iterations"],
-            config=options_dict(config) | {"start": _plain_start(config.start)},
+            config=options_dict(config) | {"initialisation": _plain(config.initialisation)},
         )
         self.posterior_ = GraphPosterior(
             graphs=graphs,
@@ -332,8 +333,10 @@ def _warn(facts: Mapping[str, Any], config: OrderMCMCConfig) -> None:
     )
 
 
-def _plain_start(start: Any) -> str:
-    return start if isinstance(start, str) else type(start).__name__
+def _plain(initialisation: Any) -> str:
+    if isinstance(initialisation, str):
+        return initialisation
+    return type(initialisation).__name__
 
 
 def _bar(progress: bool | None) -> tqdm:

@@ -77,14 +77,16 @@ def read_beginning(given: Any, d: int, rng: np.random.Generator) -> Beginning:
     if graphs and array.ndim <= 3:
         adjacency = torch.from_numpy(array.reshape(-1, d, d).astype(bool))
         if not is_acyclic(adjacency).all():
-            raise InputError("start: a graph with a directed cycle has no order; pass DAGs only.")
+            raise InputError(
+                "initialisation: a graph with a directed cycle has no order; pass DAGs only."
+            )
         return Beginning(topological_order(adjacency).numpy(), adjacency.numpy())
     orders = array.reshape(-1, array.shape[-1]) if array.ndim in (1, 2) else array[None]
     whole = np.issubdtype(array.dtype, np.integer) and orders.shape[-1] == d and len(orders) > 0
     if array.ndim not in (1, 2) or not whole or (np.sort(orders) != np.arange(d)).any():
         raise InputError(
-            f"start must be 'auto', 'random', 'greedy', a GraphPosterior, orders [g, {d}] of the "
-            f"numbers 0 to {d - 1}, or DAGs [g, {d}, {d}]; got {_describe(given)}."
+            "initialisation must be 'auto', 'random', 'greedy', a GraphPosterior, orders "
+            f"[g, {d}] of the numbers 0 to {d - 1}, or DAGs [g, {d}, {d}]; got {_describe(given)}."
         )
     return Beginning(orders.astype(np.int64), None)
 

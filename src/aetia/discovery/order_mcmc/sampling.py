@@ -153,7 +153,7 @@ class OrderRun:
             self.constraints.required.numpy(),
             (config.n_chains, self.n_temperatures),
             rng,
-            half=self._named_start == "auto",
+            half=self._named_initialisation == "auto",
         )
         _check_possible(tables, orders[0, 0])
         chains = Chains(tables, orders, chain_seeds, self.n_draws)
@@ -197,8 +197,9 @@ class OrderRun:
         return self.prior.parent_count_terms(self.constraints.required.shape[0])
 
     @property
-    def _named_start(self) -> str:
-        return self.config.start if isinstance(self.config.start, str) else ""
+    def _named_initialisation(self) -> str:
+        given = self.config.initialisation
+        return given if isinstance(given, str) else ""
 
     @property
     def _max_parents(self) -> int:
@@ -208,7 +209,7 @@ class OrderRun:
     def _greedy(self, generator: torch.Generator) -> GreedyDags | None:
         """Search for good DAGs where candidates or first orders come from them."""
         d = self.constraints.required.shape[0]
-        if self.n_candidates >= d - 1 and self._named_start not in ("auto", "greedy"):
+        if self.n_candidates >= d - 1 and self._named_initialisation not in ("auto", "greedy"):
             return None
         return greedy_dags(
             self.gaussian,
@@ -227,11 +228,12 @@ class OrderRun:
         favoured = torch.zeros(d, d, dtype=torch.float64)
         if greedy is not None:
             favoured = favour(greedy.graphs)
-        if self._named_start == "random" or (self._named_start and greedy is None):
+        named = self._named_initialisation
+        if named == "random" or (named and greedy is None):
             return np.empty((0, d), dtype=np.int64), favoured
-        if self._named_start and greedy is not None:
+        if named and greedy is not None:
             return greedy.orders.numpy(), favoured
-        given = read_beginning(self.config.start, d, rng)
+        given = read_beginning(self.config.initialisation, d, rng)
         if given.graphs is None:
             priority = torch.from_numpy(given.orders).argsort(-1).double()
             orders = allowed_orders(priority, self.constraints.required)
@@ -261,8 +263,8 @@ class OrderRun:
         d = chains.tables.d
         chains.n_moves = max(1, d // 4)
         # Orders that were found by a search must not be forgotten by heating them.
-        anneal = np.full(chains.n_chains, self._named_start in ("auto", "random"))
-        if self._named_start == "auto":
+        anneal = np.full(chains.n_chains, self._named_initialisation in ("auto", "random"))
+        if self._named_initialisation == "auto":
             anneal[::2] = False
         n_repairs = 0
         best, since = np.inf, 0

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from aetia.errors import InputError
-from aetia.options import check_literals, check_positive
+from aetia.options import check_literals, check_positive, earlier_names
 
 __all__ = ["CausalBGMConfig", "FullMCMCConfig", "IdentifiableConfig"]
 
 
+@earlier_names(n_warm_up="n_warmup")
 @dataclass(frozen=True, kw_only=True)
 class CausalBGMConfig:
     """Options of CausalBGM. Steps are optimiser updates, an epoch is one pass over the units."""
@@ -122,7 +123,7 @@ class CausalBGMConfig:
     sampler: Literal["hmc", "metropolis"] = "hmc"
     """How latents are drawn given all that is known of a unit: Hamiltonian Monte Carlo (``"hmc"``),
     or a random walk (``"metropolis"``, the original), which mixes more slowly."""
-    n_warm_up: int = 150
+    n_warmup: int = 150
     """Steps of every chain over latents that adapt its step size and are not kept. Raise it if a
     warning says that chains have not mixed."""
     n_kept: int = 100
@@ -185,7 +186,7 @@ class CausalBGMConfig:
             "latent_weight",
             "variance_penalty",
             "variance_weighting",
-            "n_warm_up",
+            "n_warmup",
             zero=True,
         )
         if self.init == "prior" and not self.n_epochs:
@@ -195,6 +196,7 @@ class CausalBGMConfig:
             )
 
 
+@earlier_names(n_warm_up="n_warmup")
 @dataclass(frozen=True, kw_only=True)
 class IdentifiableConfig(CausalBGMConfig):
     """Options of IdentifiableCausalBGM: the prior of the latents depends on a label."""
@@ -224,6 +226,7 @@ class IdentifiableConfig(CausalBGMConfig):
             )
 
 
+@earlier_names(n_warm_up="n_warmup", correction=None)
 @dataclass(frozen=True, kw_only=True)
 class FullMCMCConfig(CausalBGMConfig):
     """Options of FullMCMCCausalBGM: weights and latents are sampled."""
@@ -237,15 +240,14 @@ class FullMCMCConfig(CausalBGMConfig):
     n_epochs: int = 5
     """Passes over the units of iterative updating before the chains: networks given latents in turn
     with latents given networks."""
-    correction: Literal["one-step", "none"] = "none"
-    """Correction of averages, which has no effect here: averages are always those of the draws."""
+    correction: ClassVar[Literal["none"]] = "none"  # pyright: ignore[reportIncompatibleVariableOverride]
     target: Literal["joint", "weights"] = "joint"
     """What is sampled: weights and latents in turns (``"joint"``), or weights given the fitted
     latents (``"weights"``, the original), whose intervals leave the uncertainty of latents out."""
     n_sweeps: int = 200
     """Sweeps over all blocks after the warm-up; every sweep is one trajectory for each block. Raise
     it if R-hat is above 1.05 or effective sample sizes are small; time grows in proportion."""
-    n_warm_up: int = 200
+    n_warmup: int = 200
     """Sweeps of every chain that adapt step sizes and are not kept, and steps of the chains over
     latents of new units. Raise it if R-hat is above 1.05."""
     n_kept: int = 100

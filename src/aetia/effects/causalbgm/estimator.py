@@ -36,7 +36,7 @@ from aetia.effects.causalbgm.unit_distributions import (
 )
 from aetia.errors import ConvergenceWarning, DataWarning, InputError
 from aetia.not_fitted import check_fitted
-from aetia.options import options_dict
+from aetia.options import earlier_names, options_dict
 from aetia.randomness import RandomState, seed_of, seed_sequence
 from aetia.results import EffectPosterior, Overlap, RunFacts
 from aetia.results.earlier_keys import Diagnostics
@@ -44,6 +44,7 @@ from aetia.results.earlier_keys import Diagnostics
 __all__ = ["CausalBGM"]
 
 
+@earlier_names(n_warm_up="n_warmup")
 class CausalBGM(BaseEstimator):
     """Estimate effects from treatment, outcome and covariates, with intervals.
 
@@ -135,8 +136,8 @@ class CausalBGM(BaseEstimator):
             noisy.
         sampler: How latents are drawn given all that is known of a unit: Hamiltonian Monte Carlo
             (``"hmc"``), or a random walk (``"metropolis"``, the original), which mixes more slowly.
-        n_warm_up: Steps of every chain over latents that adapt its step size and are not kept.
-            Raise it if a warning says that chains have not mixed.
+        n_warmup: Steps of every chain over latents that adapt its step size and are not kept. Raise
+            it if a warning says that chains have not mixed.
         n_kept: Draws of the latents that are kept from every chain. Raise it if effective sample
             sizes are small.
         thin: Steps of a chain for each kept draw; more steps make draws less dependent and take
@@ -204,7 +205,7 @@ class CausalBGM(BaseEstimator):
         correction: Literal["one-step", "none"] = "one-step",
         n_draws: int = 400,
         sampler: Literal["hmc", "metropolis"] = "hmc",
-        n_warm_up: int = 150,
+        n_warmup: int = 150,
         n_kept: int = 100,
         thin: int = 1,
         random_state: RandomState = None,
@@ -244,7 +245,7 @@ class CausalBGM(BaseEstimator):
         self.correction = correction
         self.n_draws = n_draws
         self.sampler = sampler
-        self.n_warm_up = n_warm_up
+        self.n_warmup = n_warmup
         self.n_kept = n_kept
         self.thin = thin
         self.random_state = random_state

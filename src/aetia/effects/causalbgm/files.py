@@ -21,6 +21,7 @@ from aetia.effects.causalbgm.study_table import StudyTable
 from aetia.errors import CheckpointError, ResultFileError
 from aetia.files import load_bundle, save_bundle
 from aetia.nets import seeded
+from aetia.options import current_options
 from aetia.results import RunFacts
 from aetia.results.earlier_keys import separate_facts
 
@@ -108,9 +109,11 @@ def read_fitted(
         path = Path(folder) / _OLD_FILE
         tensors, plain = _read_first_schema(path, kind)
     try:
-        given = plain["facts"]["config"].items()
+        given = current_options(config_class, plain["facts"]["config"], depth=None)
         # JSON knows no tuples.
-        options: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given}
+        options: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in given.items()
+        }
         config = config_class(**options)
         fit = _restore(plain, tensors, config)
     except (KeyError, ValueError, TypeError, RuntimeError) as error:

@@ -29,6 +29,7 @@ from aetia.effects.causalbgm.weight_chains import (
 )
 from aetia.errors import ConvergenceWarning
 from aetia.nets import flatten_layers
+from aetia.options import earlier_names
 from aetia.randomness import RandomState, torch_generator
 from aetia.results.earlier_keys import Diagnostics
 
@@ -38,6 +39,7 @@ _WEIGHTS_FOR_NEW_UNITS = 5
 """Draws of the weights of each chain that latents of new units are sampled under."""
 
 
+@earlier_names(n_warm_up="n_warmup", correction=None)
 class FullMCMCCausalBGM(CausalBGM):
     """CausalBGM with a posterior over all weights and latents by Markov chains.
 
@@ -118,13 +120,11 @@ class FullMCMCCausalBGM(CausalBGM):
         variance_weighting: Exponent with which the variance of a unit multiplies its loss: 0 is the
             likelihood, in which noisy units count least, 1 fits means as least squares does
             (Seitzer et al., 2022).
-        correction: Correction of averages, which has no effect here: averages are always those of
-            the draws.
         n_draws: Draws of every posterior of effects; more draws make the ends of intervals less
             noisy.
         sampler: How latents are drawn given all that is known of a unit: Hamiltonian Monte Carlo
             (``"hmc"``), or a random walk (``"metropolis"``, the original), which mixes more slowly.
-        n_warm_up: Sweeps of every chain that adapt step sizes and are not kept, and steps of the
+        n_warmup: Sweeps of every chain that adapt step sizes and are not kept, and steps of the
             chains over latents of new units. Raise it if R-hat is above 1.05.
         n_kept: Sweeps of every chain that are stored, evenly spaced, and draws of the latents of
             new units. Fewer take less memory.
@@ -185,10 +185,9 @@ class FullMCMCCausalBGM(CausalBGM):
         latent_weight: float = 1.0,
         variance_penalty: float = 0.001,
         variance_weighting: float = 0.5,
-        correction: Literal["one-step", "none"] = "none",
         n_draws: int = 400,
         sampler: Literal["hmc", "metropolis"] = "hmc",
-        n_warm_up: int = 200,
+        n_warmup: int = 200,
         n_kept: int = 100,
         thin: int = 1,
         target: Literal["joint", "weights"] = "joint",
@@ -229,10 +228,9 @@ class FullMCMCCausalBGM(CausalBGM):
         self.latent_weight = latent_weight
         self.variance_penalty = variance_penalty
         self.variance_weighting = variance_weighting
-        self.correction = correction
         self.n_draws = n_draws
         self.sampler = sampler
-        self.n_warm_up = n_warm_up
+        self.n_warmup = n_warmup
         self.n_kept = n_kept
         self.thin = thin
         self.target = target
@@ -310,7 +308,7 @@ class FullMCMCCausalBGM(CausalBGM):
                 warnings.warn(
                     f"the chains do not agree (R-hat up to {self.mixing_['rhat_max']:.2f}, "
                     f"smallest effective sample {self.mixing_['ess_bulk_min']:.0f}): intervals are "
-                    "too narrow or misplaced. Raise n_warm_up and n_sweeps, or use CausalBGM.",
+                    "too narrow or misplaced. Raise n_warmup and n_sweeps, or use CausalBGM.",
                     ConvergenceWarning,
                     stacklevel=3,
                 )
@@ -381,7 +379,7 @@ class FullMCMCCausalBGM(CausalBGM):
                 start,
                 generator,
                 sampler=self._config.sampler,
-                n_warm_up=self._config.n_warm_up,
+                n_warmup=self._config.n_warmup,
                 n_kept=self._config.n_kept,
                 thin=self._config.thin,
             )

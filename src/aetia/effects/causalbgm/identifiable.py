@@ -14,6 +14,7 @@ from aetia.effects.causalbgm.estimator import CausalBGM
 from aetia.effects.causalbgm.fitted import Fitted
 from aetia.effects.causalbgm.study_table import read_study
 from aetia.errors import DataWarning, InputError
+from aetia.options import earlier_names
 from aetia.randomness import RandomState, seed_sequence
 
 __all__ = ["IdentifiableCausalBGM"]
@@ -22,6 +23,7 @@ _FEW_LEVELS = 20
 """Columns with more distinct numbers than this are cut into groups."""
 
 
+@earlier_names(n_warm_up="n_warmup")
 class IdentifiableCausalBGM(CausalBGM):
     r"""CausalBGM with the prior :math:`z \mid u \sim N(m(u), s^2(u) I)` given a label u.
 
@@ -111,8 +113,8 @@ class IdentifiableCausalBGM(CausalBGM):
             noisy.
         sampler: How latents are drawn given all that is known of a unit: Hamiltonian Monte Carlo
             (``"hmc"``), or a random walk (``"metropolis"``, the original), which mixes more slowly.
-        n_warm_up: Steps of every chain over latents that adapt its step size and are not kept.
-            Raise it if a warning says that chains have not mixed.
+        n_warmup: Steps of every chain over latents that adapt its step size and are not kept. Raise
+            it if a warning says that chains have not mixed.
         n_kept: Draws of the latents that are kept from every chain. Raise it if effective sample
             sizes are small.
         thin: Steps of a chain for each kept draw; more steps make draws less dependent and take
@@ -171,7 +173,7 @@ class IdentifiableCausalBGM(CausalBGM):
         correction: Literal["one-step", "none"] = "one-step",
         n_draws: int = 400,
         sampler: Literal["hmc", "metropolis"] = "hmc",
-        n_warm_up: int = 150,
+        n_warmup: int = 150,
         n_kept: int = 100,
         thin: int = 1,
         auxiliary: Any = "given",
@@ -214,7 +216,7 @@ class IdentifiableCausalBGM(CausalBGM):
         self.correction = correction
         self.n_draws = n_draws
         self.sampler = sampler
-        self.n_warm_up = n_warm_up
+        self.n_warmup = n_warmup
         self.n_kept = n_kept
         self.thin = thin
         self.auxiliary = auxiliary

@@ -60,7 +60,7 @@ def latent_chains(
     generator: torch.Generator,
     *,
     sampler: str = "hmc",
-    n_warm_up: int = 150,
+    n_warmup: int = 150,
     n_kept: int = 100,
     thin: int = 1,
 ) -> LatentChains:
@@ -71,7 +71,7 @@ def latent_chains(
         start: First latents of every chain; encoded covariates are near the posterior.
         generator: Source of randomness.
         sampler: ``"hmc"`` or ``"metropolis"``.
-        n_warm_up: Steps that adapt step sizes and are not kept.
+        n_warmup: Steps that adapt step sizes and are not kept.
         n_kept: Number of draws that are kept.
         thin: Steps of the chain for each kept draw.
 
@@ -79,6 +79,6 @@ def latent_chains(
         The draws, not yet drawn, and how the warm-up went.
     """
     walker = HMC(density, n_leapfrog=8) if sampler == "hmc" else Metropolis(density)
-    state, record = warm_up(walker, walker.init(start), n_warm_up, generator)
+    state, record = warm_up(walker, walker.init(start), n_warmup, generator)
     states = chain_draws(walker, state, n_kept, generator, thin=thin)
     return LatentChains((s.position for s, _ in states), record)

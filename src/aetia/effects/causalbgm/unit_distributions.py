@@ -74,7 +74,7 @@ def latent_draws(
         fit.encoded(units),
         torch_generator(seeds, fit.networks.knots.device),
         sampler=config.sampler,
-        n_warm_up=config.n_warm_up,
+        n_warmup=config.n_warmup,
         n_kept=config.n_kept,
         thin=config.thin,
     )
@@ -200,7 +200,7 @@ def mixing(draws: Float[np.ndarray, "draws members n"], *, stacklevel: int) -> d
     if summary["rhat_median"] > 1.1:
         warnings.warn(
             f"the chains over latents have not mixed (median R-hat {summary['rhat_median']:.2f}); "
-            "raise n_warm_up, n_kept or thin.",
+            "raise n_warmup, n_kept or thin.",
             ConvergenceWarning,
             stacklevel=stacklevel,
         )

@@ -111,10 +111,10 @@ def sample_weights(
     kept: dict[str, list[Tensor]] = {name: [] for name in (*NETWORKS, "latents", "density")}
     acceptance: dict[str, float] = dict.fromkeys(blocks, 0.0)
     n_divergent = 0
-    total = config.n_warm_up + config.n_sweeps
+    total = config.n_warmup + config.n_sweeps
     bar = tqdm(range(total), desc="sampling", disable=None if progress is None else not progress)
     for sweep in bar:
-        warming = sweep < config.n_warm_up
+        warming = sweep < config.n_warmup
         value = torch.zeros(z.shape[0], device=z.device)
         for name in blocks:
             if name == "latents":
@@ -144,7 +144,7 @@ def sample_weights(
                 flat[name] = state.position
                 value = value + state.log_density
         value = value + prior.log_prob(z).sum(-1)
-        if not warming and sweep - config.n_warm_up in keep:
+        if not warming and sweep - config.n_warmup in keep:
             for name in NETWORKS:
                 kept[name].append(flat[name])
             kept["latents"].append(z)

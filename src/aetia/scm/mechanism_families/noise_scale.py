@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,23 +10,23 @@ from typing import Any, Literal
 import numpy as np
 
 from aetia.errors import InputError
-from aetia.options import build, check_literals, check_positive
+from aetia.options import build, check_literals, check_positive, earlier_names
 
 __all__ = ["NoiseScale", "check_order", "read_noise_scale", "read_range"]
 
 
-@dataclass(frozen=True, kw_only=True, init=False)
+@earlier_names(law="distribution")
+@dataclass(frozen=True, kw_only=True)
 class NoiseScale:
     """How the standard deviation of a variable's noise is drawn, once for each variable.
 
-    Args:
+    Attributes:
         distribution: ``"constant"`` (always ``low``), ``"uniform"`` (between ``low`` and ``high``)
             or ``"gamma"`` (with ``shape`` and ``rate``).
         low: Standard deviation of a constant distribution, smallest one of a uniform distribution.
         high: Largest standard deviation of a uniform distribution.
         shape: Shape of a gamma distribution.
         rate: Rate of a gamma distribution, whose mean is ``shape / rate``.
-        **earlier: ``law``, the earlier name of ``distribution``, which warns.
     """
 
     distribution: Literal["constant", "uniform", "gamma"] = "gamma"
@@ -36,39 +35,11 @@ class NoiseScale:
     shape: float = 2.0
     rate: float = 2.0
 
-    def __init__(
-        self,
-        *,
-        distribution: Literal["constant", "uniform", "gamma"] = "gamma",
-        low: float = 0.2,
-        high: float = 2.0,
-        shape: float = 2.0,
-        rate: float = 2.0,
-        **earlier: Any,
-    ) -> None:
-        if "law" in earlier:
-            _warn_of_earlier_name()
-            distribution = earlier.pop("law")
-        if earlier:
-            raise TypeError(f"NoiseScale got unexpected arguments {list(earlier)}.")
-        for name, value in (
-            ("distribution", distribution),
-            ("low", low),
-            ("high", high),
-            ("shape", shape),
-            ("rate", rate),
-        ):
-            object.__setattr__(self, name, value)
+    def __post_init__(self) -> None:
         check_literals(self)
         check_positive(self, "low", "high", "shape", "rate")
         if self.distribution == "uniform":
             check_order(self)
-
-    def __getattr__(self, name: str) -> Any:
-        if name != "law":
-            raise AttributeError(f"NoiseScale has no attribute {name!r}")
-        _warn_of_earlier_name()
-        return self.distribution
 
     def draw(self, d: int, rng: np.random.Generator) -> np.ndarray:
         """Draw standard deviations.
@@ -91,21 +62,8 @@ def read_noise_scale(value: Any) -> NoiseScale:
     if isinstance(value, NoiseScale):
         return value
     if isinstance(value, Mapping):
-        options = dict(value)
-        if "law" in options:
-            _warn_of_earlier_name()
-            options["distribution"] = options.pop("law")
-        return build(NoiseScale, options)
+        return build(NoiseScale, value)
     raise InputError(f"noise_scale must be a NoiseScale or a mapping of its options, got {value!r}")
-
-
-def _warn_of_earlier_name() -> None:
-    warnings.warn(
-        'the option "law" of NoiseScale is now called distribution; the old name ends with the '
-        "next release.",
-        FutureWarning,
-        stacklevel=3,
-    )
 
 
 def check_order(config: Any) -> None:

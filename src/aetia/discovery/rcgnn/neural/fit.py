@@ -159,7 +159,7 @@ def fit_neural(
     check_connected(module, batch)
     # The first search looks at draws under the linear state space: the encoder knows nothing yet.
     draws = None
-    if warm is not None and options.start == "search":
+    if warm is not None and options.initialisation == "search":
         generator = torch_generator(draw_seed)
         draws = draw_states(readings, warm, options.n_draws, generator)[:, train_rows.cpu()]
     if warm is not None:

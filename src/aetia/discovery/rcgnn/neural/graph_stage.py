@@ -231,7 +231,7 @@ class GraphStage:
 def _search_steps(module: CorruptedSCM) -> list[int]:
     """Steps after which a search is due: from the end of the warm-up to the middle of the stage."""
     options = module.options
-    if options.start == "open":
+    if options.initialisation == "open":
         return []
     first = round(options.warmup_share * options.n_steps)
     half = (module.final_from() - first) // 2

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aetia.errors import InputError
-from aetia.options import check_literals, check_positive
+from aetia.options import check_literals, check_positive, earlier_names
 
 __all__ = ["NeuralOptions"]
 
 
+@earlier_names(start="initialisation", refit_share="final_share")
 @dataclass(frozen=True, kw_only=True)
 class NeuralOptions:
     """Options of the neural back end; a step is one optimiser update."""
@@ -77,7 +78,7 @@ class NeuralOptions:
     scored: float = 0.02
     """Share of the readings that is held out to score imputations while training, and put back for
     the result."""
-    start: Literal["search", "open"] = "search"
+    initialisation: Literal["search", "open"] = "search"
     """How the gates are initialised: ``"search"`` takes graphs found by greedy search over additive
     curves in draws of the states, ``"open"`` leaves all open."""
     n_searches: int = 2

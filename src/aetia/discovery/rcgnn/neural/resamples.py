@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -167,23 +166,10 @@ def _options(value: Any, cls: type) -> Any:
     if isinstance(value, cls):
         return value
     if isinstance(value, Mapping):
-        return build(cls, _with_final_share(value))
+        return build(cls, value)
     raise InputError(
         f"neural must be a mapping of options or {cls.__name__}, got {type(value).__name__}."
     )
-
-
-def _with_final_share(values: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Accept the earlier name of an option for one release."""
-    if "refit_share" not in values:
-        return values
-    warnings.warn(
-        "neural: the option refit_share is now final_share; the old name ends with the next "
-        "release.",
-        FutureWarning,
-        stacklevel=2,
-    )
-    return {"final_share" if k == "refit_share" else k: v for k, v in values.items()}
 
 
 class _WarmStart(NamedTuple):
