@@ -29,7 +29,7 @@ def percent(probability: float) -> str:
     """Write a probability so that only certainty reads as 0 or 100 %.
 
     Args:
-        probability: Between 0 and 1.
+        probability: A number between 0 and 1.
 
     Returns:
         Whole per cent, ``"<1 %"`` or ``">99 %"``, with a space that does not break.

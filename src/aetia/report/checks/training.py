@@ -29,7 +29,7 @@ def training_findings(found: Sequence[TrainingFinding]) -> list[Finding]:
     """Put findings about a training into the form of all others.
 
     Args:
-        found: As from :func:`aetia.training.diagnose`.
+        found: What :func:`aetia.training.diagnose` returned.
 
     Returns:
         Findings with titles, in the same order.

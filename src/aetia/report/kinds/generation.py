@@ -38,7 +38,7 @@ class GenerationAnswers:
 
     Attributes:
         draws: The rows.
-        comparison: As from :func:`compare_tables`.
+        comparison: What :func:`compare_tables` found.
         held_out: Check of conditional distributions on rows that were not trained on: ``ranks``,
             ``distances`` by steps, ``floor``; empty if there is none.
         curves: Training curves.

@@ -160,9 +160,9 @@ def health_in_words(
     """Say in short whether the training can be trusted.
 
     Args:
-        findings: Of its record.
+        findings: What its record says.
         last: Its last row.
-        summary: Of the finished run; empty while it runs.
+        summary: Facts about the finished run; empty while it runs.
 
     Returns:
         Sentences.

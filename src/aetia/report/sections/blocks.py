@@ -95,8 +95,8 @@ class Bar:
     """A cell of a table: a bar of up to 60 pixels, in one or two parts.
 
     Attributes:
-        length: Of the first part, as a share of 60 pixels.
-        back: Of the second part, in orange; None draws no track behind the bar.
+        length: Length of the first part, as a share of 60 pixels.
+        back: Length of the second part, in orange; None draws no track behind the bar.
     """
 
     length: float

@@ -59,7 +59,8 @@ def diagnostics(found: Sequence[Finding], warnings: Sequence[str] = ()) -> list[
     """Show what the checks found, and what was said during the run, if anything."""
     said = {f.text.casefold() for f in found}
     shown = [text for text in warnings if text.casefold() not in said]
-    blocks = [Findings(found), *(Words(text, "warn") for text in shown)]
+    codes = [Words("docs/checks.md explains every code.", "note")] if found else []
+    blocks = [Findings(found), *(Words(text, "warn") for text in shown), *codes]
     return [Section("diagnostics", "Can it be trusted?", blocks)] if found or shown else []
 
 
