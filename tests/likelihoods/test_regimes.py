@@ -1,6 +1,7 @@
 """Scores of regimes against likelihoods of groups of rows; targets found by enumeration."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -287,3 +288,25 @@ def test_a_chosen_reference_is_left_out():
 def test_wrong_regimes_are_named(change, message):
     with pytest.raises(InputError, match=message):
         change()
+
+
+@pytest.mark.parametrize("named", ["bdeu", {"name": "bdeu", "equivalent_sample_size": 2.0}])
+def test_a_likelihood_is_wrapped_by_its_name_too(named):
+    data = binary_table()
+    options = BDeu() if isinstance(named, str) else BDeu(equivalent_sample_size=2.0)
+    for wrap, table in (
+        (partial(ChangedMechanisms, targets={1: ["v1"]}), data),
+        (partial(UnknownTargets, regimes=("regime 1", "regime 5")), add_regime_columns(data)),
+    ):
+        candidates = every_other(table.d)
+        found = wrap(likelihood=named).local_scores(table).tables(candidates, 1)
+        expected = wrap(likelihood=options).local_scores(table).tables(candidates, 1)
+        assert torch.equal(found, expected)
+
+
+def test_a_wrapped_name_that_is_none_or_has_no_tables_is_refused():
+    for wrap in (partial(ChangedMechanisms, targets={}), partial(UnknownTargets, regimes=())):
+        with pytest.raises(InputError, match="Did you mean 'bge'"):
+            wrap(likelihood="bgee")
+        with pytest.raises(InputError, match="can be integrated out.*not 'mlp'"):
+            wrap(likelihood="mlp")

@@ -1,10 +1,9 @@
 """How well a graph explains data, and the parameters' posterior given a graph."""
 
-from typing import Any
-
 from aetia.likelihoods.additive import Additive, NormalScores, RankBasis, on_normal_scores
 from aetia.likelihoods.bge import BGe
 from aetia.likelihoods.block_bge import BlockBGe
+from aetia.likelihoods.by_name import LIKELIHOODS
 from aetia.likelihoods.conditional_gaussian import ConditionalGaussian
 from aetia.likelihoods.copula import GaussianCopula
 from aetia.likelihoods.discrete import QNML, BDeu
@@ -61,21 +60,3 @@ __all__ = [
     "regime_targets",
     "variance_evidence",
 ]
-
-LIKELIHOODS: dict[str, type[Any]] = {
-    cls.name: cls
-    for cls in (
-        BGe,
-        LinearGaussian,
-        MLP,
-        Additive,
-        NormalScores,
-        RankBasis,
-        BlockBGe,
-        BDeu,
-        QNML,
-        ConditionalGaussian,
-        GaussianCopula,
-    )
-}
-"""Name, as in the option ``likelihood=``, to options with their defaults."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,8 +29,10 @@ from torch import Tensor
 
 from aetia.data import Dataset
 from aetia.errors import InputError
+from aetia.likelihoods.by_name import LIKELIHOODS
 from aetia.likelihoods.local_scores import DecomposableLikelihood, LocalScores
 from aetia.likelihoods.subsets import subset_totals
+from aetia.options import choose
 
 __all__ = [
     "ChangedMechanisms",
@@ -49,16 +52,21 @@ class ChangedMechanisms:
     """Options of a likelihood in which regimes change the mechanisms of known targets.
 
     Attributes:
-        likelihood: Scores each group of rows.
+        likelihood: Scores each group of rows: a name such as ``"bge"``, a mapping with ``name`` and
+            options, or options with ``local_scores``.
         targets: Names of the variables whose mechanism differs in a regime, by regime (a value of
             ``data.regime``). All other rows of a variable share one mechanism.
     """
 
-    likelihood: DecomposableLikelihood
+    likelihood: Any
     targets: Mapping[int, Sequence[str]]
     name = "changed-mechanisms"
     uses_regimes = True
     """Estimators pass ``data.regime`` on to likelihoods that say so."""
+
+    def __post_init__(self) -> None:
+        """Look a likelihood up that was named."""
+        object.__setattr__(self, "likelihood", _wrapped(self.likelihood))
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -105,13 +113,18 @@ class UnknownTargets:
     :func:`add_regime_columns`. They have no parents and may be a parent of every variable.
 
     Attributes:
-        likelihood: Scores each group of rows.
+        likelihood: Scores each group of rows: a name such as ``"bge"``, a mapping with ``name`` and
+            options, or options with ``local_scores``.
         regimes: Names of the columns that mark the regimes.
     """
 
-    likelihood: DecomposableLikelihood
+    likelihood: Any
     regimes: tuple[str, ...]
     name = "unknown-targets"
+
+    def __post_init__(self) -> None:
+        """Look a likelihood up that was named."""
+        object.__setattr__(self, "likelihood", _wrapped(self.likelihood))
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -149,6 +162,18 @@ class UnknownTargets:
                 f"{', '.join(self.regimes)}; every row belongs to one, or to the reference."
             )
         return RegimeScores(self.likelihood, data, self.regimes, marks)
+
+
+def _wrapped(likelihood: Any) -> DecomposableLikelihood:
+    """Turn a name, a mapping or an object into a likelihood with score tables."""
+    chosen = choose("likelihood", likelihood, LIKELIHOODS, needs="local_scores")
+    if not hasattr(chosen, "local_scores"):
+        names = [name for name, cls in LIKELIHOODS.items() if hasattr(cls, "local_scores")]
+        raise InputError(
+            f"regimes need a likelihood whose parameters can be integrated out, one of "
+            f"{', '.join(names)}; not {chosen.name!r}."
+        )
+    return chosen
 
 
 def add_regime_columns(data: Dataset, reference: int | None = None) -> Dataset:
