@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,6 +180,7 @@ def split_columns(X: Any) -> tuple[list[str], list[np.ndarray], str]:
     """
     if isinstance(X, (str, Path)):
         return _read(Path(X))
+    _check_is_table(X)
     if hasattr(X, "columns") and hasattr(X, "shape") and not isinstance(X, np.ndarray):
         names = [str(c) for c in X.columns]
         check_names(names)
@@ -189,7 +190,20 @@ def split_columns(X: Any) -> tuple[list[str], list[np.ndarray], str]:
         raise InputError(
             "sparse data were passed, but dense data are needed: call .toarray() first."
         )
-    array = np.asarray(X)
+    try:
+        array = np.asarray(X)
+    except ValueError as error:
+        lengths = [len(row) for row in X] if all(hasattr(row, "__len__") for row in X) else []
+        if len(set(lengths)) < 2:
+            raise
+        raise InputError(
+            f"expected a table; its rows have several lengths: {min(lengths)} to {max(lengths)}."
+        ) from error
+    if array.ndim == 0:
+        raise InputError(
+            f"expected a table (2D array: rows x columns), a data frame or the path of a CSV or "
+            f"Parquet file, got {X!r}."
+        )
     if np.iscomplexobj(array):
         raise InputError("Complex data not supported: the table has complex numbers.")
     if array.ndim != 2:
@@ -203,6 +217,26 @@ def split_columns(X: Any) -> tuple[list[str], list[np.ndarray], str]:
         raise InputError(f"0 feature(s) (shape={array.shape}) while a minimum of 1 is required.")
     names = [f"x{i}" for i in range(array.shape[1])]
     return names, list(array.T), "array"
+
+
+def _check_is_table(X: Any) -> None:
+    """Refuse what holds columns but is no table yet, and say what makes one of it."""
+    if isinstance(X, Mapping):
+        raise InputError("a dict was passed, but a table is needed: pandas.DataFrame(X) makes one.")
+    if isinstance(X, (list, tuple)) and X and isinstance(X[0], Mapping):
+        raise InputError(
+            "a list of dicts was passed, but a table is needed: pandas.DataFrame(X) makes one."
+        )
+    package, kind = type(X).__module__.split(".")[0], type(X).__name__
+    if kind == "LazyFrame":
+        raise InputError(
+            f"a {package} LazyFrame was passed, which holds no values yet: call X.collect() first."
+        )
+    if kind == "Series" and hasattr(X, "to_frame"):
+        raise InputError(
+            f"the {package} Series {X.name!r} is a single column, but a table is needed: "
+            "X.to_frame() makes one of one column."
+        )
 
 
 def _column_array(series: Any) -> np.ndarray:
