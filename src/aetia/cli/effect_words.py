@@ -45,11 +45,7 @@ class EffectWords:
 
 def read_effect_words(text: str, data: Dataset) -> EffectWords:
     """Read what one ``--effect`` says, and check it against the table."""
-    sides = [side.strip() for side in text.split("->")]
-    if len(sides) != 2 or not all(sides):
-        raise InputError(f"{_GRAMMAR}; got {text!r}.")
-    outcomes = tuple(_split(sides[1], data.names))
-    treatment, levels = _treatment_and_levels(sides[0], data.names)
+    treatment, levels, outcomes = _sides(text, data.names)
     for name in (treatment, *outcomes):
         if name not in data.names:
             raise InputError(
@@ -81,6 +77,24 @@ def effects_in_words(
             words.treatment, outcomes, doses=words.levels, control=words.control
         )
     return [effects[name] for name in outcomes]
+
+
+def _sides(text: str, names: Collection[str]) -> tuple[str, str | None, tuple[str, ...]]:
+    """Split at the arrow between treatment and outcomes; names may have arrows of their own."""
+    arrows = list(re.finditer("->", text))
+    sides = [(text[: m.start()].strip(), text[m.end() :].strip()) for m in arrows]
+    readings = [
+        (*_treatment_and_levels(cause, names), tuple(_split(outcomes, names)))
+        for cause, outcomes in sides
+        if cause and outcomes
+    ]
+    known = [r for r in readings if {r[0], *r[2]} <= set(names)]
+    if len(known) > 1:
+        both = " or ".join(f"{r[0]!r} on {', '.join(map(repr, r[2]))}" for r in known)
+        raise InputError(f"--effect {text!r} could mean {both}. Rename a column.")
+    if not known and (len(readings) != 1 or len(arrows) != 1):
+        raise InputError(f"{_GRAMMAR}; got {text!r}.")
+    return (known or readings)[0]
 
 
 def _treatment_and_levels(side: str, names: Collection[str]) -> tuple[str, str | None]:
