@@ -308,5 +308,5 @@ def test_a_wrapped_name_that_is_none_or_has_no_tables_is_refused():
     for wrap in (partial(ChangedMechanisms, targets={}), partial(UnknownTargets, regimes=())):
         with pytest.raises(InputError, match="Did you mean 'bge'"):
             wrap(likelihood="bgee")
-        with pytest.raises(InputError, match="can be integrated out.*not 'mlp'"):
+        with pytest.raises(InputError, match=r"can be integrated out.*not 'mlp'"):
             wrap(likelihood="mlp")
