@@ -53,6 +53,24 @@ def pictures_without_a_layout(request):
         yield
 
 
+def _leave_out_pictures(patch):
+    patch.setattr("aetia.report.sections.blocks.svg_data_uri", lambda figure: "data:,")
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Make pages without pictures, where a test asks for something else of a run."""
+    _leave_out_pictures(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def no_pictures_in_module():
+    """Do so for the fixtures of a module too."""
+    with pytest.MonkeyPatch.context() as patch:
+        _leave_out_pictures(patch)
+        yield
+
+
 @pytest.fixture(scope="session")
 def dibs_golden() -> dict:
     """Golden numbers of DiBS; how they were made is written in the file."""

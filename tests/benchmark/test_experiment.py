@@ -17,7 +17,6 @@ from aetia.benchmark import read_experiment, run_experiment
 from aetia.cli.main import main
 from aetia.discovery import Pretrained
 from aetia.errors import InputError
-from aetia.report.sections import blocks
 
 TINY = {
     "name": "tiny",
@@ -54,12 +53,6 @@ def tiny(**sections) -> dict:
     for name, part in sections.items():
         values[name] = {**values.get(name, {}), **part} if isinstance(part, dict) else part
     return values
-
-
-@pytest.fixture
-def no_pictures(monkeypatch):
-    """Leave the pages without pictures: they are most of the time of a run as small as these."""
-    monkeypatch.setattr(blocks, "svg_data_uri", lambda figure: "data:,")
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,7 @@ SENSORS = ["temp", "co2", "flow"]
 COLUMNS = ["--time", "when", "--series", "site", "--regime", "season", "--exclude", "note"]
 
 
-@pytest.fixture
-def table(tmp_path):
+def write_table(folder):
     rng = np.random.default_rng(0)
     n = 400
     frame = pd.DataFrame(
@@ -35,9 +34,14 @@ def table(tmp_path):
         }
     )
     frame.loc[5:9, "flow"] = np.nan
-    path = tmp_path / "table.csv"
+    path = folder / "table.csv"
     frame.drop(index=[17, 18]).sample(frac=1, random_state=0).to_csv(path, index=False)
     return path
+
+
+@pytest.fixture
+def table(tmp_path):
+    return write_table(tmp_path)
 
 
 def run(*words) -> int:
@@ -189,16 +193,40 @@ WRONG_TYPES = {
 }
 
 
-@pytest.mark.parametrize("setting", WRONG_TYPES)
-def test_wrong_types_are_refused_in_a_process_without_type_checks(setting, table, tmp_path):
-    words = [table, "--set", setting, *COLUMNS, "--out", tmp_path / "out"]
+ALL_AT_ONCE = """
+import contextlib, io, json, sys
+from aetia.cli.main import main
+said = []
+for words in json.loads(sys.argv[1]):
+    with contextlib.redirect_stderr(io.StringIO()) as err:
+        code = main(words)
+    said.append([code, err.getvalue()])
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture(scope="module")
+def without_type_checks(tmp_path_factory):
+    """What one process says that checks no types, as that of a user."""
+    folder = tmp_path_factory.mktemp("wrong types")
+    table = write_table(folder)
+    words = [
+        ["corrupt", str(table), "--set", s, *COLUMNS, "--out", str(folder / "out")]
+        for s in WRONG_TYPES
+    ]
     done = subprocess.run(
-        [sys.executable, "-m", "aetia", "corrupt", *map(str, words)],
+        [sys.executable, "-c", ALL_AT_ONCE, json.dumps(words)],
         capture_output=True,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
-        check=False,
+        check=True,
     )
-    assert done.returncode == 2
-    assert WRONG_TYPES[setting] in done.stderr
-    assert "Traceback" not in done.stderr
+    return dict(zip(WRONG_TYPES, json.loads(done.stdout), strict=True))
+
+
+@pytest.mark.parametrize("setting", WRONG_TYPES)
+def test_wrong_types_are_refused_in_a_process_without_type_checks(setting, without_type_checks):
+    code, said = without_type_checks[setting]
+    assert code == 2
+    assert WRONG_TYPES[setting] in said
+    assert "Traceback" not in said

@@ -13,6 +13,8 @@ from aetia.generation import DDDM
 from aetia.generation.distribution_check import check_distribution, randomised_ranks
 from aetia.report import rebuild_report
 
+pytestmark = pytest.mark.usefixtures("no_pictures_in_module")
+
 FEW = ["--set", "n_training_steps=15", "--set", "hidden_units=[16,16]", "--no-progress"]
 
 

@@ -129,7 +129,7 @@ def test_sensors_are_described(done, frame):
     np.testing.assert_allclose(sensors["share_observed"], share[sensors.index])
 
 
-def test_the_saved_configuration_runs_again_to_the_same_graph(done, tmp_path, capsys):
+def test_the_saved_configuration_runs_again_to_the_same_graph(no_pictures, done, tmp_path, capsys):
     table, roles, out = done
     assert yaml.safe_load((out / "config.yaml").read_text())["n_resamples"] == 6
     again = ["--method", "rcgnn", "--config", out / "config.yaml", "--seed", 0, "--json"]
@@ -144,7 +144,9 @@ def test_the_saved_configuration_runs_again_to_the_same_graph(done, tmp_path, ca
     assert posterior.lagged is not None
 
 
-def test_without_a_time_column_rows_are_in_order_and_columns_can_be_chosen(tmp_path, capsys):
+def test_without_a_time_column_rows_are_in_order_and_columns_can_be_chosen(
+    no_pictures, tmp_path, capsys
+):
     x = pd.DataFrame(simulated(3, 1.0), columns=SENSORS).assign(label="a", extra=1.0)
     x.to_csv(tmp_path / "t.csv", index=False)
     out = tmp_path / "run"
@@ -157,7 +159,7 @@ def test_without_a_time_column_rows_are_in_order_and_columns_can_be_chosen(tmp_p
     assert list(pd.read_csv(out / "imputed.csv").columns) == list(x.columns)
 
 
-def test_knowledge_is_obeyed_and_a_required_edge_listed(tmp_path):
+def test_knowledge_is_obeyed_and_a_required_edge_listed(no_pictures, tmp_path):
     pd.DataFrame(simulated(3, 1.0), columns=SENSORS).to_csv(tmp_path / "t.csv", index=False)
     (tmp_path / "k.yaml").write_text("required: ['valve -> heat']\nforbidden: ['heat -> flow']\n")
     out = tmp_path / "run"
@@ -222,7 +224,7 @@ def test_a_truth_that_cannot_be_read_is_refused(done, tmp_path, capsys, text, me
     assert message in capsys.readouterr().err
 
 
-def test_the_bundled_series_runs(tmp_path, capsys):
+def test_the_bundled_series_runs(no_pictures, tmp_path, capsys):
     pytest.importorskip("statsmodels")
     assert run("discover", "macro", "--time", "year", "--out", tmp_path / "m", *FAST) == 0
     edges = pd.read_csv(tmp_path / "m" / "edges.csv")

@@ -13,6 +13,8 @@ from aetia.cli.main import main
 from aetia.results import EffectPosterior
 from aetia.scm.effect_designs import simulate_study
 
+pytestmark = pytest.mark.usefixtures("no_pictures_in_module")
+
 FAST = [
     "--set",
     "n_egm_steps=40",

@@ -27,16 +27,21 @@ from aetia.likelihoods import LIKELIHOODS
 from aetia.options import nearest, options_dict
 from aetia.results import GraphPosterior
 
+pytestmark = pytest.mark.usefixtures("no_pictures_in_module")
+
 FEW = {
     "exact": [],
-    "order-mcmc": ["max_seconds=20", "n_chains=2"],
+    "order-mcmc": ["max_seconds=20", "n_chains=2", "tolerance=0.3", "n_draws=50"],
     "dibs": ["n_steps=30", "n_particles=4", "n_likelihood_graphs=4", "n_acyclicity_graphs=2"],
     "avici": [],
     "bcnp": [],
     "rcgnn": ["n_resamples=2"],
     "causalbgm": ["n_egm_steps=20", "n_draws=20", "n_replicates=1"],
     "identifiable": ["n_egm_steps=20", "n_draws=20", "n_replicates=1", "auxiliary=random"],
-    "full-mcmc": ["n_egm_steps=20", "n_draws=20", "n_sweeps=10", "n_warmup=5", "n_kept=20"],
+    "full-mcmc": [
+        *("n_egm_steps=20", "n_draws=20", "n_sweeps=6", "n_warmup=3", "n_kept=6", "n_leapfrog=2"),
+        *("n_folds=1", "n_replicates=2"),
+    ],
     "bgm": ["n_steps=20", "n_warmup=10", "n_starts=20"],
     "dddm": ["n_training_steps=10", "hidden_units=[16,16]"],
 }

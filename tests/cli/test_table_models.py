@@ -12,6 +12,8 @@ import pytest
 from aetia.cli.main import main
 from aetia.results import Draws
 
+pytestmark = pytest.mark.usefixtures("no_pictures_in_module")
+
 FAST = ["--set", "n_steps=40", "--set", "n_warmup=20", "--set", "n_starts=40", "--no-progress"]
 
 

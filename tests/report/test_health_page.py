@@ -201,7 +201,7 @@ def test_it_opens_on_a_screen(folder, tmp_path, width):
 # -- other trainings ------------------------------------------------------------------------------
 
 
-def test_alternating_phases_have_their_own_panels(tmp_path):
+def test_alternating_phases_have_their_own_panels(no_pictures, tmp_path):
     import torch
 
     run(
@@ -225,7 +225,7 @@ def test_alternating_phases_have_their_own_panels(tmp_path):
 
 
 @pytest.mark.parametrize("keep", [1, 2])
-def test_a_run_that_goes_on_has_a_page_too(tmp_path, keep):
+def test_a_run_that_goes_on_has_a_page_too(no_pictures, tmp_path, keep):
     run(tmp_path)
     lines = [
         line for line in (tmp_path / "health.jsonl").read_text().splitlines() if "ning_rate" in line
@@ -237,7 +237,7 @@ def test_a_run_that_goes_on_has_a_page_too(tmp_path, keep):
     assert "written when the run ends" in page(tmp_path)
 
 
-def test_a_run_that_gave_up_says_so(tmp_path):
+def test_a_run_that_gave_up_says_so(no_pictures, tmp_path):
     def bad(module, x, step, generator):
         loss, parts = weighed(module, x, step, generator)
         return loss * (1.0 if step < 6 else float("nan")), parts
@@ -279,7 +279,7 @@ def graph_run(folder):
     write_run("graph", collect_graph(fit.posterior_), folder, context)
 
 
-def test_a_training_in_a_subfolder_is_found_and_linked_with_the_report(tmp_path):
+def test_a_training_in_a_subfolder_is_found_and_linked_with_the_report(no_pictures, tmp_path):
     graph_run(tmp_path)
     plain = (tmp_path / "report.html").read_text()
     assert rebuild_report(tmp_path) == tmp_path / "report.html"
@@ -294,7 +294,7 @@ def test_a_training_in_a_subfolder_is_found_and_linked_with_the_report(tmp_path)
         assert 'href="report.html"' in page(tmp_path)
 
 
-def test_several_trainings_have_a_page_each(tmp_path):
+def test_several_trainings_have_a_page_each(no_pictures, tmp_path):
     for name in ("b", "a"):
         run(tmp_path / name)
     assert rebuild_report(tmp_path) == tmp_path / "health.html"
@@ -302,7 +302,7 @@ def test_several_trainings_have_a_page_each(tmp_path):
     assert ", b</title>" in (tmp_path / "health-b.html").read_text()
 
 
-def test_the_command_prints_the_pages(tmp_path, capsys):
+def test_the_command_prints_the_pages(no_pictures, tmp_path, capsys):
     graph_run(tmp_path)
     run(tmp_path)
     assert main(["report", str(tmp_path)]) == 0
@@ -330,14 +330,14 @@ def test_a_damaged_summary_is_named(tmp_path, text):
         rebuild_report(tmp_path)
 
 
-def test_an_empty_record_does_not_stop_the_report(tmp_path):
+def test_an_empty_record_does_not_stop_the_report(no_pictures, tmp_path):
     graph_run(tmp_path)
     (tmp_path / "health.jsonl").write_text("")
     assert rebuild_report(tmp_path) == tmp_path / "report.html"
     assert not (tmp_path / "health.html").exists()
 
 
-def test_the_summary_written_is_what_the_page_reads(tmp_path):
+def test_the_summary_written_is_what_the_page_reads(no_pictures, tmp_path):
     run(tmp_path)
     stored = json.loads((tmp_path / "training_summary.json").read_text())
     stored["final_edge_count"] = 777.0

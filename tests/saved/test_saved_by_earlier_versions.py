@@ -79,7 +79,7 @@ def test_a_checkpoint_is_read(copied):
 
 
 @pytest.mark.parametrize("copied", ["run-experiment"], indirect=True)
-def test_a_finished_experiment_trains_and_predicts_nothing_anew(copied):
+def test_a_finished_experiment_trains_and_predicts_nothing_anew(copied, no_pictures):
     watched = [*copied.glob("checkpoints/*"), *copied.glob("inference/*/*")]
     times = {file: file.stat().st_mtime_ns for file in watched}
     words = json.loads((HERE / "commands.json").read_text())["run-experiment"]
