@@ -4,7 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check statistical format bench clean
+# Two processes, one thread each; neighbours in a file share their fitted models, and whoever ends
+# first takes over the rest of the other's. Compiled modules are kept: every test of a process of
+# its own would compile them again.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -q
+
+.PHONY: demo test test-all check statistical coverage format clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("aetia needs Python 3.11 or newer; run: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
@@ -17,7 +22,9 @@ demo: $(READY)  ## discover causes in a bundled real table, write demo-run/repor
 	$(BIN)/aetia demo --out demo-run --force
 
 test: $(READY)  ## the quick suite: unit, property, contract and golden tests, doctests, examples
-	$(BIN)/python -m pytest -n 2 -m "not statistical" -q
+	$(PYTEST) -m "not statistical"
+
+test-all: test statistical  ## both suites
 
 check: $(READY)  ## format, lint, types, import contracts, docstrings, dead code
 	$(BIN)/ruff format --check .
@@ -28,11 +35,17 @@ check: $(READY)  ## format, lint, types, import contracts, docstrings, dead code
 	$(BIN)/vulture
 
 statistical: $(READY)  ## Monte Carlo checks; every test states its false-alarm rate
-	$(BIN)/python -m pytest -n 2 -m statistical -q tests/statistical
+	$(PYTEST) -m statistical tests/statistical
+
+coverage: $(READY)  ## branch coverage of the quick suite, also in processes that it starts
+	$(BIN)/python -m coverage erase
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m coverage run -m pytest -n 2 --dist worksteal -q -m "not statistical"
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --skip-covered --sort=cover
 
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) demo-run build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-run build dist .coverage* .pytest_cache .ruff_cache .hypothesis
