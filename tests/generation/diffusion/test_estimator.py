@@ -50,8 +50,8 @@ def good():
     y = 1.5 * x + 0.5 * rng.normal(size=1500)
     w = -y + 0.5 * rng.normal(size=1500)
     frame = pd.DataFrame({"x": x, "y": y, "w": w})
-    model = DDDM(hidden_units=(64, 64, 64), random_state=0, progress=False)
-    return model.fit(frame), frame
+    options = {"n_training_steps": 1800, "hidden_units": (64, 64, 64), "progress": False}
+    return DDDM(**options, random_state=0).fit(frame), frame
 
 
 DAG = np.array([[0, 1, 0], [0, 0, 1], [0, 0, 0]], dtype=bool)
