@@ -7,7 +7,7 @@ import torch
 
 from aetia.generation.bgm.building import build_networks
 from aetia.generation.bgm.config import BGMConfig
-from aetia.generation.bgm.likelihood import Likelihood
+from aetia.generation.bgm.likelihood import ColumnLikelihood
 from aetia.generation.bgm.model import FittedModel
 from aetia.generation.bgm.table import ColumnScales
 from aetia.nets import seeded
@@ -22,7 +22,7 @@ CENTRE, SCALE = np.array([10.0, -2.0, 0.0, 3.0]), np.array([2.0, 0.5, 1.0, 100.0
 def linear_model(**options) -> FittedModel:
     """x = scale (z A + std e) + centre, with an encoder that knows nothing."""
     config = BGMConfig(generator_units=(4,), encoder_units=(4,), **options)
-    likelihood = Likelihood("gaussian", torch.zeros(P, dtype=torch.bool))
+    likelihood = ColumnLikelihood("gaussian", torch.zeros(P, dtype=torch.bool))
     with seeded(torch.Generator().manual_seed(0)):
         networks = build_networks(config, likelihood, K, None)
     for parameter in networks.parameters():

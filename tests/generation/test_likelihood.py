@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from aetia.generation.bgm.likelihood import Likelihood
+from aetia.generation.bgm.likelihood import ColumnLikelihood
 
 P, RANK = 5, 2
 
@@ -13,7 +13,7 @@ P, RANK = 5, 2
 @pytest.fixture
 def case():
     g = torch.Generator().manual_seed(0)
-    likelihood = Likelihood("low-rank", torch.zeros(P, dtype=torch.bool), RANK)
+    likelihood = ColumnLikelihood("low-rank", torch.zeros(P, dtype=torch.bool), RANK)
     raw = torch.randn(3, 7, likelihood.n_outputs, generator=g, dtype=torch.float64)
     x = torch.randn(7, P, generator=g, dtype=torch.float64)
     observed = torch.rand(7, P, generator=g) < 0.6
@@ -83,7 +83,7 @@ def test_draws_of_missing_cells_have_the_conditional_covariance(case):
 @pytest.mark.parametrize("kind", ["gaussian", "bernoulli"])
 def test_binary_columns_count_by_their_probability(kind):
     binary = torch.tensor([True, kind == "bernoulli"])
-    likelihood = Likelihood(kind, binary)
+    likelihood = ColumnLikelihood(kind, binary)
     raw = torch.tensor([[0.7, -0.2, 0.1, 0.3]])[:, : likelihood.n_outputs]
     x, seen = torch.tensor([[1.0, 0.0]]), torch.tensor([[True, False]])
     assert float(likelihood.log_prob(raw, x, seen)) == pytest.approx(np.log(1 / (1 + np.exp(-0.7))))
@@ -94,7 +94,7 @@ def test_binary_columns_count_by_their_probability(kind):
 
 def test_soft_draws_pass_gradients_to_all_outputs():
     for kind, rank in (("gaussian", 0), ("low-rank", 2), ("bernoulli", 0)):
-        likelihood = Likelihood(kind, torch.full((3,), kind == "bernoulli"), rank)
+        likelihood = ColumnLikelihood(kind, torch.full((3,), kind == "bernoulli"), rank)
         raw = torch.zeros(4, likelihood.n_outputs, requires_grad=True)
         likelihood.soft(raw, torch.Generator().manual_seed(0)).square().sum().backward()
         assert (raw.grad != 0).all() or kind == "low-rank"

@@ -17,7 +17,8 @@ FILES = [
 ]
 
 OTHER_LAWS = re.compile(
-    r"law of (total|large|iterated)|laws? of (nature|physics|motion)|power[- ]law|\"law\"|``law``|\(law=",
+    r"law of (total|large|iterated)|laws? of (nature|physics|motion)|power[- ]law"
+    r"|\"law\"|``law``|\(law=\"",
     re.IGNORECASE,
 )
 """Where law does not mean a distribution, and where the word itself is quoted."""

@@ -97,7 +97,7 @@ def spans():
             "recording": "",
             "step": range(5),
             "reading": reading,
-            "set_aside": False,
+            "flagged_outliers": False,
             "imputed": imputed,
             "lower": np.where(gap, np.array(imputed) - 0.5, np.nan),
             "upper": np.where(gap, np.array(imputed) + 0.5, np.nan),
@@ -114,9 +114,9 @@ def test_gaps_are_joined_to_the_readings_beside_them():
     assert len(frame) == 5
 
 
-def test_readings_set_aside_are_crosses_that_do_not_stretch_the_axis():
+def test_flagged_outliers_are_crosses_that_do_not_stretch_the_axis():
     table = spans()
-    table.loc[4, ["reading", "imputed", "set_aside"]] = [900.0, 900.0, True]
+    table.loc[4, ["reading", "imputed", "flagged_outliers"]] = [900.0, 900.0, True]
     ax = plot_imputed_series(table)[0].axes[0]
     dots, crosses = ax.get_lines()[1:]
     assert dots.get_ydata().tolist() == [1.0, 2.0]

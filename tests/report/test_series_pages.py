@@ -186,7 +186,7 @@ def test_what_a_back_end_does_not_estimate_is_left_out(fitted):
     answers = collect_series(other)
     assert answers.edges["weight"].isna().all()
     assert answers.spans["lower"].isna().all()
-    assert not answers.spans["set_aside"].any()
+    assert not answers.spans["flagged_outliers"].any()
     assert answers.sensors["outliers"].sum() == 0
     html = render_report("series", answers, RunContext(title="less"))
     assert '<th class="n">weight</th>' not in html

@@ -14,7 +14,7 @@ import torch
 from scipy import stats
 
 from aetia.data import Dataset
-from aetia.discovery.missing import Columns, Numbers, augment
+from aetia.discovery.missing import Numbers, VariableColumns, augment
 from aetia.discovery.missing.graph_steps import _OrderMoves
 from aetia.discovery.missing.subset_lattice import squeeze_bit
 from aetia.graphs import Constraints, all_dags
@@ -35,7 +35,7 @@ def no_knowledge(d):
 def raw_columns(x, observed, intervened=None):
     """Columns exactly as given: the prior then means the same for every completed table."""
     d = observed.shape[1]
-    return Columns(
+    return VariableColumns(
         values=torch.where(torch.from_numpy(np.isnan(x)), 0.0, torch.from_numpy(x)),
         observed=torch.from_numpy(observed),
         blocks=(1,) * d,

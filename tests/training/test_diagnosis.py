@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aetia.training import Healthy, diagnose, train
-from aetia.training.diagnosis import Finding
+from aetia.training.diagnosis import TrainingFinding
 from training.runs import options, phase, regression, tables
 
 
@@ -265,7 +265,7 @@ def test_any_record_can_be_judged(records):
         for name in ("skipped_steps", "rate_factor"):  # the loop always writes numbers there
             if name in row and not isinstance(row[name], int):
                 row[name] = 1
-    assert all(isinstance(f, Finding) and f.text for f in diagnose(rows))
+    assert all(isinstance(f, TrainingFinding) and f.text for f in diagnose(rows))
 
 
 def test_the_findings_of_a_run_are_those_of_its_file(tmp_path):

@@ -148,7 +148,7 @@ def check_columns(
         _warn_of_running_numbers(values, observed, names, kinds)
     if n <= d:
         warnings.warn(
-            f"{n} rows for {d} columns: the data cannot tell the graphs apart, and the answer "
+            f"{n} rows for {d} columns: the data cannot distinguish the graphs, and the answer "
             "will mostly repeat the prior. Collect more rows or choose fewer columns.",
             DataWarning,
             stacklevel=4,

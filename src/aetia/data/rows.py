@@ -25,7 +25,9 @@ class Rows(NamedTuple):
     """Labels of the rows of a pandas frame with an index of its own; empty otherwise."""
 
 
-def read_rows(X: Any, *, names: Sequence[str] | None = None, reader: str = "the model") -> Rows:
+def read_rows(
+    X: Any, *, names: Sequence[str] | None = None, expected_by: str = "the model"
+) -> Rows:
     """Read a table; one row is enough, and columns may be constant or empty.
 
     Args:
@@ -33,7 +35,7 @@ def read_rows(X: Any, *, names: Sequence[str] | None = None, reader: str = "the 
             or a Dataset.
         names: The columns that are expected, for instance those of a fit. Frames and files may
             have them in another order; arrays must have as many.
-        reader: Who expects them, for messages.
+        expected_by: Who expects them, for messages.
 
     Returns:
         The rows, with the columns in the expected order.
@@ -55,7 +57,7 @@ def read_rows(X: Any, *, names: Sequence[str] | None = None, reader: str = "the 
             numbers.append(as_numbers(name, column))
         rows = Rows(np.stack(numbers, 1), tuple(found), _labels(X))
     if names is not None:
-        rows = _in_order(rows, tuple(names), reader, is_array=not hasattr(X, "columns"))
+        rows = _in_order(rows, tuple(names), expected_by, is_array=not hasattr(X, "columns"))
     infinite = np.isinf(rows.values)
     if infinite.any():
         j = int(infinite.any(0).argmax())
@@ -67,7 +69,7 @@ def read_rows(X: Any, *, names: Sequence[str] | None = None, reader: str = "the 
     return rows
 
 
-def _in_order(rows: Rows, names: tuple[str, ...], reader: str, *, is_array: bool) -> Rows:
+def _in_order(rows: Rows, names: tuple[str, ...], expected_by: str, *, is_array: bool) -> Rows:
     if rows.names == names:
         return rows
     if len(rows.names) == len(names) and is_array and rows.names[0] == "x0":
@@ -76,8 +78,8 @@ def _in_order(rows: Rows, names: tuple[str, ...], reader: str, *, is_array: bool
     extra = [n for n in rows.names if n not in names]
     if is_array and rows.names[0] == "x0":
         raise InputError(
-            f"X has {len(rows.names)} features, but {reader} is expecting {len(names)} features as "
-            f"input: {', '.join(names[:20])}."
+            f"X has {len(rows.names)} features, but {expected_by} is expecting {len(names)} "
+            f"features as input: {', '.join(names[:20])}."
         )
     if lacking or extra:
         raise InputError(

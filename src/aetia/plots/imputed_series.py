@@ -21,7 +21,7 @@ def plot_imputed_series(spans: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
     Args:
         spans: Columns ``sensor``, ``recording``, ``step``, ``reading`` (NaN in gaps),
-            ``set_aside`` (True for flagged outliers, which are crosses and do not stretch the
+            ``flagged_outliers`` (True where the reading is one: a cross that does not stretch the
             axis), ``imputed`` (the model's value in gaps, the reading elsewhere), ``lower`` and
             ``upper`` (the band in gaps; NaN for none).
 
@@ -45,7 +45,7 @@ def _panel(ax: Axes, rows: Any) -> None:
     step = rows["step"].to_numpy(float)
     reading, imputed = rows["reading"].to_numpy(float), rows["imputed"].to_numpy(float)
     gap = np.isnan(reading)
-    flagged = rows["set_aside"].to_numpy(bool)
+    flagged = rows["flagged_outliers"].to_numpy(bool)
     # A gap's line begins and ends at the readings beside it, unless they are flagged.
     imputed = np.where(flagged, np.nan, imputed)
     beside = gap.copy()

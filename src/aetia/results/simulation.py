@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from aetia.graphs import transitive_closure
-from aetia.likelihoods.mechanisms import Mechanism, MechanismTable
+from aetia.likelihoods.mechanisms import MechanismPosterior, MechanismTable
 
 __all__ = ["MechanismCache", "simulate_means"]
 
@@ -30,9 +30,9 @@ class MechanismCache:
 
     def __init__(self, table: MechanismTable) -> None:
         self.table = table
-        self._learned: dict[tuple[int, tuple[int, ...]], Mechanism] = {}
+        self._learned: dict[tuple[int, tuple[int, ...]], MechanismPosterior] = {}
 
-    def __call__(self, node: int, parents: tuple[int, ...]) -> Mechanism:
+    def __call__(self, node: int, parents: tuple[int, ...]) -> MechanismPosterior:
         """Look up the mechanism of a variable given its parents.
 
         Args:

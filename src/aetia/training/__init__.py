@@ -1,8 +1,13 @@
 """The one training loop, by steps, for every neural method."""
 
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
 from aetia.training.checkpoints import load_checkpoint, save_checkpoint
 from aetia.training.config import TrainingConfig
-from aetia.training.diagnosis import USUAL_RANGES, Finding, diagnose
+from aetia.training.diagnosis import USUAL_RANGES, TrainingFinding, diagnose
 from aetia.training.gather import average_rows, gather_rows
 from aetia.training.health import COMMON_SIGNALS, Healthy, read_record, verdicts
 from aetia.training.learning_curves import learning_curves
@@ -22,7 +27,6 @@ __all__ = [
     "SUMMARY_FILE",
     "TRACKERS",
     "USUAL_RANGES",
-    "Finding",
     "Healthy",
     "ParameterGroup",
     "Phase",
@@ -30,6 +34,7 @@ __all__ = [
     "Tracker",
     "Trained",
     "TrainingConfig",
+    "TrainingFinding",
     "average_rows",
     "diagnose",
     "gather_rows",
@@ -45,3 +50,16 @@ __all__ = [
     "weigh",
     "write_summary",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Answer to the earlier name of :class:`TrainingFinding` for one release."""
+    if name != "Finding":
+        raise AttributeError(f"module 'aetia.training' has no attribute {name!r}")
+    warnings.warn(
+        "aetia.training.Finding is now aetia.training.TrainingFinding; the next release will not "
+        "know the old name.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return TrainingFinding

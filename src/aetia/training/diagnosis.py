@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeGuard
 
 from aetia.training.health import COMMON_SIGNALS, Healthy, verdicts
 
-__all__ = ["USUAL_RANGES", "Finding", "diagnose"]
+__all__ = ["USUAL_RANGES", "TrainingFinding", "diagnose"]
 
 Row = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ _DOMINATING = 0.9
 _FEW_EDGES = 5
 
 
-class Finding(NamedTuple):
+class TrainingFinding(NamedTuple):
     """One thing that the record says.
 
     Attributes:
@@ -48,7 +48,9 @@ class Finding(NamedTuple):
     advice: str = ""
 
 
-def diagnose(rows: Sequence[Row], *, signals: Mapping[str, Healthy] | None = None) -> list[Finding]:
+def diagnose(
+    rows: Sequence[Row], *, signals: Mapping[str, Healthy] | None = None
+) -> list[TrainingFinding]:
     """Judge a training run by its record.
 
     Args:
@@ -106,13 +108,13 @@ def _of_phases(row: Row, name: str) -> Iterator[tuple[str, str]]:
 # -- the rules ----------------------------------------------------------------------------------
 
 
-def _finite(steps: Sequence[Row]) -> Iterator[Finding]:
+def _finite(steps: Sequence[Row]) -> Iterator[TrainingFinding]:
     last = steps[-1]
     n_skipped = int(last.get("skipped_steps") or 0)
     if n_skipped:
         factor = float(last.get("rate_factor") or 1.0)
         is_bad = n_skipped > 0.01 * float(last["step"]) or not _is_number(last.get("loss"))
-        yield Finding(
+        yield TrainingFinding(
             "AH001",
             "bad" if is_bad else "look",
             f"{n_skipped} of {last['step']} steps had a gradient that is not finite and were "
@@ -121,10 +123,10 @@ def _finite(steps: Sequence[Row]) -> Iterator[Finding]:
             "roots and quotients of zero.",
         )
     else:
-        yield Finding("AH001", "good", "Every gradient was finite.")
+        yield TrainingFinding("AH001", "good", "Every gradient was finite.")
 
 
-def _clipping(steps: Sequence[Row]) -> Iterator[Finding]:
+def _clipping(steps: Sequence[Row]) -> Iterator[TrainingFinding]:
     for key, of_phase in _of_phases(steps[-1], "clipped_share"):
         values = [v for _, v in series(steps, key)]
         if not values:
@@ -138,9 +140,9 @@ def _clipping(steps: Sequence[Row]) -> Iterator[Finding]:
                     f"Clipping{of_phase} fell from {_percent(first)} to {_percent(last)} of the "
                     "gradients, as it should: large ones at the start, ordinary updates later."
                 )
-            yield Finding("AH002", "good", text)
+            yield TrainingFinding("AH002", "good", text)
         elif n <= _SETTLED_AFTER:
-            yield Finding(
+            yield TrainingFinding(
                 "AH002",
                 "good",
                 f"{_percent(last)} of the gradients{of_phase} were clipped last; over the first "
@@ -148,7 +150,7 @@ def _clipping(steps: Sequence[Row]) -> Iterator[Finding]:
             )
         else:
             rate = float(steps[-1]["learning_rate"])
-            yield Finding(
+            yield TrainingFinding(
                 "AH002",
                 "bad" if last > 0.5 else "look",
                 f"{_percent(last)} of the gradients{of_phase} are still clipped after {n} "
@@ -162,9 +164,9 @@ def _percent(share: float) -> str:
     return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
 
 
-def _progress(steps: Sequence[Row], rows: Sequence[Row]) -> Iterator[Finding]:
+def _progress(steps: Sequence[Row], rows: Sequence[Row]) -> Iterator[TrainingFinding]:
     if "loss" in steps[-1] and not _is_number(steps[-1]["loss"]):
-        yield Finding(
+        yield TrainingFinding(
             "AH003", "bad", "The training loss is not finite.", "Lower the learning rate."
         )
         return
@@ -174,7 +176,7 @@ def _progress(steps: Sequence[Row], rows: Sequence[Row]) -> Iterator[Finding]:
     if trained and len(trained) > 1:
         (_, first), (_, last) = trained[0], trained[-1]
         fell = last < first
-        yield Finding(
+        yield TrainingFinding(
             "AH003",
             "good" if fell else "look",
             f"The training loss {'fell' if fell else 'did not fall'}: {first:.4g} at first, "
@@ -186,13 +188,13 @@ def _progress(steps: Sequence[Row], rows: Sequence[Row]) -> Iterator[Finding]:
         best_step, best = min(values[:-_FLAT_FOR], key=lambda pair: pair[1])
         recent = min(v for _, v in values[-_FLAT_FOR:])
         if recent < best - _SMALLEST_GAIN * abs(best):
-            yield Finding("AH004", "good", f"The {what} still improves: {recent:.4g}.")
+            yield TrainingFinding("AH004", "good", f"The {what} still improves: {recent:.4g}.")
         else:
             rate = float(steps[-1]["learning_rate"])
             overfits = ""
             if held_out and trained and trained[-1][1] < 0.99 * _at(trained, best_step):
                 overfits = " while the training loss went on falling"
-            yield Finding(
+            yield TrainingFinding(
                 "AH004",
                 "look",
                 f"The {what} was flat over the last {_FLAT_FOR} evaluations; its best was "
@@ -207,21 +209,21 @@ def _at(values: Sequence[tuple[int, float]], step: int) -> float:
     return next((v for s, v in values if s >= step), values[-1][1])
 
 
-def _structure(steps: Sequence[Row]) -> Iterator[Finding]:
+def _structure(steps: Sequence[Row]) -> Iterator[TrainingFinding]:
     for key, of_phase in _of_phases(steps[-1], "objective_gradient/structure"):
         values = series(steps, key)
         if not values:
             continue
         step, last = values[-1]
         if last > 0:
-            yield Finding(
+            yield TrainingFinding(
                 "AH005",
                 "good",
                 f"The data reach the graph{of_phase}: the objective's gradient on the structure "
                 f"has a norm of {last:.2g}.",
             )
         else:
-            yield Finding(
+            yield TrainingFinding(
                 "AH005",
                 "bad",
                 f"The graph receives no gradient from the data{of_phase}: the objective's gradient "
@@ -231,14 +233,14 @@ def _structure(steps: Sequence[Row]) -> Iterator[Finding]:
             )
 
 
-def _edges(steps: Sequence[Row], ranges: Mapping[str, Healthy]) -> Iterator[Finding]:
+def _edges(steps: Sequence[Row], ranges: Mapping[str, Healthy]) -> Iterator[TrainingFinding]:
     values = series(steps, "edge_count")
     if not values:
         return
     last = values[-1][1]
     high = ranges["edge_count"].high if "edge_count" in ranges else math.inf
     if last > high:
-        yield Finding(
+        yield TrainingFinding(
             "AH006",
             "look",
             f"The graph has {last:.4g} edges, more than the {high:.4g} that are plausible.",
@@ -246,12 +248,12 @@ def _edges(steps: Sequence[Row], ranges: Mapping[str, Healthy]) -> Iterator[Find
         )
     elif last > 0:
         hint = "" if last > _FEW_EDGES else f" Runs that learn usually have more than {_FEW_EDGES}."
-        yield Finding("AH006", "good", f"The graph has {last:.4g} edges.{hint}")
+        yield TrainingFinding("AH006", "good", f"The graph has {last:.4g} edges.{hint}")
     else:
         yield from _no_edges(steps)
 
 
-def _no_edges(steps: Sequence[Row]) -> Iterator[Finding]:
+def _no_edges(steps: Sequence[Row]) -> Iterator[TrainingFinding]:
     reaching = [
         value
         for key, _ in _of_phases(steps[-1], "objective_gradient/structure")
@@ -263,17 +265,17 @@ def _no_edges(steps: Sequence[Row]) -> Iterator[Finding]:
             "Find out first whether the data reach the graph: name the objective of the phase and "
             "a group 'structure'. If they do, weaken sparsity and acyclicity."
         )
-        yield Finding("AH006", "bad", text + ".", advice)
+        yield TrainingFinding("AH006", "bad", text + ".", advice)
     elif max(reaching) > 0:
         advice = f"Weaken sparsity and acyclicity{_weights_in_force(steps[-1])}."
-        yield Finding(
+        yield TrainingFinding(
             "AH006",
             "bad",
             f"{text}, although the data reach it (gradient norm {max(reaching):.2g}).",
             advice,
         )
     else:
-        yield Finding(
+        yield TrainingFinding(
             "AH006",
             "bad",
             f"{text}, and it is cut off from the data.",
@@ -288,7 +290,7 @@ def _weights_in_force(row: Row) -> str:
     return f" (in force: {shown})" if shown else ""
 
 
-def _domination(steps: Sequence[Row]) -> Iterator[Finding]:
+def _domination(steps: Sequence[Row]) -> Iterator[TrainingFinding]:
     last = steps[-1]
     for key, of_phase in _of_phases(last, "objective"):
         objective, prefix = last[key], key.removesuffix("objective")
@@ -297,7 +299,7 @@ def _domination(steps: Sequence[Row]) -> Iterator[Finding]:
         for name in (k.removeprefix(start) for k in last if k.startswith(start)):
             share = last[start + name]
             if name != objective and _is_number(share) and share > _DOMINATING:
-                yield Finding(
+                yield TrainingFinding(
                     "AH007",
                     "bad",
                     f"{name!r} holds {_percent(share)} of the gradient{of_phase}, which leaves "
@@ -308,14 +310,16 @@ def _domination(steps: Sequence[Row]) -> Iterator[Finding]:
                 )
 
 
-def _threshold(steps: Sequence[Row], rows: Sequence[Row]) -> Iterator[Finding]:
+def _threshold(steps: Sequence[Row], rows: Sequence[Row]) -> Iterator[TrainingFinding]:
     values = series(steps, "best_threshold") or series(_external(rows), "best_threshold")
     if values:
         last, (low, high) = values[-1][1], USUAL_RANGES["best_threshold"]
         if low <= last <= high:
-            yield Finding("AH008", "good", f"Edges are cut at {last:.2g} (usual: 0 to {high}).")
+            yield TrainingFinding(
+                "AH008", "good", f"Edges are cut at {last:.2g} (usual: 0 to {high})."
+            )
         else:
-            yield Finding(
+            yield TrainingFinding(
                 "AH008",
                 "bad" if last >= 0.5 else "look",
                 f"Edges are cut at {last:.2g} (usual: 0 to {high}).",
@@ -328,7 +332,7 @@ def _external(rows: Sequence[Row]) -> list[Row]:
     return [{"step": r["step"], **r["external"]} for r in rows if r.get("external")]
 
 
-def _external_metrics(steps: Sequence[Row], rows: Sequence[Row]) -> Iterator[Finding]:
+def _external_metrics(steps: Sequence[Row], rows: Sequence[Row]) -> Iterator[TrainingFinding]:
     """Report the external evaluation against the truth, which training did not see."""
     external = _external(rows)
     has_edges = bool(steps[-1].get("edge_count", 1.0))
@@ -341,7 +345,7 @@ def _external_metrics(steps: Sequence[Row], rows: Sequence[Row]) -> Iterator[Fin
                 "With edges present that is a matter of the threshold, or of the method; compare "
                 "with the F1 of a random graph of equal density."
             )
-            yield Finding(
+            yield TrainingFinding(
                 "AH009",
                 "good" if fine else "look",
                 f"External evaluation against the truth: F1 {last:.3g}.",
@@ -351,7 +355,7 @@ def _external_metrics(steps: Sequence[Row], rows: Sequence[Row]) -> Iterator[Fin
         values = series(external, name)
         if values:
             first, last = values[0][1], values[-1][1]
-            yield Finding(
+            yield TrainingFinding(
                 "AH010",
                 "good" if last <= first else "look",
                 f"External evaluation against the truth: SHD {first:.4g} at first, "
@@ -362,10 +366,10 @@ def _external_metrics(steps: Sequence[Row], rows: Sequence[Row]) -> Iterator[Fin
 _JUDGED_ABOVE = {"loss", "clipped_share", "skipped_steps", "edge_count", "best_threshold"}
 
 
-def _other_signals(last: Row, ranges: Mapping[str, Healthy]) -> Iterator[Finding]:
+def _other_signals(last: Row, ranges: Mapping[str, Healthy]) -> Iterator[TrainingFinding]:
     """Pass on the verdicts on signals that have no rule of their own."""
     judged = verdicts(last, {**COMMON_SIGNALS, **ranges})
     for name, text in {**last.get("verdicts", {}), **judged}.items():
         has_rule = name in _JUDGED_ABOVE or "gradient_share/" in name
         if text != "ok" and not has_rule and "objective_gradient/" not in name:
-            yield Finding("AH011", "look", f"{name}: {text}.")
+            yield TrainingFinding("AH011", "look", f"{name}: {text}.")

@@ -24,7 +24,7 @@ from aetia.training.checkpoints import (
     thin_checkpoints,
 )
 from aetia.training.config import TrainingConfig
-from aetia.training.diagnosis import Finding, diagnose
+from aetia.training.diagnosis import TrainingFinding, diagnose
 from aetia.training.health import (
     COMMON_SIGNALS,
     HealthRecord,
@@ -116,7 +116,7 @@ def train(
     followers = trackers if is_first else ()
     ranges = dict(signals or {})
 
-    def conclude(aborted: str | None = None) -> tuple[list[Finding], dict[str, Any]]:
+    def conclude(aborted: str | None = None) -> tuple[list[TrainingFinding], dict[str, Any]]:
         findings = diagnose(record.rows, signals=ranges)
         summary = summarise(
             record.rows,

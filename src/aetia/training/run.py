@@ -34,7 +34,7 @@ from aetia.training.checkpoints import (
 )
 from aetia.training.clipping import clip_values, gradient_norms, gradient_values
 from aetia.training.config import TrainingConfig
-from aetia.training.diagnosis import Finding
+from aetia.training.diagnosis import TrainingFinding
 from aetia.training.gather import average_rows, gather_rows
 from aetia.training.lamb import LAMB
 from aetia.training.parameter_groups import (
@@ -73,7 +73,7 @@ class Trained:
     best_metrics: dict[str, float] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     n_skipped: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[TrainingFinding] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
 
 
@@ -440,7 +440,7 @@ class TrainingRun:
         self.plain.eval()
 
     def finish(
-        self, rows: list[dict[str, Any]], findings: list[Finding], summary: dict[str, Any]
+        self, rows: list[dict[str, Any]], findings: list[TrainingFinding], summary: dict[str, Any]
     ) -> Trained:
         """Restore the best checkpoint, and report how training went."""
         progress = self.progress

@@ -11,7 +11,7 @@ from aetia.errors import InputError
 from aetia.files import write_json
 from aetia.options import options_dict
 from aetia.training.config import TrainingConfig
-from aetia.training.diagnosis import Finding, series
+from aetia.training.diagnosis import TrainingFinding, series
 from aetia.training.health import Healthy
 from aetia.training.progress import Progress
 
@@ -28,7 +28,7 @@ def summarise(
     config: TrainingConfig,
     seed: int,
     progress: Progress,
-    findings: Sequence[Finding],
+    findings: Sequence[TrainingFinding],
     signals: Mapping[str, Healthy],
     facts: Mapping[str, Any],
     aborted: str | None = None,

@@ -40,7 +40,7 @@ def place_rows(
         observed: False where a cell was not seen, whatever it holds; in the shape of the sensors.
         time: Name of the column of times: numbers, dates, or text that holds dates. By default
             rows are in order, a step apart.
-        series: Name of the column that tells recordings apart.
+        series: Name of the column that says to which recording a row belongs.
         regime: Environment: the name of a column; or labels, one for each row of a table, array
             or recording, or one for each recording of ``[n, time, d]`` or of a list.
         exclude: Columns to leave out.
@@ -99,7 +99,7 @@ def as_windows(
         observed: False where a cell was not seen, whatever it holds; in the shape of the sensors.
         time: Name of the column of times: numbers, dates, or text that holds dates. By default
             rows are in order, a step apart.
-        series: Name of the column that tells recordings apart.
+        series: Name of the column that says to which recording a row belongs.
         regime: Environment: the name of a column; or labels, one for each row of a table, array
             or recording, or one for each window of ``[n, time, d]`` or recording of a list.
         length: Steps of a window; by default every unbroken stretch is one window.

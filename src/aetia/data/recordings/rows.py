@@ -40,7 +40,7 @@ def read_recorded_rows(
         X: A table, its path, an array, or a list of recordings, as for ``as_windows``.
         observed: False where a cell was not seen; in the shape of the sensors.
         time: Name of the column of times.
-        series: Name of the column that tells recordings apart.
+        series: Name of the column that says to which recording a row belongs.
         regime: Name of the column of regimes, or labels.
         exclude: Columns to leave out.
 

@@ -144,8 +144,8 @@ def step_numbers(
     if twice.any():
         raise InputError(
             f"{where(int(twice.argmax()))} occurs twice ({int(twice.sum())} such row(s)). One "
-            "recording has one row per time: pass series= to tell recordings apart, or average the "
-            "rows."
+            "recording has one row per time: pass series= to distinguish recordings, or average "
+            "the rows."
         )
     if not same.any():
         return np.zeros(len(times), dtype=int)

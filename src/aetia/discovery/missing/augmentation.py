@@ -30,7 +30,7 @@ from torch import Tensor
 
 from aetia.data import Dataset
 from aetia.diagnostics.indicators import IndicatorAgreement, indicator_agreement
-from aetia.discovery.missing.columns import Columns, gaussian_columns
+from aetia.discovery.missing.columns import VariableColumns, gaussian_columns
 from aetia.discovery.missing.discrete import DiscreteCompletion
 from aetia.discovery.missing.gaussian import GaussianCompletion
 from aetia.discovery.missing.graph_steps import graph_steps
@@ -131,7 +131,7 @@ def augment(
     count_terms: Float[Tensor, " d"],
     constraints: Constraints,
     *,
-    columns: Columns | None = None,
+    columns: VariableColumns | None = None,
     alpha_mu: float = 0.1,
     equivalent_sample_size: float | None = None,
     n_chains: int = 16,

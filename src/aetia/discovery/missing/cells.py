@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-from aetia.discovery.missing.columns import Columns, Levels, Numbers
+from aetia.discovery.missing.columns import Levels, Numbers, VariableColumns
 from aetia.discovery.missing.mechanisms import DrawnMechanisms
 from aetia.discovery.missing.small_factors import cholesky_factor, solve_lower, solve_upper
 
@@ -63,7 +63,7 @@ class CellPlan:
         nominal: Missing categories.
     """
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: VariableColumns) -> None:
         node = columns.node
         is_number = torch.tensor([isinstance(v, Numbers) for v in columns.variables])
         missing = ~columns.observed[:, node]
@@ -100,7 +100,7 @@ class CellPlan:
                 )
 
     def begin(
-        self, columns: Columns, n_chains: int, generator: torch.Generator
+        self, columns: VariableColumns, n_chains: int, generator: torch.Generator
     ) -> Float[Tensor, "c m w"]:
         """Fill the missing cells independently of everything: normal numbers, frequent levels.
 

@@ -16,7 +16,7 @@ from aetia.errors import InputError
 from aetia.likelihoods.column_bases import normal_scores, spline_columns
 from aetia.likelihoods.column_blocks import RARE, merge_rare_levels
 
-__all__ = ["Columns", "Levels", "Numbers", "check_recorded", "gaussian_columns"]
+__all__ = ["Levels", "Numbers", "VariableColumns", "check_recorded", "gaussian_columns"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ class Numbers:
 
 
 @dataclass(frozen=True, eq=False)
-class Columns:
+class VariableColumns:
     """Blocks of columns, one block for each variable.
 
     Attributes:
@@ -123,7 +123,7 @@ def gaussian_columns(
     n_columns: int = 1,
     ordinal: Sequence[str] = (),
     rank_counts: bool = False,
-) -> Columns:
+) -> VariableColumns:
     """Write a table for BGe or block BGe, as the scores do for complete tables.
 
     Everything (centre, scale, knots, ranks, frequencies) comes from the seen cells.
@@ -169,7 +169,7 @@ def gaussian_columns(
         block[seen] = columns
         parts.append(block)
         variables.append(variable)
-    return Columns(
+    return VariableColumns(
         values=torch.cat(parts, dim=1),
         observed=observed,
         blocks=tuple(part.shape[1] for part in parts),

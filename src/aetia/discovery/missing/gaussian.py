@@ -15,7 +15,7 @@ from aetia.discovery.missing.candidates import (
     n_candidates_for,
 )
 from aetia.discovery.missing.cells import CellPlan
-from aetia.discovery.missing.columns import Columns, Levels, Numbers
+from aetia.discovery.missing.columns import Levels, Numbers, VariableColumns
 from aetia.discovery.missing.mechanisms import column_graphs, draw_mechanisms
 from aetia.discovery.missing.subset_lattice import MAX_DENSE
 from aetia.graphs import Constraints
@@ -51,7 +51,7 @@ class GaussianCompletion:
 
     def __init__(
         self,
-        columns: Columns,
+        columns: VariableColumns,
         *,
         alpha_mu: float,
         alpha_w: float | None = None,

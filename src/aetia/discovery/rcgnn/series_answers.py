@@ -255,8 +255,8 @@ def _gap_spans(estimator: Any) -> pd.DataFrame:
         estimator: A fitted ``RCGNN``.
 
     Returns:
-        ``sensor``, ``recording``, ``step``, ``reading``, ``set_aside``, ``imputed``, ``lower``,
-        ``upper``; empty without gaps that were filled.
+        ``sensor``, ``recording``, ``step``, ``reading``, ``flagged_outliers``, ``imputed``,
+        ``lower``, ``upper``; empty without gaps that were filled.
     """
     import pandas as pd
 
@@ -277,15 +277,17 @@ def _gap_spans(estimator: Any) -> pd.DataFrame:
                     "recording": windows.series_names[windows.series[w]] if n_series > 1 else "",
                     "step": windows.start[w] + np.arange(part.start, part.stop),
                     "reading": np.where(windows.observed[w, part, j], imputed, np.nan),
-                    "set_aside": False if outliers is None else outliers[w, part, j],
+                    "flagged_outliers": False if outliers is None else outliers[w, part, j],
                     "imputed": imputed,
                     "lower": np.where(gap, imputed - half, np.nan),
                     "upper": np.where(gap, imputed + half, np.nan),
                 }
             )
         )
-    columns = ["sensor", "recording", "step", "reading", "set_aside", "imputed", "lower", "upper"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    if parts:
+        return pd.concat(parts, ignore_index=True)
+    found = ["sensor", "recording", "step", "reading", "flagged_outliers"]
+    return pd.DataFrame(columns=[*found, "imputed", "lower", "upper"])
 
 
 def _busiest(

@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aetia.generation.bgm.latent_distribution import log_normal, log_prior
-from aetia.generation.bgm.likelihood import Likelihood
+from aetia.generation.bgm.likelihood import ColumnLikelihood
 from aetia.generation.bgm.networks import LatentDistribution, Networks
 
 __all__ = ["bound", "encoder_loss", "importance_draws"]
@@ -27,7 +27,7 @@ __all__ = ["bound", "encoder_loss", "importance_draws"]
 
 def importance_draws(
     networks: Networks,
-    likelihood: Likelihood,
+    likelihood: ColumnLikelihood,
     x: Float[Tensor, "n p"],
     observed: Bool[Tensor, "n p"],
     n_draws: int,

@@ -7,7 +7,7 @@ from torch import nn
 
 from aetia.generation.bgm.config import BGMConfig, ImageBGMConfig
 from aetia.generation.bgm.fitting import ModelRows, latent_count
-from aetia.generation.bgm.likelihood import Likelihood
+from aetia.generation.bgm.likelihood import ColumnLikelihood
 from aetia.generation.bgm.missingness import MissingnessNet
 from aetia.generation.bgm.networks import (
     ImageCritic,
@@ -27,7 +27,7 @@ __all__ = ["Config", "build_critics", "build_networks", "count_latents", "likeli
 Config = BGMConfig | ImageBGMConfig
 
 
-def likelihood_of(config: Config, scales: ColumnScales, device: torch.device) -> Likelihood:
+def likelihood_of(config: Config, scales: ColumnScales, device: torch.device) -> ColumnLikelihood:
     """Make the distribution of the columns.
 
     Args:
@@ -40,13 +40,13 @@ def likelihood_of(config: Config, scales: ColumnScales, device: torch.device) ->
     """
     binary = torch.from_numpy(scales.is_binary).to(device)
     if isinstance(config, ImageBGMConfig):
-        return Likelihood("bernoulli", binary)
+        return ColumnLikelihood("bernoulli", binary)
     rank = config.rank if config.likelihood == "low-rank" else 0
-    return Likelihood(config.likelihood, binary, rank, config.smallest_std)
+    return ColumnLikelihood(config.likelihood, binary, rank, config.smallest_std)
 
 
 def build_networks(
-    config: Config, likelihood: Likelihood, n_latents: int, rows: ModelRows | None
+    config: Config, likelihood: ColumnLikelihood, n_latents: int, rows: ModelRows | None
 ) -> Networks:
     """Build generator, encoder and perhaps the model of missingness.
 

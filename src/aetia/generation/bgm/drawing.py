@@ -14,7 +14,7 @@ from aetia.generation.bgm.config import SharedConfig
 from aetia.generation.bgm.fitting import ModelRows
 from aetia.generation.bgm.latent_distribution import DefensiveProposal
 from aetia.generation.bgm.latent_posterior import JumpingHMC, RowPosterior, importance_start
-from aetia.generation.bgm.likelihood import Likelihood
+from aetia.generation.bgm.likelihood import ColumnLikelihood
 from aetia.generation.bgm.networks import Networks
 from aetia.samplers import warm_up
 
@@ -53,7 +53,7 @@ def rows_of_a_block(networks: Networks, config: SharedConfig, n_draws: int, p: i
 
 def draw_missing(
     networks: Networks,
-    likelihood: Likelihood,
+    likelihood: ColumnLikelihood,
     rows: ModelRows,
     n_draws: int,
     config: SharedConfig,

@@ -22,7 +22,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from aetia.generation.bgm.latent_distribution import log_normal
-from aetia.generation.bgm.likelihood import Likelihood
+from aetia.generation.bgm.likelihood import ColumnLikelihood
 from aetia.generation.bgm.networks import LatentDistribution, Networks
 from aetia.nets import gradient_penalty
 
@@ -51,7 +51,7 @@ class Adversaries(nn.Module):
 
 def critic_loss(
     players: Adversaries,
-    likelihood: Likelihood,
+    likelihood: ColumnLikelihood,
     x: Float[Tensor, "n p"],
     observed: Bool[Tensor, "n p"],
     generator: torch.Generator,
@@ -96,7 +96,7 @@ def critic_loss(
 
 def generator_loss(
     players: Adversaries,
-    likelihood: Likelihood,
+    likelihood: ColumnLikelihood,
     x: Float[Tensor, "n p"],
     observed: Bool[Tensor, "n p"],
     generator: torch.Generator,

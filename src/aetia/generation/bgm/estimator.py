@@ -374,7 +374,7 @@ class BGM(TransformerMixin, BaseEstimator):
                     "the table of the fit is not stored with a saved model; pass it: impute(X)."
                 )
             return self._rows
-        rows = read_rows(X, names=model.names, reader="BGM")
+        rows = read_rows(X, names=model.names, expected_by="BGM")
         if model.config.likelihood == "bernoulli":  # pyright: ignore[reportAttributeAccessIssue]
             check_unit_interval(rows, "with likelihood='bernoulli' all values")
         else:

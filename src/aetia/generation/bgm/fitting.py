@@ -15,7 +15,7 @@ from aetia.generation.bgm.bound import bound, encoder_loss, importance_draws
 from aetia.generation.bgm.config import SharedConfig
 from aetia.generation.bgm.egm import RECONSTRUCTION, Adversaries, critic_loss, generator_loss
 from aetia.generation.bgm.latent_distribution import log_prior
-from aetia.generation.bgm.likelihood import Likelihood
+from aetia.generation.bgm.likelihood import ColumnLikelihood
 from aetia.generation.bgm.networks import LatentDistribution, Networks
 from aetia.generation.bgm.row_chains import RowChains
 from aetia.randomness import torch_generator
@@ -58,7 +58,7 @@ class ModelRows(NamedTuple):
 
 def start_adversarially(
     players: Adversaries,
-    likelihood: Likelihood,
+    likelihood: ColumnLikelihood,
     rows: ModelRows,
     config: SharedConfig,
     seed: int,
@@ -97,7 +97,7 @@ def start_adversarially(
 
 
 def _adversarial_phases(
-    players: Adversaries, likelihood: Likelihood, rows: ModelRows, config: SharedConfig
+    players: Adversaries, likelihood: ColumnLikelihood, rows: ModelRows, config: SharedConfig
 ) -> list[Phase]:
     """Alternate between critics, and generator and encoder.
 
@@ -148,7 +148,7 @@ def _adversarial_phases(
 
 def fit_likelihood(
     networks: Networks,
-    likelihood: Likelihood,
+    likelihood: ColumnLikelihood,
     rows: ModelRows,
     held_out: ModelRows,
     config: SharedConfig,
@@ -218,7 +218,7 @@ def fit_likelihood(
 
 
 def held_out_bound(
-    networks: Networks, likelihood: Likelihood, rows: ModelRows, generator: torch.Generator
+    networks: Networks, likelihood: ColumnLikelihood, rows: ModelRows, generator: torch.Generator
 ) -> Tensor:
     """Bound the mean log likelihood of held-out rows with many draws.
 
@@ -271,7 +271,7 @@ def _encoded(networks: Networks, rows: ModelRows, config: SharedConfig, seed: in
 
 
 def point_phases(
-    module: RowLatents, likelihood: Likelihood, rows: ModelRows, config: SharedConfig
+    module: RowLatents, likelihood: ColumnLikelihood, rows: ModelRows, config: SharedConfig
 ) -> list[Phase]:
     """Alternate between the weights and the latents of the batch's rows, drawn or at the mode.
 

@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aetia.generation.bgm.latent_distribution import DefensiveProposal, log_prior
-from aetia.generation.bgm.likelihood import Likelihood
+from aetia.generation.bgm.likelihood import ColumnLikelihood
 from aetia.generation.bgm.missingness import MissingnessNet
 from aetia.generation.bgm.networks import Decode
 from aetia.samplers import HMC, HMCInfo, HMCState
@@ -42,7 +42,7 @@ class RowPosterior(NamedTuple):
     """
 
     decode: Decode
-    likelihood: Likelihood
+    likelihood: ColumnLikelihood
     x: Float[Tensor, "n p"]
     observed: Bool[Tensor, "n p"]
     n_latents: int

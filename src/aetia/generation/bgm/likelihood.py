@@ -20,7 +20,7 @@ import torch.nn.functional as F  # noqa: N812
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-__all__ = ["Likelihood", "RowDistribution"]
+__all__ = ["ColumnLikelihood", "RowDistribution"]
 
 _LOG_2PI = math.log(2 * math.pi)
 
@@ -36,7 +36,7 @@ class RowDistribution(NamedTuple):
     """U, zero for binary columns."""
 
 
-class Likelihood(NamedTuple):
+class ColumnLikelihood(NamedTuple):
     """Which distribution every column has.
 
     Attributes:

@@ -19,7 +19,7 @@ from aetia.generation.bgm.evidence import Evidence, evidence
 from aetia.generation.bgm.fitting import ModelRows
 from aetia.generation.bgm.latent_distribution import DefensiveProposal
 from aetia.generation.bgm.latent_posterior import RowPosterior
-from aetia.generation.bgm.likelihood import Likelihood
+from aetia.generation.bgm.likelihood import ColumnLikelihood
 from aetia.generation.bgm.networks import Networks
 from aetia.generation.bgm.table import ColumnScales
 from aetia.randomness import RandomState, seed_sequence, torch_generator
@@ -51,7 +51,7 @@ class FittedModel:
 
     config: Config
     networks: Networks
-    likelihood: Likelihood
+    likelihood: ColumnLikelihood
     scales: ColumnScales
     names: tuple[str, ...]
     history: list[dict[str, Any]]

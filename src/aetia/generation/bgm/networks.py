@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 Decode: TypeAlias = Callable[[Float[Tensor, "*draws n k"]], Float[Tensor, "*draws n outputs"]]
-"""Latents to the outputs that a :class:`Likelihood` reads."""
+"""Latents to the outputs that a :class:`ColumnLikelihood` reads."""
 
 _LARGEST_INPUT = 10.0
 _SMALLEST_STD = 1e-3

@@ -9,7 +9,7 @@ from aetia.generation.bgm.config import BGMConfig, ImageBGMConfig
 from aetia.generation.bgm.egm import RECONSTRUCTION, Adversaries
 from aetia.generation.bgm.fitting import ModelRows, RowLatents, point_phases
 from aetia.generation.bgm.latent_posterior import RowPosterior
-from aetia.generation.bgm.likelihood import Likelihood
+from aetia.generation.bgm.likelihood import ColumnLikelihood
 from aetia.generation.bgm.model import FittedModel
 from aetia.generation.bgm.networks import ImageCritic, TableCritic
 from aetia.generation.bgm.table import ColumnScales, scales_of
@@ -18,12 +18,12 @@ __all__ = [
     "RECONSTRUCTION",
     "Adversaries",
     "BGMConfig",
+    "ColumnLikelihood",
     "ColumnScales",
     "Config",
     "FittedModel",
     "ImageBGMConfig",
     "ImageCritic",
-    "Likelihood",
     "ModelRows",
     "RowLatents",
     "RowPosterior",

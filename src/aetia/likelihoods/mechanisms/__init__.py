@@ -2,7 +2,7 @@
 
 from aetia.likelihoods.mechanisms.additive import AdditivePosterior, fit_additive
 from aetia.likelihoods.mechanisms.columns import (
-    Columns,
+    RegressionColumns,
     cosine_columns,
     level_columns,
     smoothing_columns,
@@ -10,18 +10,18 @@ from aetia.likelihoods.mechanisms.columns import (
 )
 from aetia.likelihoods.mechanisms.conditional_table import ConditionalTable, fit_table
 from aetia.likelihoods.mechanisms.logistic import LogisticPosterior, fit_logistic
-from aetia.likelihoods.mechanisms.protocol import DrawnMechanism, Mechanism
+from aetia.likelihoods.mechanisms.protocol import DrawnMechanism, MechanismPosterior
 from aetia.likelihoods.mechanisms.root import RootDistribution
 from aetia.likelihoods.mechanisms.table import MechanismTable
 
 __all__ = [
     "AdditivePosterior",
-    "Columns",
     "ConditionalTable",
     "DrawnMechanism",
     "LogisticPosterior",
-    "Mechanism",
+    "MechanismPosterior",
     "MechanismTable",
+    "RegressionColumns",
     "RootDistribution",
     "cosine_columns",
     "fit_additive",

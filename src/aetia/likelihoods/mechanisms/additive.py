@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aetia.likelihoods.mechanisms.columns import Columns, DrawnCurve
+from aetia.likelihoods.mechanisms.columns import DrawnCurve, RegressionColumns
 from aetia.likelihoods.mechanisms.random_weights import standard_gamma
 from aetia.likelihoods.mechanisms.root import DrawnQuantiles, drawn_quantiles
 
@@ -86,7 +86,7 @@ class AdditivePosterior:
         residuals: Residuals at the mean over tau.
     """
 
-    parents: tuple[Columns, ...]
+    parents: tuple[RegressionColumns, ...]
     centre: Float[Tensor, ""]
     n: int
     log_weights: Float[Tensor, " t"]
@@ -130,7 +130,7 @@ class AdditivePosterior:
         )
 
 
-def fit_additive(y: Float[Tensor, " n"], parents: Sequence[Columns]) -> AdditivePosterior:
+def fit_additive(y: Float[Tensor, " n"], parents: Sequence[RegressionColumns]) -> AdditivePosterior:
     """Compute the posterior of an additive mechanism.
 
     Args:

@@ -19,8 +19,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 __all__ = [
-    "Columns",
     "DrawnCurve",
+    "RegressionColumns",
     "cosine_columns",
     "level_columns",
     "smoothing_columns",
@@ -32,7 +32,7 @@ _VAGUE = 100.0
 """Prior variance of a linear term in units of the noise variance: next to no shrinkage."""
 
 
-class Columns(NamedTuple):
+class RegressionColumns(NamedTuple):
     """A parent as columns of a regression."""
 
     points: Float[Tensor, " g"]
@@ -46,7 +46,7 @@ class Columns(NamedTuple):
     has_levels: bool
     """Whether values are codes of levels, between which nothing is interpolated."""
 
-    def of_rows(self, rows: Bool[Tensor, " n"]) -> Columns:
+    def of_rows(self, rows: Bool[Tensor, " n"]) -> RegressionColumns:
         """Keep some rows and centre every column over them.
 
         Args:
@@ -88,7 +88,9 @@ class DrawnCurve(NamedTuple):
         return (left + share * (self.table.gather(1, right) - left)).view(x.shape)
 
 
-def cosine_columns(x: Float[Tensor, " n"], *, n_cosines: int = 12, decay: float = 2.0) -> Columns:
+def cosine_columns(
+    x: Float[Tensor, " n"], *, n_cosines: int = 12, decay: float = 2.0
+) -> RegressionColumns:
     r"""Build a line and cosines of the rank :math:`u \in (0, 1)`, :math:`\sqrt 2 \cos(\pi k u)`.
 
     Decay 1 is a Brownian function of the rank, 2 a smoother one.
@@ -113,7 +115,7 @@ def cosine_columns(x: Float[Tensor, " n"], *, n_cosines: int = 12, decay: float 
         cosines = math.sqrt(2.0) * (math.pi * rank.unsqueeze(-1) * k).cos()
         return torch.cat([((value - centre) / scale).unsqueeze(-1), cosines], -1)
 
-    return Columns(
+    return RegressionColumns(
         points=points,
         at_rows=columns(x, middle[place]),
         at_points=columns(points, _interpolate(distinct, middle, points)),
@@ -123,7 +125,7 @@ def cosine_columns(x: Float[Tensor, " n"], *, n_cosines: int = 12, decay: float 
     )
 
 
-def smoothing_columns(x: Float[Tensor, " n"], *, n_columns: int = 12) -> Columns:
+def smoothing_columns(x: Float[Tensor, " n"], *, n_columns: int = 12) -> RegressionColumns:
     r"""Build the columns of a cubic smoothing spline (Wahba, 1978).
 
     The departure from a straight line is an integrated Wiener process, with covariance
@@ -154,7 +156,7 @@ def smoothing_columns(x: Float[Tensor, " n"], *, n_columns: int = 12) -> Columns
     at_points = torch.cat([z.unsqueeze(-1), vectors[:, keep] * math.sqrt(len(points))], -1)
     variances = values[keep].clamp_min(1e-12) / values[-1].clamp_min(1e-12)
     at_rows = torch.stack([_interpolate(points, column, x) for column in at_points.mT], -1)
-    return Columns(
+    return RegressionColumns(
         points=points,
         at_rows=at_rows,
         at_points=at_points,
@@ -164,7 +166,7 @@ def smoothing_columns(x: Float[Tensor, " n"], *, n_columns: int = 12) -> Columns
     )
 
 
-def spline_columns(x: Float[Tensor, " n"], *, n_columns: int = 4) -> Columns:
+def spline_columns(x: Float[Tensor, " n"], *, n_columns: int = 4) -> RegressionColumns:
     """Build natural cubic spline columns with the prior of Zellner (1986), g = n.
 
     Args:
@@ -197,7 +199,7 @@ def spline_columns(x: Float[Tensor, " n"], *, n_columns: int = 4) -> Columns:
         return root * torch.linalg.solve_triangular(triangle.mT, centred.mT, upper=False).mT
 
     p = rows.shape[-1]
-    return Columns(
+    return RegressionColumns(
         points=points,
         at_rows=orthonormal(x),
         at_points=orthonormal(points),
@@ -207,7 +209,7 @@ def spline_columns(x: Float[Tensor, " n"], *, n_columns: int = 4) -> Columns:
     )
 
 
-def level_columns(codes: Float[Tensor, " n"], n_levels: int) -> Columns:
+def level_columns(codes: Float[Tensor, " n"], n_levels: int) -> RegressionColumns:
     """Build the indicators of a parent with levels.
 
     Args:
@@ -218,7 +220,7 @@ def level_columns(codes: Float[Tensor, " n"], n_levels: int) -> Columns:
         One indicator for each level, mildly shrunk to their common mean.
     """
     eye = torch.eye(n_levels, dtype=torch.float64)
-    return Columns(
+    return RegressionColumns(
         points=torch.arange(n_levels, dtype=torch.float64),
         at_rows=eye[codes.long()],
         at_points=eye,

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aetia.likelihoods.mechanisms.columns import Columns, DrawnCurve
+from aetia.likelihoods.mechanisms.columns import DrawnCurve, RegressionColumns
 from aetia.likelihoods.mechanisms.conditional_table import levels_at
 
 __all__ = ["DrawnLogistic", "LogisticPosterior", "fit_logistic"]
@@ -76,7 +76,7 @@ class LogisticPosterior:
         roots: Factors M with M M' the inverse curvature.
     """
 
-    parents: tuple[Columns, ...]
+    parents: tuple[RegressionColumns, ...]
     log_weights: Float[Tensor, " t"]
     modes: Float[Tensor, "t levels p"]
     roots: Float[Tensor, "t q q"]
@@ -109,7 +109,7 @@ class LogisticPosterior:
 
 
 def fit_logistic(
-    codes: Float[Tensor, " n"], n_levels: int, parents: Sequence[Columns]
+    codes: Float[Tensor, " n"], n_levels: int, parents: Sequence[RegressionColumns]
 ) -> LogisticPosterior:
     """Compute the posterior of a logistic mechanism.
 

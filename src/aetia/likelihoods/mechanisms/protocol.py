@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["DrawnMechanism", "Mechanism"]
+__all__ = ["DrawnMechanism", "MechanismPosterior"]
 
 
 @runtime_checkable
@@ -30,7 +30,7 @@ class DrawnMechanism(Protocol):
 
 
 @runtime_checkable
-class Mechanism(Protocol):
+class MechanismPosterior(Protocol):
     """The posterior of the conditional distribution of one variable given its parents."""
 
     def draw(self, n: int, generator: torch.Generator) -> DrawnMechanism:

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from aetia.errors import InputError
 from aetia.likelihoods.mechanisms.additive import fit_additive
-from aetia.likelihoods.mechanisms.columns import Columns, level_columns, smoothing_columns
+from aetia.likelihoods.mechanisms.columns import RegressionColumns, level_columns, smoothing_columns
 from aetia.likelihoods.mechanisms.conditional_table import fit_table
 from aetia.likelihoods.mechanisms.logistic import fit_logistic
-from aetia.likelihoods.mechanisms.protocol import Mechanism
+from aetia.likelihoods.mechanisms.protocol import MechanismPosterior
 from aetia.likelihoods.mechanisms.root import RootDistribution
 
 __all__ = ["MechanismTable"]
@@ -36,17 +36,17 @@ class MechanismTable:
     values: Float[Tensor, "n d"]
     n_levels: tuple[int, ...]
     intervened: Bool[Tensor, "n d"] | None = None
-    columns_of: Callable[[Tensor], Columns] = smoothing_columns
+    columns_of: Callable[[Tensor], RegressionColumns] = smoothing_columns
 
     @cached_property
-    def columns(self) -> tuple[Columns, ...]:
+    def columns(self) -> tuple[RegressionColumns, ...]:
         """Every variable as a parent."""
         return tuple(
             level_columns(column, levels) if levels else self.columns_of(column)
             for column, levels in zip(self.values.unbind(-1), self.n_levels, strict=True)
         )
 
-    def mechanism(self, node: int, parents: tuple[int, ...]) -> Mechanism:
+    def mechanism(self, node: int, parents: tuple[int, ...]) -> MechanismPosterior:
         """Learn the conditional distribution of a variable.
 
         A continuous variable without parents is its rows; with parents, a sum of smooth functions

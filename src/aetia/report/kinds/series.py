@@ -45,6 +45,8 @@ _NOISELESS = 0.002
 
 
 _TABLES = ("edges", "regimes", "sensors", "spans")
+_EARLIER_COLUMNS = {"set_aside": "flagged_outliers"}
+"""Columns that folders of earlier versions have under another name."""
 _LABELS = ("source", "target", "sensor", "recording", "regime")
 
 
@@ -94,12 +96,13 @@ def _table(file: Path) -> pd.DataFrame:
     header = pd.read_csv(file, nrows=0).columns
     numbers = [name for name in header if name not in _LABELS]
     # A sensor may be called "NA": only empty cells of numbers are missing.
-    return pd.read_csv(
+    table = pd.read_csv(
         file,
         dtype={name: str for name in header if name in _LABELS},
         keep_default_na=False,
         na_values={name: [""] for name in numbers},
     )
+    return table.rename(columns=_EARLIER_COLUMNS)
 
 
 def _plain(answers: SeriesAnswers) -> dict[str, Any]:

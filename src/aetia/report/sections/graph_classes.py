@@ -1,4 +1,4 @@
-"""Most probable equivalence classes of graphs, and experiments that would tell them apart."""
+"""Most probable equivalence classes of graphs, and experiments that would distinguish them."""
 
 from __future__ import annotations
 

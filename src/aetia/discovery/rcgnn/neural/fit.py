@@ -30,12 +30,12 @@ from aetia.nets import seeded
 from aetia.options import options_dict
 from aetia.randomness import torch_generator
 from aetia.training import (
-    Finding,
     Healthy,
     ParameterGroup,
     Phase,
     Trained,
     TrainingConfig,
+    TrainingFinding,
     minibatches,
     train,
 )
@@ -93,7 +93,7 @@ class NeuralFit:
     missingness: Float[Tensor, "d d"]
     inverse_probability: Float[Tensor, "n time d"]
     history: list[dict[str, Any]]
-    findings: list[Finding]
+    findings: list[TrainingFinding]
     summary: dict[str, Any]
     module: nn.Module
     n_steps: int

@@ -10,7 +10,7 @@ from aetia.errors import InputError
 from aetia.generation.diffusion.process.distances import Distance, Energy
 from aetia.generation.diffusion.process.objective import Objective
 from aetia.generation.diffusion.process.sampler import time_grid
-from aetia.generation.diffusion.process.schedule import Schedule
+from aetia.generation.diffusion.process.schedule import NoiseSchedule
 from aetia.generation.diffusion.tables.config import DDDMConfig
 from aetia.options import check_literals, check_positive
 
@@ -73,7 +73,7 @@ class ImageDDDMConfig:
     preset: Literal["default", "paper"] = "default"
     """What ``"auto"`` stands for in all other options: ``"default"`` is what measured best,
     ``"paper"`` holds the values of De Bortoli et al. (2025)."""
-    schedule: Literal["linear", "cosine"] | Mapping[str, Any] | Schedule = "linear"
+    schedule: Literal["linear", "cosine"] | Mapping[str, Any] | NoiseSchedule = "linear"
     """How data turn into noise over time: ``"linear"``, ``"cosine"``, a mapping with ``name`` and
     options, or an object with ``alpha`` and ``sigma``."""
     distance: (

@@ -24,7 +24,7 @@ from aetia.generation.diffusion.images.fitted import FittedImages
 from aetia.generation.diffusion.images.fitting import build_image_network, fit_image_denoiser
 from aetia.generation.diffusion.images.scale import ImageScale, read_images
 from aetia.generation.diffusion.process.distances import Distance
-from aetia.generation.diffusion.process.schedule import Schedule
+from aetia.generation.diffusion.process.schedule import NoiseSchedule
 from aetia.nets import seeded
 from aetia.not_fitted import check_fitted
 from aetia.options import options_dict
@@ -137,7 +137,7 @@ class ImageDDDM(BaseEstimator):
         image_shape: Sequence[int] = (8, 8, 1),
         *,
         preset: Literal["default", "paper"] = "default",
-        schedule: Literal["linear", "cosine"] | Mapping[str, Any] | Schedule = "linear",
+        schedule: Literal["linear", "cosine"] | Mapping[str, Any] | NoiseSchedule = "linear",
         distance: (
             Literal["auto", "energy", "annealed-energy", "rbf", "imq", "exponential"]
             | Mapping[str, Any]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 
 from aetia.errors import InputError
-from aetia.generation.diffusion.process.schedule import Schedule
+from aetia.generation.diffusion.process.schedule import NoiseSchedule
 
 __all__ = ["Bridge", "bridge"]
 
@@ -30,7 +30,7 @@ class Bridge(NamedTuple):
     variance: float
 
 
-def bridge(schedule: Schedule, s: float, t: float, churn: float) -> Bridge:
+def bridge(schedule: NoiseSchedule, s: float, t: float, churn: float) -> Bridge:
     """Compute the coefficients of one step, in double precision.
 
     Args:

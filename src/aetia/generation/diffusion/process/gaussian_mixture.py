@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aetia.generation.diffusion.process.schedule import Schedule
+from aetia.generation.diffusion.process.schedule import NoiseSchedule
 
 __all__ = ["GaussianMixture", "MixturePosterior", "two_modes"]
 
@@ -83,7 +83,7 @@ class GaussianMixture:
         return centre + self.std * torch.empty_like(centre).normal_(generator=generator)
 
     def posterior(
-        self, schedule: Schedule, x_t: Float[Tensor, " n d"], t: float
+        self, schedule: NoiseSchedule, x_t: Float[Tensor, " n d"], t: float
     ) -> MixturePosterior:
         """Compute the distribution of x_0 given x_t.
 

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from aetia.generation.diffusion.process.distances import Distance
-from aetia.generation.diffusion.process.schedule import Schedule, noised
+from aetia.generation.diffusion.process.schedule import NoiseSchedule, noised
 from aetia.generation.diffusion.process.score import score_terms
 from aetia.generation.diffusion.process.time_weight import sigmoid_weight
 
@@ -44,7 +44,7 @@ class Scored(NamedTuple):
 class Objective:
     """How populations are scored."""
 
-    schedule: Schedule
+    schedule: NoiseSchedule
     distance: Distance
     interaction: float | Literal["annealed"]
     population: int

@@ -8,13 +8,13 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor
 
-from aetia.generation.diffusion.process.schedule import Schedule
+from aetia.generation.diffusion.process.schedule import NoiseSchedule
 
 __all__ = ["skip_weights"]
 
 
 def skip_weights(
-    schedule: Schedule, t: Float[Tensor, " n"]
+    schedule: NoiseSchedule, t: Float[Tensor, " n"]
 ) -> tuple[Float[Tensor, " n"], Float[Tensor, " n"]]:
     """Compute the weights of x_t and of the network (Karras et al., 2022, for unit variance).
 

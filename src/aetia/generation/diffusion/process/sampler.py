@@ -12,7 +12,7 @@ from torch import Tensor
 
 from aetia.errors import InputError
 from aetia.generation.diffusion.process.bridge import bridge
-from aetia.generation.diffusion.process.schedule import Schedule
+from aetia.generation.diffusion.process.schedule import NoiseSchedule
 
 __all__ = ["Denoiser", "TimeGrid", "reverse_chain", "time_grid"]
 
@@ -66,7 +66,7 @@ def time_grid(
 @torch.no_grad()
 def reverse_chain(
     denoiser: Denoiser,
-    schedule: Schedule,
+    schedule: NoiseSchedule,
     noise: Float[Tensor, " n *event"],
     times: Float[np.ndarray, " steps_and_one"],
     churn: float,

@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["SCHEDULES", "CosineSchedule", "LinearSchedule", "Schedule", "log_snr", "noised"]
+__all__ = ["SCHEDULES", "CosineSchedule", "LinearSchedule", "NoiseSchedule", "log_snr", "noised"]
 
 
 @runtime_checkable
-class Schedule(Protocol):
+class NoiseSchedule(Protocol):
     """Any pair with alpha falling from 1 to 0 and sigma rising from 0 to 1."""
 
     def alpha(self, t: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class CosineSchedule:
 
 
 def noised(
-    schedule: Schedule,
+    schedule: NoiseSchedule,
     x_0: Float[Tensor, " n *event"],
     t: Float[Tensor, " n"],
     noise: Float[Tensor, " n *event"],
@@ -106,7 +106,7 @@ def noised(
     return schedule.alpha(t).view(shape) * x_0 + schedule.sigma(t).view(shape) * noise
 
 
-def log_snr(schedule: Schedule, t: Float[Tensor, "*times"]) -> Float[Tensor, "*times"]:
+def log_snr(schedule: NoiseSchedule, t: Float[Tensor, "*times"]) -> Float[Tensor, "*times"]:
     """Compute log(alpha^2 / sigma^2).
 
     Args:

@@ -6,13 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aetia.generation.diffusion.process.schedule import Schedule, log_snr
+from aetia.generation.diffusion.process.schedule import NoiseSchedule, log_snr
 
 __all__ = ["sigmoid_weight"]
 
 
 def sigmoid_weight(
-    schedule: Schedule, t: Float[Tensor, "*times"], bias: float = 0.0
+    schedule: NoiseSchedule, t: Float[Tensor, "*times"], bias: float = 0.0
 ) -> Float[Tensor, "*times"]:
     r"""Compute :math:`\mathrm{sigmoid}(\log \alpha_t^2 / \sigma_t^2 - b)`.
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from aetia.errors import InputError
 from aetia.generation.diffusion.process.distances import DISTANCES, Distance, Energy
 from aetia.generation.diffusion.process.sampler import time_grid
-from aetia.generation.diffusion.process.schedule import SCHEDULES, Schedule
+from aetia.generation.diffusion.process.schedule import SCHEDULES, NoiseSchedule
 from aetia.options import check_literals, check_positive, choose
 
 __all__ = ["PRESETS", "DDDMConfig"]
@@ -62,7 +62,7 @@ class DDDMConfig:
     targets: Sequence[str] | Literal["any"] = "any"
     """Columns to draw given all others, by name; ``"any"`` trains one network for any columns given
     any others. Name them if only they are wanted: it is more accurate for them."""
-    schedule: Literal["linear", "cosine"] | Mapping[str, Any] | Schedule = "linear"
+    schedule: Literal["linear", "cosine"] | Mapping[str, Any] | NoiseSchedule = "linear"
     """How data turn into noise over time: ``"linear"``, ``"cosine"``, a mapping with ``name`` and
     options, or an object with ``alpha`` and ``sigma``."""
     distance: (
@@ -204,7 +204,7 @@ class DDDMConfig:
         value = getattr(self, name)
         return PRESETS[self.preset][name] if value == "auto" else value
 
-    def the_schedule(self) -> Schedule:
+    def the_schedule(self) -> NoiseSchedule:
         """Make the schedule.
 
         Returns:

@@ -17,7 +17,7 @@ from aetia.data.accepts import Accepts
 from aetia.devices import pick_device
 from aetia.errors import InputError
 from aetia.generation.diffusion.process.distances import Distance, Energy
-from aetia.generation.diffusion.process.schedule import Schedule
+from aetia.generation.diffusion.process.schedule import NoiseSchedule
 from aetia.generation.diffusion.process.score import score_terms
 from aetia.generation.diffusion.tables.asking import (
     index_of,
@@ -133,7 +133,7 @@ class DDDM(BaseEstimator):
         *,
         preset: Literal["default", "paper"] = "default",
         targets: Sequence[str] | Literal["any"] = "any",
-        schedule: Literal["linear", "cosine"] | Mapping[str, Any] | Schedule = "linear",
+        schedule: Literal["linear", "cosine"] | Mapping[str, Any] | NoiseSchedule = "linear",
         distance: (
             Literal["auto", "energy", "annealed-energy", "rbf", "imq", "exponential"]
             | Mapping[str, Any]

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from aetia.generation.diffusion.process.preconditioning import skip_weights
-from aetia.generation.diffusion.process.schedule import Schedule
+from aetia.generation.diffusion.process.schedule import NoiseSchedule
 
 __all__ = ["PlainDenoiser", "ResidualDenoiser", "VectorDenoiser", "time_features"]
 
@@ -69,7 +69,7 @@ class ResidualDenoiser(nn.Module):
 
     def __init__(
         self,
-        schedule: Schedule,
+        schedule: NoiseSchedule,
         n_columns: int,
         n_context: int,
         n_noise: int,

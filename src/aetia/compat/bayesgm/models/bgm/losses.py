@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from aetia.generation.bgm.surface import RECONSTRUCTION, Adversaries, Likelihood, ModelRows
+from aetia.generation.bgm.surface import RECONSTRUCTION, Adversaries, ColumnLikelihood, ModelRows
 from aetia.nets import gradient_penalty
 
 __all__ = ["critics_loss", "generator_loss"]
@@ -28,7 +28,7 @@ Loss = tuple[Tensor, dict[str, Tensor]]
 
 def critics_loss(
     adversaries: Adversaries,
-    likelihood: Likelihood,
+    likelihood: ColumnLikelihood,
     rows: ModelRows,
     generator: torch.Generator,
     *,
@@ -69,7 +69,7 @@ def critics_loss(
 
 def generator_loss(
     adversaries: Adversaries,
-    likelihood: Likelihood,
+    likelihood: ColumnLikelihood,
     rows: ModelRows,
     generator: torch.Generator,
     *,
