@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import os
 import signal
 import subprocess
@@ -83,6 +84,8 @@ def test_discover_writes_a_complete_run_folder(table, tmp_path, capsys):
     printed = capsys.readouterr()
     assert "report:" in printed.out
     assert "ATE" in printed.out
+    pair = r"^  adjacent (1|>\.99): (rain -> wet \S+, wet -> rain|wet -> rain \S+, rain -> wet) "
+    assert re.search(pair, printed.out, re.MULTILINE)
     assert GraphPosterior.load(out / "posterior").names == ("rain", "wet", "slip")
 
 

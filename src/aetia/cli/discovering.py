@@ -27,8 +27,12 @@ from aetia.discovery import METHODS, choose_method, read_discovery_table
 from aetia.errors import InputError
 from aetia.graphs import Knowledge
 from aetia.report import GraphAnswers, collect_graph
+from aetia.results.adjacency_table import adjacency_line
 
 __all__ = ["discovery_job"]
+
+_SHOWN_PAIRS = 10
+"""Pairs of columns that the terminal lists; edges.csv has all."""
 
 
 def discovery_job(
@@ -80,8 +84,17 @@ def discovery_job(
             "data_summary": data.summary(),
         },
         reason=method.reason,
-        besides=lambda answers: [repr(effect) for effect in answers.effects],
+        besides=_details,
     )
+
+
+def _details(answers: GraphAnswers) -> list[str]:
+    """List the pairs of columns that are most probably adjacent, and the effects."""
+    rows = answers.posterior.adjacency_table().to_dict("records")
+    lines = [f"  {adjacency_line(row)}" for row in rows[:_SHOWN_PAIRS]]
+    if len(rows) > _SHOWN_PAIRS:
+        lines.append(f"  ... and {len(rows) - _SHOWN_PAIRS} more pairs of positive probability")
+    return [*lines, *(repr(effect) for effect in answers.effects)]
 
 
 def _choose(asked: Request, table: Any) -> tuple[str, str]:
