@@ -504,6 +504,28 @@ def test_config_without_a_name_lists_all_of_them(capsys):
     assert [line.split()[0] for line in lines] == list(known_options())
 
 
+@pytest.mark.parametrize("words", [[], ["diffusion"]])
+def test_no_verb_is_cut_off_in_the_help(words, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert run(*words, "--help") == 0
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]
+
+
+def test_codes_in_the_help_are_codes_of_checks():
+    from aetia.report import CHECKS
+
+    named = re.findall(r"\bA[A-Z]\d{3}\b", shared.Mute.__metadata__[0].help)
+    assert len(named) == 2
+    assert set(named) <= set(CHECKS)
+
+
+def test_the_help_of_experiments_has_our_words_and_the_configuration(capsys):
+    assert run("experiment", "--help") == 0
+    text = capsys.readouterr().out
+    for word in ("--devices N", "train_competence", "aetia experiment is powered", "max_steps: 10"):
+        assert word in text
+
+
 def test_every_option_is_explained_in_full_sentences():
     command = typer.main.get_command(app)
     verbs = {**command.commands, **command.commands["diffusion"].commands}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,26 @@ from aetia.errors import AetiaError, InputError
 __all__ = ["run_experiments"]
 
 _PROGRAM = "aetia experiment"
+_HELP = """\
+Usage: aetia experiment [--config-name NAME] [option=value ...] [OPTIONS]
+
+  Pre-train, infer and evaluate from a configuration.
+
+  The same command goes on where the run in its folder stopped. Words such as
+  trainer.max_steps=1000 change the configuration; `aetia config experiment-avici`
+  explains every option.
+
+Options:
+  --config-name NAME   The configuration. Shipped:
+{names}
+  --config-dir FOLDER  Folder of configurations of your own, searched first.
+  --print-config       Print the whole configuration and stop.
+  --devices N          Number of processes on this machine, one for each device.
+  --nodes N            Number of machines, which a cluster's launcher starts.
+  --multirun, -m       Run every combination of options given as a,b, and compare.
+  hydra.run.dir=FOLDER Folder for the results; by default one named by the time.
+  --help, -h           Show this message and the configuration, and stop.
+"""
 _SECTIONS = ("data", "model", "trainer", "inference", "logger")
 
 
@@ -29,6 +51,9 @@ def run_experiments(words: Sequence[str]) -> None:
     import hydra
 
     arguments = _hydra_words(list(words))
+    if {"--help", "-h"} & set(arguments):
+        _say([_HELP.format(names=_shipped())])
+        arguments.append(f"hydra.help.app_name='{_PROGRAM}'")
     if _n_processes(arguments) > 1 and "LOCAL_RANK" not in os.environ and _is_run(arguments):
         _start_processes(arguments)
     raised: list[AetiaError] = []
@@ -78,6 +103,20 @@ def run_experiments(words: Sequence[str]) -> None:
             del os.environ["HYDRA_FULL_ERROR"]
     if len(grid) > 1:
         _say(compare[0](grid, Path(grid[0]["folder"]).parent))
+
+
+def _shipped() -> str:
+    """List the configurations that are in the package."""
+    files = resources.files("aetia.configs").iterdir()
+    names = sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml"))
+    return "\n".join(
+        textwrap.wrap(
+            ", ".join(name for name in names if not name.startswith("_")),
+            76,
+            initial_indent=" " * 4,
+            subsequent_indent=" " * 4,
+        )
+    )
 
 
 def _hydra_words(words: list[str]) -> list[str]:

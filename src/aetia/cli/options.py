@@ -49,7 +49,7 @@ Seed = Annotated[
     int | None,
     typer.Option(
         help="Seed of all random numbers. The same seed with the same options gives the same "
-        "result; without it every run has a new one, which the report names.",
+        "result; without it every run has a new one, which is kept with the result.",
     ),
 ]
 Json = Annotated[
@@ -66,7 +66,7 @@ Progress = Annotated[
 Mute = Annotated[
     list[str] | None,
     typer.Option(
-        help="Codes of checks that are neither printed nor reported, such as AE004,AE101. "
+        help="Codes of checks that are neither printed nor reported, such as AE004,AG101. "
         "Repeat as needed; docs/checks.md explains every code.",
     ),
 ]
@@ -94,7 +94,7 @@ Settings = Annotated[
 ]
 Level = Annotated[
     float,
-    typer.Option(help="Probability that the intervals hold, between 0 and 1."),
+    typer.Option(help="Probability with which an interval holds its value, between 0 and 1."),
 ]
 Exclude = Annotated[
     list[str] | None,
@@ -118,7 +118,9 @@ Time = Annotated[
     str | None,
     typer.Option(help="Column of times. Without it the rows of a recording are in order."),
 ]
-Series = Annotated[str | None, typer.Option(help="Column that tells the recordings apart.")]
+Series = Annotated[
+    str | None, typer.Option(help="Column that says to which recording a row belongs.")
+]
 TableMethod = Annotated[
     str | None,
     typer.Option(

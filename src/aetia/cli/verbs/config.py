@@ -15,12 +15,17 @@ def config(
     method: Annotated[
         str | None,
         typer.Argument(
+            metavar="METHOD",
             help=f"A method ({', '.join(_METHODS)}) or an experiment ({', '.join(o.EXPERIMENTS)}). "
-            "Without a name, all names are listed."
+            "Without a name, all names are listed.",
         ),
     ] = None,
 ) -> None:
-    """Print the options of a method or an experiment with their defaults and meaning, as YAML."""
+    """Print the options of a method or an experiment, as YAML.
+
+    Every option has its default and a sentence that says what it does; --config of a verb reads
+    the file.
+    """
     from aetia.cli.option_texts import describe_options, known_options, methods_by_verb
 
     if method is not None:

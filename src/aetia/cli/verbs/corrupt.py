@@ -13,7 +13,11 @@ from aetia.cli import options as o
 def corrupt(
     table: Annotated[
         str | None,
-        typer.Argument(help="A CSV or Parquet file of true values, one row for each time."),
+        typer.Argument(
+            metavar="TABLE",
+            help="The true values, one row for each time: a CSV or Parquet file, or the name of a "
+            "data set from `aetia datasets`.",
+        ),
     ] = None,
     preset: Annotated[
         str | None,
@@ -55,7 +59,11 @@ def corrupt(
     as_json: o.Json = False,
     force: o.Force = False,
 ) -> None:
-    """Corrupt the readings of sensors, with everything known: noise, bias, drift, losses."""
+    """Corrupt the readings of sensors, with everything known.
+
+    Adds noise, bias, drift and losses. Writes data.csv, which sensors would show; clean.csv and
+    observed.csv, which are true; and corruption.json, which says what was done.
+    """
     given = locals()
     from aetia.cli.corrupting import list_presets, run_corrupt
     from aetia.cli.request import Request

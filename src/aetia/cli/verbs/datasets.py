@@ -8,7 +8,7 @@ from aetia.cli import options as o
 
 
 def datasets(as_json: o.Json = False) -> None:
-    """List the public data sets that every verb takes by name in place of a file."""
+    """List the public data sets that verbs take by name."""
     from aetia.data import PUBLIC_DATA
     from aetia.files import dump_json
 

@@ -42,7 +42,7 @@ _OURS: Mapping[str, tuple[Any, Any]] = {
 
 diffusion = typer.Typer(
     name="diffusion",
-    help="Experiments with distributional diffusion models: a toy in the plane, and images.",
+    help="Run experiments with distributional diffusion models.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -102,10 +102,12 @@ def _add(name: str, experiment: str, about: str) -> None:
 _add(
     "toy",
     "ToyExperiment",
-    "Train on a mixture of two normals in the plane; write samples, MMD and curves.",
+    "Train on a mixture of two normals in the plane.\n\nWrites samples, their distance from the "
+    "mixture (MMD) and curves of the training.",
 )
 _add(
     "images",
     "ImageExperiment",
-    "Train a diffusion transformer on images; write samples, distances and checkpoints.",
+    "Train a diffusion transformer on images.\n\nWrites samples, their distances from real images "
+    "and checkpoints.",
 )

@@ -81,7 +81,10 @@ def discover(
     progress: o.Progress = None,
     force: o.Force = False,
 ) -> None:
-    """Find the causal graphs of a table, or of time series, and write a report."""
+    """Find the causal graphs of a table, or of time series.
+
+    Writes a folder with the probabilities of all edges, what they rest on, and an HTML report.
+    """
     given = locals()
     from aetia.cli.discovering import discovery_job
     from aetia.cli.request import Request

@@ -75,7 +75,11 @@ def effect(
     progress: o.Progress = None,
     force: o.Force = False,
 ) -> None:
-    """Estimate the effect of a treatment, on average and for every unit, and write a report."""
+    """Estimate the effect of a treatment.
+
+    Writes a folder with the effect on average and for every unit, with intervals, and an HTML
+    report.
+    """
     given = locals()
     from aetia.cli.estimating import effect_job
     from aetia.cli.request import Request

@@ -50,7 +50,10 @@ def impute(
     progress: o.Progress = None,
     force: o.Force = False,
 ) -> None:
-    """Fill the missing cells of a table, with intervals, and write a report."""
+    """Fill the missing cells of a table, with intervals.
+
+    Writes a folder with the completed table, the intervals and an HTML report.
+    """
     given = locals()
     from aetia.cli.request import Request
     from aetia.cli.runner import run

@@ -12,12 +12,17 @@ def report(
     run: Annotated[
         Path,
         typer.Argument(
+            metavar="RUN",
             help="Folder of a run: one that discover, effect, impute, generate, diffusion or "
-            "experiment wrote, or any with a health.jsonl, also while the training goes on."
+            "experiment wrote, or any with a health.jsonl, also while the training goes on.",
         ),
     ],
 ) -> None:
-    """Make the HTML report of a run again, and the page of its training's health."""
+    """Make the report of a run again, from what its folder holds.
+
+    Also makes the page of the training's health where there is a record of it, and prints the
+    pages.
+    """
     from aetia.report import rebuild_report
 
     made = rebuild_report(run)

@@ -80,7 +80,10 @@ def simulate(
     as_json: o.Json = False,
     force: o.Force = False,
 ) -> None:
-    """Simulate a table with known causes (or, with --study, known effects) and write both."""
+    """Simulate a table with known causes, or known effects.
+
+    Writes data.csv, what is true about it (truth.csv) and how it was made (simulation.json).
+    """
     given = locals()
     from aetia.cli.request import Request
     from aetia.cli.simulating import run_simulate
