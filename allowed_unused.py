@@ -73,6 +73,10 @@ _.n_scored
 # -- parts of the published RCGNN that tests compare with its formulas
 _.reconstruction_loss
 
+# -- what string.Formatter calls (report/sections/texts.py)
+_.format_field
+_.get_value
+
 # -- the interface of the package bayesgm, as it is there
 _.X_test
 _.X_val

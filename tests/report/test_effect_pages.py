@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import aetia.report
 from aetia.effects import CausalBGM
 from aetia.generation import BGM
 from aetia.generation.comparison import compare_tables
@@ -18,7 +19,6 @@ from aetia.report import (
     collect_generation,
     effect_in_words,
     findings,
-    render_effect_report,
     render_report,
 )
 from aetia.scm.effect_designs import simulate_study
@@ -88,7 +88,7 @@ def test_coverage_counts_ranks_around_one_half(answers):
 
 def test_the_earlier_name_of_the_page_still_works(answers):
     with pytest.warns(FutureWarning, match="render_report"):
-        html = render_effect_report(answers, title="t")
+        html = aetia.report.render_effect_report(answers, title="t")
     assert html == render_report("effect", answers, RunContext(title="t"))
 
 

@@ -1,5 +1,7 @@
 """Runs as folders: results, files, checks, and pages made from what lies on disk."""
 
+from typing import Any
+
 from aetia.discovery.rcgnn.series_answers import SeriesAnswers, collect_series
 from aetia.effects.answers import EffectAnswers, collect_effects
 from aetia.effects.contrast import choose_contrast
@@ -7,7 +9,6 @@ from aetia.files import check_writable
 from aetia.generation.comparison import compare_tables
 from aetia.report.checks import CHECKS, Check, Finding, findings
 from aetia.report.context import RunContext, WrittenRun
-from aetia.report.earlier_names import render_effect_report
 from aetia.report.kinds import KINDS, RunKind
 from aetia.report.kinds.diffusion import DiffusionAnswers
 from aetia.report.kinds.effect import effect_in_words
@@ -48,8 +49,22 @@ __all__ = [
     "health_records",
     "read_cells",
     "rebuild_report",
-    "render_effect_report",
     "render_report",
     "write_health_pages",
     "write_run",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Answer to the earlier name ``render_effect_report`` for one release."""
+    if name != "render_effect_report":
+        raise AttributeError(f"module 'aetia.report' has no attribute {name!r}")
+    import warnings
+
+    warnings.warn(
+        "aetia.report.render_effect_report(answers, title=...) is now render_report('effect', "
+        "answers, RunContext(title=...)); the next release will not know the old name.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return lambda answers, **context: render_report("effect", answers, RunContext(**context))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aetia.report.checks.table import Finding
-from aetia.training import Finding as TrainingFinding
+from aetia.training import TrainingFinding
 
 __all__ = ["TRAINING_TITLES", "training_findings"]
 

@@ -29,8 +29,8 @@ from aetia.training import (
     COMMON_SIGNALS,
     SUMMARY_FILE,
     USUAL_RANGES,
-    Finding,
     Healthy,
+    TrainingFinding,
     diagnose,
     read_record,
 )
@@ -155,7 +155,7 @@ def _panel_section(heading: str, figures: Sequence[tuple[str, Any]]) -> Section:
 
 
 def health_in_words(
-    findings: Sequence[Finding], last: Mapping[str, Any], summary: Mapping[str, Any]
+    findings: Sequence[TrainingFinding], last: Mapping[str, Any], summary: Mapping[str, Any]
 ) -> list[str]:
     """Say in short whether the training can be trusted.
 
