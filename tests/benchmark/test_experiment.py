@@ -6,17 +6,20 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
+from aetia.benchmark import evaluation, read_experiment, run_experiment
 from aetia.benchmark import experiment as experiment_module
-from aetia.benchmark import read_experiment, run_experiment
 from aetia.cli.main import main
 from aetia.discovery import Pretrained
+from aetia.discovery.amortised.familiarity import Familiarity
 from aetia.errors import InputError
+from aetia.scm.distance import family_distance
 
 TINY = {
     "name": "tiny",
@@ -53,6 +56,15 @@ def tiny(**sections) -> dict:
     for name, part in sections.items():
         values[name] = {**values.get(name, {}), **part} if isinstance(part, dict) else part
     return values
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_tasks():
+    """Compare families on few tasks: most of what an experiment of four steps would wait for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluation, "family_distance", partial(family_distance, n_tasks=5))
+        patch.setattr(Familiarity, "of", partial(Familiarity.of, n_batches=8))
+        yield
 
 
 @pytest.fixture(scope="module")

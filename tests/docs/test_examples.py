@@ -30,7 +30,9 @@ def test_the_python_blocks_of_a_page_run_one_after_the_other(page, tmp_path, mon
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_the_aetia_commands_of_a_page_run_in_order(page, tmp_path, monkeypatch, capsys):
+def test_the_aetia_commands_of_a_page_run_in_order(
+    page, no_pictures, tmp_path, monkeypatch, capsys
+):
     monkeypatch.chdir(tmp_path)
     for block in blocks(page, "console"):
         for line in block.splitlines():
