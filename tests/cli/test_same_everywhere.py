@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("no_pictures_in_module")
 
 FEW = {
     "exact": [],
-    "order-mcmc": ["max_seconds=20", "n_chains=2", "tolerance=0.3", "n_draws=50"],
+    "order-mcmc": ["max_seconds=20", "n_chains=2", "tolerance=0.3"],
     "dibs": ["n_steps=30", "n_particles=4", "n_likelihood_graphs=4", "n_acyclicity_graphs=2"],
     "avici": [],
     "bcnp": [],
