@@ -283,6 +283,7 @@ MISTAKES = {
         ["simulate", "-d", "3", "--edges-per-node", "5"],
         "15 edges were asked for, but a DAG of 3 variables holds at most 3",
     ),
+    "too few variables": (["simulate", "-d", "4"], "set --edges-per-node to at most 1.5"),
     "bad variance": (["simulate", "--noise-variance", "x"], "takes one number or low,high"),
     "no such verb": (["discovr"], "No such command 'discovr'"),
 }

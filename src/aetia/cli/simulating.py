@@ -56,12 +56,17 @@ def run_simulate(asked: Request) -> None:
 
 
 def _graph(asked: Request, seed: int) -> _Simulated:
-
     given = {name: getattr(asked, name) for name in ("variables", "rows", *_OF_GRAPHS)}
     given = {_FIELDS.get(k, k): v for k, v in given.items() if v is not None}
     if "noise_variance" in given:
         given["noise_variance"] = _variance(given["noise_variance"])
     simulation = build(Simulation, given)
+    d, each = simulation.d, simulation.edges_per_node
+    if simulation.graph == "erdos-renyi" and each > (d - 1) / 2:
+        raise InputError(
+            f"{each * d:g} edges were asked for, but a DAG of {d} variables holds at most "
+            f"{d * (d - 1) / 2:g}: set --edges-per-node to at most {(d - 1) / 2:g}."
+        )
     table, _ = simulate(simulation, seed)
     card = sortability_card(table)
     n_edges = int(table.truth.graph.sum())
