@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aetia.effects import CausalBGM
-from aetia.effects.causalbgm import fitting
+from aetia.effects.causalbgm import joint_phase
 from aetia.effects.causalbgm.config import CausalBGMConfig
-from aetia.effects.causalbgm.fitting import fit_jointly, update_iteratively
 from aetia.effects.causalbgm.folds import (
     in_turns,
     make_folds,
@@ -19,6 +18,8 @@ from aetia.effects.causalbgm.folds import (
     take_units,
     unit_batches,
 )
+from aetia.effects.causalbgm.iterative_phase import update_iteratively
+from aetia.effects.causalbgm.joint_phase import fit_jointly
 from aetia.effects.causalbgm.latent_prior import LatentPrior
 from aetia.effects.causalbgm.selection import BestWeights
 from effects.causalbgm.small import (
@@ -165,7 +166,7 @@ def same(a, b):
 @pytest.mark.parametrize("n_epochs", [0, 2], ids=["joint", "iterative"])
 @pytest.mark.parametrize("is_binary", [False, True], ids=["doses", "arms"])
 def test_no_member_sees_its_held_out_units(is_binary, n_epochs, monkeypatch):
-    monkeypatch.setattr(fitting, "_CLIP", 1e9)  # the next test is about the clip
+    monkeypatch.setattr(joint_phase, "_CLIP", 1e9)  # the next test is about the clip
     units = random_units(60, is_binary=is_binary).map(lambda part: part.float())
     folds = make_folds(60, 2, 1, generator())
     held = folds.held_out()

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from aetia.effects.causalbgm.config import CausalBGMConfig
 from aetia.effects.causalbgm.fitted import Fitted
-from aetia.effects.causalbgm.fitting import fit_jointly, update_iteratively
 from aetia.effects.causalbgm.folds import make_folds
 from aetia.effects.causalbgm.generative import LatentRoles
+from aetia.effects.causalbgm.iterative_phase import update_iteratively
+from aetia.effects.causalbgm.joint_phase import fit_jointly
 from aetia.effects.causalbgm.latent_dimensions import latent_dimensions
 from aetia.effects.causalbgm.latent_prior import LatentPrior
 from aetia.effects.causalbgm.networks import Networks
