@@ -25,6 +25,7 @@ def main() -> aetia.GraphPosterior:
     fitted = aetia.DiBS(
         likelihood=aetia.LinearGaussian(noise_variance=1.0),
         prior="uniform",
+        n_steps=700,
         n_likelihood_graphs=32,
         n_acyclicity_graphs=16,
         random_state=0,

@@ -149,9 +149,9 @@ def test_training_finds_the_posterior_of_a_linear_model():
     y = x @ torch.tensor([1.0, -0.5]) + 0.5 * torch.randn(200, generator=gen(1))
     net = made(VariationalPerceptron, (2, 1), prior_std=1.0)
     net.biases[0].requires_grad_(False)
-    optimiser, g = torch.optim.Adam(net.parameters(), 0.02), gen(2)
-    for step in range(3000):
-        optimiser.param_groups[0]["lr"] = 0.02 * (1 - step / 3000)
+    optimiser, g = torch.optim.Adam(net.parameters(), 0.03), gen(2)
+    for step in range(1500):
+        optimiser.param_groups[0]["lr"] = 0.03 * (1 - step / 1500)
         optimiser.zero_grad()
         loss = (net(x, g)[:, 0] - y).square().sum() / (2 * 0.25) + net.kl()
         loss.backward()

@@ -182,11 +182,11 @@ def test_svgd_finds_the_mean_and_most_of_the_variance():
     sampler = SVGD(
         lambda q, _, __: ({"x": -(q["x"] - MEAN) @ PRECISION}, None),
         MedianBandwidth(),
-        Adam(step_size=0.05),
+        Adam(step_size=0.1),
     )
     start = torch.randn(100, 3, generator=gen(), dtype=torch.float64)
     state, g = sampler.init({"x": start}), gen()
-    for _ in range(1500):
+    for _ in range(800):
         state, _ = sampler.step(state, g)
     x = state.position["x"]
     torch.testing.assert_close(x.mean(0), MEAN, atol=0.02, rtol=0)
