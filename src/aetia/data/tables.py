@@ -233,8 +233,9 @@ def _check_is_table(X: Any) -> None:
             f"a {package} LazyFrame was passed, which holds no values yet: call X.collect() first."
         )
     if kind == "Series" and hasattr(X, "to_frame"):
+        name = getattr(X, "name", None)
         raise InputError(
-            f"the {package} Series {X.name!r} is a single column, but a table is needed: "
+            f"the {package} Series {name!r} is a single column, but a table is needed: "
             "X.to_frame() makes one of one column."
         )
 
