@@ -526,6 +526,11 @@ def test_the_help_of_experiments_has_our_words_and_the_configuration(capsys):
         assert word in text
 
 
+def test_an_unknown_configuration_gets_the_nearest_name(capsys):
+    assert run("experiment", "--config-name", "smok") == 2
+    assert "no configuration 'smok'. Did you mean 'smoke'? Shipped:" in capsys.readouterr().err
+
+
 def test_every_option_is_explained_in_full_sentences():
     command = typer.main.get_command(app)
     verbs = {**command.commands, **command.commands["diffusion"].commands}

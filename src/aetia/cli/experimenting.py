@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aetia.errors import AetiaError, InputError
+from aetia.options import nearest
 
 __all__ = ["run_experiments"]
 
@@ -52,7 +53,8 @@ def run_experiments(words: Sequence[str]) -> None:
 
     arguments = _hydra_words(list(words))
     if {"--help", "-h"} & set(arguments):
-        _say([_HELP.format(names=_shipped())])
+        names = textwrap.fill(", ".join(_shipped()), 76)
+        _say([_HELP.format(names=textwrap.indent(names, " " * 4))])
         arguments.append(f"hydra.help.app_name='{_PROGRAM}'")
     if _n_processes(arguments) > 1 and "LOCAL_RANK" not in os.environ and _is_run(arguments):
         _start_processes(arguments)
@@ -94,6 +96,12 @@ def run_experiments(words: Sequence[str]) -> None:
     except Exception as error:
         if raised:
             raise raised[0] from None
+        if "Cannot find primary config" in str(error):
+            name, known = str(getattr(error, "missing_cfg_file", "")), _shipped()
+            raise InputError(
+                f"no configuration {name!r}.{nearest(name, known)} Shipped: {', '.join(known)}; "
+                "--config-dir FOLDER adds your own."
+            ) from error
         if type(error).__module__.startswith(("hydra.", "omegaconf.")):
             raise InputError(str(error)) from error
         raise
@@ -105,18 +113,11 @@ def run_experiments(words: Sequence[str]) -> None:
         _say(compare[0](grid, Path(grid[0]["folder"]).parent))
 
 
-def _shipped() -> str:
+def _shipped() -> list[str]:
     """List the configurations that are in the package."""
     files = resources.files("aetia.configs").iterdir()
     names = sorted(f.name.removesuffix(".yaml") for f in files if f.name.endswith(".yaml"))
-    return "\n".join(
-        textwrap.wrap(
-            ", ".join(name for name in names if not name.startswith("_")),
-            76,
-            initial_indent=" " * 4,
-            subsequent_indent=" " * 4,
-        )
-    )
+    return [name for name in names if not name.startswith("_")]
 
 
 def _hydra_words(words: list[str]) -> list[str]:

@@ -17,7 +17,7 @@ def demo(
 ) -> None:
     """Find causes in a bundled table of diabetes patients.
 
-    It takes about a minute, offline, and shows what `discover` writes: tables and a report.
+    It takes less than a minute, offline, and shows what `discover` writes: tables and a report.
     """
     given = locals()
     from functools import partial
