@@ -27,10 +27,7 @@ def generate(
     progress: o.Progress = None,
     force: o.Force = False,
 ) -> None:
-    """Draw new rows like those of a table.
-
-    Writes a folder with the rows and an HTML report that compares them with the table.
-    """
+    """Draw new rows like those of a table, and compare them with it."""
     given = locals()
     from aetia.cli.request import Request
     from aetia.cli.runner import run
