@@ -31,7 +31,7 @@ from aetia.discovery.rcgnn.neural import fit_resamples
 from aetia.discovery.rcgnn.recordings.blocks import RecordingBlocks, cut_blocks
 from aetia.discovery.table import Accepts, statements_of
 from aetia.errors import DataWarning, InputError
-from aetia.graphs import Knowledge
+from aetia.graphs import Constraints, Knowledge
 from aetia.options import options_dict
 from aetia.randomness import RandomState, seed_of, seed_sequence
 from aetia.results import GraphPosterior, RunFacts
@@ -252,11 +252,7 @@ class RCGNN(BaseEstimator):
             )
         recordings, windows = _read(X, observed, time, series, regime, config.season)
         statements = statements_of(knowledge)
-        constraints = statements.constraints(windows.names)
-        # A variable is no cause of itself within a step; its own past is free whatever is known.
-        constraints = constraints._replace(
-            forbidden=constraints.forbidden | torch.eye(windows.d, dtype=torch.bool)
-        )
+        constraints = _constraints(statements, windows.names)
         blocks, split = cut_blocks(recordings, config.block_length, config.n_lags), None
         share = config.validation_share
         if share > 0:
@@ -284,13 +280,7 @@ class RCGNN(BaseEstimator):
                 split=split,
                 folder=None if folder is None else Path(folder),
                 evaluator=evaluator,
-                facts={
-                    "data_stats": {
-                        "X_mean": scaling.centre.tolist(),
-                        "X_std": scaling.scale.tolist(),
-                        "n_features": windows.d,
-                    }
-                },
+                facts=_column_facts(scaling),
             )
         self._keep(answer, blocks, windows, scaling)
         self.facts_ = RunFacts(
@@ -301,28 +291,34 @@ class RCGNN(BaseEstimator):
             n_steps=answer.n_steps,
             config=options_dict(config),
         )
-        self.posterior_ = GraphPosterior(
+        self.posterior_ = self._posterior(answer, blocks, statements)
+        self.health_ = dict(self.posterior_.diagnostics)
+        self.history_ = [dict(row) for row in answer.history]
+        return self
+
+    def _posterior(
+        self, answer: Answer, blocks: RecordingBlocks, statements: Knowledge
+    ) -> GraphPosterior:
+        """Make the graphs of all resamples, equally weighted, what users get back."""
+        return GraphPosterior(
             graphs=answer.within,
             lagged=answer.lagged,
             log_weights=np.full(len(answer.within), -np.log(len(answer.within))),
-            names=windows.names,
+            names=self.windows_.names,
             kind="resampling",
             knowledge=statements,
             facts=self.facts_,
             diagnostics={
-                "backend": config.backend,
+                "backend": self.backend,
                 "n_rows": blocks.n_steps,
                 "n_regimes": len(np.unique(blocks.regime)),
-                "observed_share": float(windows.observed.mean()),
+                "observed_share": float(self.windows_.observed.mean()),
                 **answer.facts,
                 "threshold": self.threshold_,
                 "n_edges": int(self.summary_graph_.sum()),
                 "share_cyclic": 0.0,
             },
         )
-        self.health_ = dict(self.posterior_.diagnostics)
-        self.history_ = [dict(row) for row in answer.history]
-        return self
 
     def _keep(
         self, answer: Answer, blocks: RecordingBlocks, windows: Windows, scaling: SensorScaling
@@ -383,6 +379,19 @@ def _read(
         X, observed=observed, time=time, series=series, regime=regime, season=season
     )
     return recordings, recordings.windows
+
+
+def _constraints(statements: Knowledge, names: tuple[str, ...]) -> Constraints:
+    """Forbid that a variable causes itself within a step; its own past is always free."""
+    constraints = statements.constraints(names)
+    own = torch.eye(len(names), dtype=torch.bool)
+    return constraints._replace(forbidden=constraints.forbidden | own)
+
+
+def _column_facts(scaling: SensorScaling) -> dict[str, Any]:
+    """Say in a checkpoint what the network was given."""
+    centre, scale = scaling.centre.tolist(), scaling.scale.tolist()
+    return {"data_stats": {"X_mean": centre, "X_std": scale, "n_features": len(centre)}}
 
 
 def _warn_of_rare_readings(blocks: RecordingBlocks) -> None:
