@@ -801,7 +801,7 @@ def test_a_noise_variance_far_from_the_data_warns():
 
 
 CURVED = {
-    "likelihood": "mlp", "n_particles": 8, "n_steps": 150, "n_likelihood_graphs": 16,
+    "likelihood": "mlp", "n_particles": 6, "n_steps": 100, "n_likelihood_graphs": 16,
     "n_acyclicity_graphs": 4, "n_settling_steps": 400, "optimiser": "rmsprop",
 }  # fmt: skip
 
@@ -816,7 +816,7 @@ def curved(factor=1.0):
 def test_the_curve_and_not_the_unit_decides_the_direction_of_a_network():
     """Noise fits one way only: log joint densities differ by more than 80 nats."""
     found = []
-    for factor in (1.0, 3.0, 0.01):
+    for factor in (1.0, 0.01):
         with warnings.catch_warnings():
             warnings.simplefilter("error", DataWarning)
             posterior = tiny(**CURVED).fit(curved(factor)).posterior_
@@ -824,8 +824,7 @@ def test_the_curve_and_not_the_unit_decides_the_direction_of_a_network():
         noise = posterior.parameters["noise_variance"][posterior.weights.argmax()]
         assert noise[1] == pytest.approx(0.04 * factor**2, rel=0.4)  # in the units of the table
     assert found[0][0, 1] > 0.99
-    for other in found[1:]:
-        np.testing.assert_allclose(other, found[0], atol=1e-3)
+    np.testing.assert_allclose(found[1], found[0], atol=1e-3)
 
 
 def test_one_fixed_noise_variance_follows_the_unit_and_says_so():

@@ -176,7 +176,7 @@ def test_moves_keep_the_distribution_of_orders_and_are_reversible(move, beta, wh
     index = {tuple(o): i for i, o in enumerate(orders.tolist())}
     log_weights = beta * np.array([tables.log_weight(o) for o in orders])
     p = np.exp(log_weights - np.logaddexp.reduce(log_weights))
-    n, state = 20_000, rng_state(11)
+    n, state = 8_000, rng_state(11)
     flows = np.zeros((24, 24))
     masks, scores, weights = np.zeros(4, np.int64), np.zeros(4), np.zeros(4)
     for i in np.random.default_rng(5).choice(24, size=n, p=p):
@@ -451,13 +451,25 @@ def test_every_second_chain_begins_at_random_where_half_of_the_orders_are_given(
 
 # -- the estimator ----------------------------------------------------------------------------
 
-QUICK = {"tolerance": 0.1, "max_seconds": 30.0, "n_draws": 200, "progress": False}
+QUICK = {"tolerance": 0.1, "max_seconds": 120.0, "n_draws": 200, "progress": False}
+ANYWHERE = QUICK | {"random_state": 0, "n_temperatures": 1}
+
+
+@pytest.fixture(scope="module")
+def from_random_orders():
+    return OrderMCMC(**ANYWHERE, initialisation="random").fit(scored(8)[0].values).posterior_
 
 
 def test_the_same_seed_gives_the_same_draws():
     data, _ = scored(8)
     first, again, other = (
-        OrderMCMC(random_state=s, n_candidates=4, n_chains=2, n_temperatures=2, **QUICK)
+        OrderMCMC(
+            **QUICK | {"tolerance": 0.3},
+            random_state=s,
+            n_candidates=4,
+            n_chains=2,
+            n_temperatures=2,
+        )
         .fit(data.values)
         .posterior_.graphs
         for s in (3, 3, 4)
@@ -497,13 +509,11 @@ def test_the_golden_knowledge_holds_in_every_draw():
 
 
 @pytest.mark.parametrize("initialisation", ["greedy", "auto", "posterior", "orders"])
-def test_runs_begin_anywhere(initialisation):
-    data, _ = scored(8)
-    options = QUICK | {"random_state": 0, "n_temperatures": 1}
-    random = OrderMCMC(**options, initialisation="random").fit(data.values).posterior_
+def test_runs_begin_anywhere(initialisation, from_random_orders):
+    data, random = scored(8)[0], from_random_orders
     given = {"posterior": random, "orders": np.arange(8)[None]}
     given = given.get(initialisation, initialisation)
-    fitted = OrderMCMC(**options, initialisation=given).fit(data.values).posterior_
+    fitted = OrderMCMC(**ANYWHERE, initialisation=given).fit(data.values).posterior_
     gap = np.abs(fitted.edge_probabilities() - random.edge_probabilities()).max()
     assert gap < 0.25
     kept = fitted.facts.config["initialisation"]
