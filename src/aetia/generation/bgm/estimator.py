@@ -122,7 +122,7 @@ class BGM(TransformerMixin, BaseEstimator):
         >>> rng = np.random.default_rng(0)
         >>> table = rng.normal(size=(300, 1)) + 0.3 * rng.normal(size=(300, 3))
         >>> table[:50, 0] = np.nan
-        >>> fitted = BGM(n_egm_steps=0, n_steps=200, random_state=0).fit(table)
+        >>> fitted = BGM(n_egm_steps=0, n_steps=40, random_state=0).fit(table)
         >>> fitted.impute(table, n_draws=40).frame().shape
         (50, 6)
     """
