@@ -126,74 +126,17 @@ def pretrain_network(
         The network with the weights of the best checkpoint, and the record.
     """
     fabric = fabric or make_fabric(device="cpu", precision=training.precision)
-    # Tasks that are validated on are kept out of the training stream, on every process.
-    sets = data.validation_sets()
-    reserved = data.reserved.union(*[s.fingerprints() for s in sets.values()])
-    stream = TaskStream(
-        family=data.family,
-        seed=data.seed,
-        batch_size=data.batch_size,
-        reserved=reserved,
-        replay=data.replay,
-        rank=fabric.global_rank,
-        world_size=fabric.world_size,
-    )
-    validated = {name: s.tasks() for name, s in sets.items()}
-    rejected = {"count": 0, "tasks": 0}
-
-    def batches(start: int) -> Iterator[Tasks]:
-        made = stream.batches(start, n_workers=training.n_workers, device=fabric.device)
-        for tasks in made:
-            if data.pin_memory and fabric.device.type == "cuda" and training.n_workers:
-                tasks = tasks.pinned()
-            rejected["count"] += tasks.n_rejected
-            rejected["tasks"] += len(tasks)
-            yield tasks.to(fabric.device)
-
-    def loss(
-        module: nn.Module,
-        tasks: Tasks,
-        step: int,
-        generator: torch.Generator,
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        values = tasks.standardised() if data.normalise else tasks.values
-        # Forward through the wrapped module, which averages gradients over processes; the objective
-        # itself belongs to the network inside.
-        return network.loss(module(values, tasks.intervened), tasks.graphs, generator)
-
-    def validate(module: nn.Module, step: int) -> list[dict[str, Any]]:
-        rows = []
-        for name, tasks in validated.items():
-            # Each process scores its share; the loop gathers the rows.
-            share = tasks[fabric.global_rank :: fabric.world_size]
-            scored = validation_rows(
-                module,  # pyright: ignore[reportArgumentType]
-                share,
-                family=name,
-                n_draws=data.n_draws,
-                seed=seed,
-                normalise=data.normalise,
-            )
-            rows += [_with_family(r, name) for r in scored] if len(validated) > 1 else scored
-        return rows
-
-    def on_step_end(step: int, info: Mapping[str, float]) -> dict[str, float]:
-        # Multipliers are buffers of the network, so checkpoints hold them.
-        signals = network.after_step(step, training.n_steps, info)
-        if rejected["tasks"]:
-            signals["rejected_per_task"] = rejected["count"] / rejected["tasks"]
-        return signals
-
+    course = _Course(network, data, training, seed, fabric)
     return train(
         network,
-        [Phase(parameters=lambda m: list(m.parameters()), loss=loss)],
-        batches,
+        [Phase(parameters=lambda m: list(m.parameters()), loss=course.loss)],
+        course.batches,
         config=training,
         seed=seed,
         fabric=fabric,
         folder=folder,
-        validate=validate,
-        on_step_end=on_step_end,
+        validate=course.validate,
+        on_step_end=course.on_step_end,
         signals=network.signals,
         trackers=trackers,
         identity={
@@ -207,6 +150,77 @@ def pretrain_network(
         resume=resume,
         force=force,
     )
+
+
+class _Course:
+    """What the training loop asks for: batches of tasks, the loss, validation, signals."""
+
+    def __init__(
+        self,
+        network: AmortisedNetwork,
+        data: PretrainingData,
+        training: TrainingConfig,
+        seed: int,
+        fabric: Fabric,
+    ) -> None:
+        self.network, self.data, self.training = network, data, training
+        self.seed, self.fabric = seed, fabric
+        # Tasks that are validated on are kept out of the training stream, on every process.
+        sets = data.validation_sets()
+        reserved = data.reserved.union(*[s.fingerprints() for s in sets.values()])
+        self.stream = TaskStream(
+            family=data.family,
+            seed=data.seed,
+            batch_size=data.batch_size,
+            reserved=reserved,
+            replay=data.replay,
+            rank=fabric.global_rank,
+            world_size=fabric.world_size,
+        )
+        self.validated = {name: s.tasks() for name, s in sets.items()}
+        self.n_rejected = self.n_tasks = 0
+
+    def batches(self, start: int) -> Iterator[Tasks]:
+        """Simulate batches from one on, on the device."""
+        device, n_workers = self.fabric.device, self.training.n_workers
+        for tasks in self.stream.batches(start, n_workers=n_workers, device=device):
+            if self.data.pin_memory and device.type == "cuda" and n_workers:
+                tasks = tasks.pinned()
+            self.n_rejected += tasks.n_rejected
+            self.n_tasks += len(tasks)
+            yield tasks.to(device)
+
+    def loss(
+        self, module: nn.Module, tasks: Tasks, step: int, generator: torch.Generator
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Compute the objective of the network on a batch."""
+        values = tasks.standardised() if self.data.normalise else tasks.values
+        # Forward through the wrapped module, which averages gradients over processes; the objective
+        # itself belongs to the network inside.
+        return self.network.loss(module(values, tasks.intervened), tasks.graphs, generator)
+
+    def validate(self, module: nn.Module, step: int) -> list[dict[str, Any]]:
+        """Score the fixed tasks; each process scores its share, the loop gathers the rows."""
+        rows = []
+        for name, tasks in self.validated.items():
+            scored = validation_rows(
+                module,  # pyright: ignore[reportArgumentType]
+                tasks[self.fabric.global_rank :: self.fabric.world_size],
+                family=name,
+                n_draws=self.data.n_draws,
+                seed=self.seed,
+                normalise=self.data.normalise,
+            )
+            many = len(self.validated) > 1
+            rows += [_with_family(r, name) for r in scored] if many else scored
+        return rows
+
+    def on_step_end(self, step: int, info: Mapping[str, float]) -> dict[str, float]:
+        """Move the network's multipliers, which are buffers: checkpoints hold them."""
+        signals = self.network.after_step(step, self.training.n_steps, info)
+        if self.n_tasks:
+            signals["rejected_per_task"] = self.n_rejected / self.n_tasks
+        return signals
 
 
 def pretrain(
