@@ -29,7 +29,7 @@ FOR_USERS = {
 }
 """Offered by a room's ``__init__`` or named in the docs."""
 
-PROTOCOLS = {"EffectDesign", "GraphFamily"}
+PROTOCOLS = {"EffectDesign", "GraphFamily", "Likelihood"}
 """What a user's own class has to have; tests check that the package's own classes have it."""
 
 FOR_BENCHMARKS = {
