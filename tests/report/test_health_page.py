@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import pytest
 from aetia.cli.main import main
 from aetia.discovery import ExactPosterior
 from aetia.errors import InputError, NumericalError, ResultFileError
+from aetia.files import UNFINISHED
 from aetia.report import (
     RunContext,
     collect_graph,
@@ -344,3 +346,11 @@ def test_the_summary_written_is_what_the_page_reads(no_pictures, tmp_path):
     (tmp_path / "training_summary.json").write_text(json.dumps(stored))
     write_health_pages(tmp_path)
     assert ">777<" in page(tmp_path)
+
+
+def test_a_run_that_is_being_written_has_the_name_of_its_place(folder, no_pictures, tmp_path):
+    staging = tmp_path / "mill" / f"{UNFINISHED}0f"
+    staging.mkdir(parents=True)
+    shutil.copy(folder / "health.jsonl", staging / "health.jsonl")
+    (made,) = write_health_pages(staging)
+    assert "<h1>Training health: mill</h1>" in made.read_text(encoding="utf-8")

@@ -14,9 +14,12 @@ def show(value: Any) -> str:
         value: A number, a text, anything.
 
     Returns:
-        Four digits of a float, thousands separated, the rest as it is.
+        Four digits of a float, thousands separated, a dash for what is not known, the rest as it
+        is.
     """
-    if isinstance(value, bool) or value is None:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
         return str(value)
     if isinstance(value, float):
         return "–" if value != value else f"{value:.4g}"

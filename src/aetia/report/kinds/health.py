@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aetia.errors import ResultFileError
-from aetia.files import read_json, write_atomically
+from aetia.files import UNFINISHED, read_json, write_atomically
 from aetia.plots import draw_health_record
 from aetia.report.checks import training_findings
 from aetia.report.numbers import show
@@ -74,7 +74,7 @@ def write_health_pages(run: str | Path, *, report: str | None = None) -> list[Pa
         if not any("learning_rate" in row for row in rows):
             continue
         place, file = record.parent, record.parent / SUMMARY_FILE
-        name = folder.resolve().name + ("" if place == folder else f", {place.name}")
+        name = _run_name(folder) + ("" if place == folder else f", {place.name}")
         summary = read_json(file) if file.is_file() else {}
         if not isinstance(summary, dict):
             raise ResultFileError(f"{str(file)!r} is damaged: it holds no mapping.")
@@ -82,6 +82,12 @@ def write_health_pages(run: str | Path, *, report: str | None = None) -> list[Pa
         page = f"health-{place.name}.html" if pages else "health.html"
         pages.append(write_atomically(folder / page, html))
     return pages
+
+
+def _run_name(folder: Path) -> str:
+    """Name a run by its folder; while it is written, that is the folder around."""
+    whole = folder.resolve()
+    return whole.parent.name if whole.name.startswith(UNFINISHED) else whole.name
 
 
 def health_page(

@@ -176,7 +176,7 @@ def _when(lag: int) -> str:
 def _page(answers: SeriesAnswers, context: RunContext) -> list[Section]:
     posterior = answers.posterior
     roles = ", ".join(f"{k}: {v}" for k, v in answers.roles.items() if v)
-    facts = [("Columns by what they tell", roles)] if roles else []
+    facts = [("Columns by role", roles)] if roles else []
     facts += labelled("series.quantities", posterior.diagnostics)
     return [
         _graphs(answers),

@@ -92,11 +92,10 @@ def data(context: RunContext) -> Section | None:
 
 def run(facts: RunFacts, more: Sequence[Block] = ()) -> Section:
     """Show method, time, steps, seed, version and options."""
-    steps = "none" if facts.n_steps is None else show(facts.n_steps)
     rows = [
         ("Method", method_name(facts)),
-        ("Time (seconds)", "–" if facts.seconds is None else show(float(facts.seconds))),
-        ("Steps", steps),
+        ("Time (seconds)", show(facts.seconds)),
+        ("Steps", show(facts.n_steps)),
         *([] if facts.best_step is None else [("Step of the kept weights", show(facts.best_step))]),
         ("Seed", "–" if facts.seed is None else str(facts.seed)),
         *([("Device", facts.device)] if facts.device else []),
