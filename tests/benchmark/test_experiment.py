@@ -248,7 +248,7 @@ def test_a_folder_of_the_users_inherits_from_the_package(tmp_path, monkeypatch, 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--config-name", "nope"], "Cannot find primary config 'nope'"),
+        (["--config-name", "nope"], "no configuration 'nope'"),
         (["--config-name", "smoke", "trainer.max_stepz=3"], "Did you mean 'max_steps'"),
         (["--config-path", "nowhere"], "no such configuration folder: 'nowhere'"),
         (["--config-name", "smoke", "--devices", "two"], "--devices must be a positive integer"),

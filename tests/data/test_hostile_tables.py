@@ -96,6 +96,10 @@ TABLES = {
         lambda t: scipy.sparse.csr_matrix(frame().to_numpy()),
         r"sparse data .*toarray",
     ),
+    "sparse dictionary of keys": (
+        lambda t: scipy.sparse.dok_matrix(frame().to_numpy()),
+        r"sparse data .*toarray",
+    ),
     "one dimension": (lambda t: A, r"expected a table .* shape \(40,\).*reshape"),
     "three dimensions": (lambda t: np.zeros((4, 3, 2)), r"expected a table .* shape \(4, 3, 2\)"),
     "a list of cells": (lambda t: frame(x=[[1]] * 40), r"column 'x' holds a list in row 0"),

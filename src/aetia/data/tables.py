@@ -180,16 +180,16 @@ def split_columns(X: Any) -> tuple[list[str], list[np.ndarray], str]:
     """
     if isinstance(X, (str, Path)):
         return _read(Path(X))
+    if hasattr(X, "toarray"):
+        raise InputError(
+            "sparse data were passed, but dense data are needed: call .toarray() first."
+        )
     _check_is_table(X)
     if hasattr(X, "columns") and hasattr(X, "shape") and not isinstance(X, np.ndarray):
         names = [str(c) for c in X.columns]
         check_names(names)
         kind = f"{type(X).__module__.split('.')[0]} data frame"
         return names, [_column_array(X[c]) for c in X.columns], kind
-    if hasattr(X, "toarray"):
-        raise InputError(
-            "sparse data were passed, but dense data are needed: call .toarray() first."
-        )
     try:
         array = np.asarray(X)
     except ValueError as error:
